@@ -1,0 +1,3 @@
+module tkex.tencent.com/game-operators/examples/game-demo
+
+go 1.24

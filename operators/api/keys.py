@@ -1,0 +1,45 @@
+"""Every label, annotation, condition and name that stands on an object of the API server.
+
+Objects written by the Go operators carry the same keys, so none may change (spec/gamedeployment.md 1.4,
+spec/hooks.md 6.1).
+"""
+
+from typing import Final
+
+GROUP: Final = "tkex.tencent.com"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+# Pods and revisions
+REVISION_LABEL: Final = "controller-revision-hash"
+REVISION_HASH_LABEL: Final = "controller.kubernetes.io/hash"
+INSTANCE_LABEL: Final = "tkex.bkbcs.tencent.com/gamedeployment-instance-id"
+ORDINAL_LABEL: Final = "gamestatefulset.kubernetes.io/pod-ordinal"
+INPLACE_STATE_ANNOTATION: Final = "inplace-update-state"
+INPLACE_GRACE_ANNOTATION: Final = "inplace-update-grace"
+POD_DELETING_ANNOTATION: Final = "io.tencent.bcs.dev/game-pod-deleting"
+INPLACE_READY_GATE: Final = "InPlaceUpdateReady"
+INPLACE_START_REASON: Final = "StartInPlaceUpdate"
+
+# Order of scale-in
+POD_COST_ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"
+LEGACY_POD_COST_ANNOTATION: Final = "io.tencent.bcs.dev/pod-deletion-cost"
+NODE_COST_ANNOTATION: Final = "io.tencent.bcs.dev/node-deletion-cost"
+COST_SORT_ANNOTATION: Final = "io.tencent.bcs.dev/pod-deletion-cost-sort-method"
+
+# Index injection: the white paper prints the prefix without its "s"; both are read, the first is written.
+INDEX_PREFIXES: Final = ("tkex.bkbcs.tencent.com/", "tkex.bkbc.tencent.com/")
+INDEX_ON: Final = "gamedeployment-index-on"
+INDEX_RANGE: Final = "gamedeployment-index-range"
+INDEX_ID: Final = "gamedeployment-index-id"
+INDEX_ID_ANNOTATION: Final = INDEX_PREFIXES[0] + INDEX_ID
+INDEX_ENV: Final = "POD_INDEX"
+
+# HookRuns
+HOOK_TYPE_LABEL: Final = "hookrun-type"
+HOOK_REVISION_LABEL: Final = "workload-revision"
+HOOK_INSTANCE_LABEL: Final = "instance-id"
+HOOK_STEP_LABEL: Final = "canary-step-index"
+
+# Deletion protection
+DELETION_ALLOW_LABEL: Final = "io.tencent.bcs.dev/deletion-allow"

@@ -1,0 +1,93 @@
+"""What one pass over a GameDeployment sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from operators.api.gamedeployment import GameDeploymentSpec
+from operators.planning.views import HookRunView, HookTemplateView, PodView, RevisionView, template_digest, timestamp
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GameDeploymentView:
+    """The workload, decoded once per change. ``spec`` is None when it cannot be read, ``invalid`` then says why."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    generation: int
+    created: float
+    annotations: Mapping[str, str]
+    spec: GameDeploymentSpec | None
+    status: Json
+    digest: str = ""
+    invalid: str = ""
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The workload and everything around it.
+
+    ``pods`` are all pods of the namespace that carry our controller reference or that the selector matches,
+    terminating ones included.
+    """
+
+    workload: GameDeploymentView
+    pods: tuple[PodView, ...] = ()
+    revisions: tuple[RevisionView, ...] = ()
+    hook_runs: tuple[HookRunView, ...] = ()
+    templates: Mapping[str, HookTemplateView] = field(default_factory=dict)
+    node_costs: Mapping[str, str] = field(default_factory=dict)
+
+
+def _explain(error: ValidationError) -> str:
+    """Field and reason of each finding, in the spelling of the manifest."""
+    parts = []
+    for finding in error.errors():
+        path = ".".join(str(p) for p in ("spec", *finding["loc"]))
+        parts.append(f"{path}: {finding['msg'].removeprefix('Value error, ')}")
+    return "; ".join(parts)
+
+
+def _refusal(spec: GameDeploymentSpec) -> str:
+    """What the models cannot refuse: a selector that would take strangers, or not its own pods."""
+    if spec.selector.is_empty:
+        return "spec.selector: must not be empty: it would take every pod of the namespace"
+    labels = (spec.template.get("metadata") or {}).get("labels") or {}
+    if not spec.selector.matches(labels):
+        return f"spec.selector: {spec.selector.to_string()} does not match spec.template.metadata.labels {dict(labels)}"
+    return ""
+
+
+def gamedeployment_view(obj: Json) -> GameDeploymentView:
+    """Decode a GameDeployment; an invalid spec is kept as a text to show, never raised."""
+    metadata = obj["metadata"]
+    spec, invalid, digest = None, "", ""
+    try:
+        spec = GameDeploymentSpec.model_validate(obj.get("spec") or {})
+        invalid = _refusal(spec)
+        digest = template_digest(spec.template)
+    except ValidationError as error:
+        invalid = _explain(error)
+    return GameDeploymentView(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        generation=int(metadata.get("generation") or 0),
+        created=timestamp(metadata.get("creationTimestamp")) or 0.0,
+        annotations=metadata.get("annotations") or {},
+        spec=spec,
+        status=obj.get("status") or {},
+        digest=digest,
+        invalid=invalid,
+        deleting=bool(metadata.get("deletionTimestamp")),
+    )

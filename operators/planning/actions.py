@@ -1,0 +1,243 @@
+"""What a plan asks the rim to do.
+
+Actions are values: the rim executes them, a simulation applies them to a cluster in memory, a test reads them.
+``stage`` orders execution: everything of a stage is done (concurrently, within limits) before the next begins, and
+a failure in the first stages keeps the later ones from running (a pod must not exist before its revision does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Literal
+
+Json = Mapping[str, Any]
+
+
+class Stage(IntEnum):
+    """Order of execution within one pass."""
+
+    REVISION = 0
+    OWNERSHIP = 1
+    HOOKS = 2
+    READINESS = 3
+    PODS = 4
+    SPEC = 5
+    HISTORY = 6
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRevision:
+    """Store a template as a ControllerRevision of the given name, owned by the workload."""
+
+    name: str
+    revision: int
+    template: Json
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    stage: Stage = Stage.REVISION
+
+
+@dataclass(frozen=True, slots=True)
+class RenumberRevision:
+    """Give an older revision the newest number: a rollback reuses it (spec/gamedeployment.md 2.5)."""
+
+    name: str
+    uid: str
+    revision: int
+    stage: Stage = Stage.REVISION
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRevision:
+    """Remove a revision beyond the history limit."""
+
+    name: str
+    uid: str
+    stage: Stage = Stage.HISTORY
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptPod:
+    """Take an orphan: set the controller reference and the labels it lacks.
+
+    The rim first proves with one uncached read that the workload still exists under the same UID.
+    """
+
+    name: str
+    uid: str
+    labels: Mapping[str, str]
+    stage: Stage = Stage.OWNERSHIP
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePod:
+    """Drop our controller reference from a pod that the selector no longer matches."""
+
+    name: str
+    uid: str
+    stage: Stage = Stage.OWNERSHIP
+
+
+@dataclass(frozen=True, slots=True)
+class CreateHookRun:
+    """Start a check. ``pod`` is annotated as being deleted first when ``mark_pod`` holds.
+
+    An existing object of the same name and controller is taken as this one; a foreign one is a conflict.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    spec: Json
+    kind: Literal["predelete", "preinplace", "postinplace", "canary"]
+    pod: str = ""
+    stage: Stage = Stage.HOOKS
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteHookRun:
+    """Remove a check that answers nothing any more."""
+
+    name: str
+    uid: str
+    reason: str
+    stage: Stage = Stage.HOOKS
+
+
+@dataclass(frozen=True, slots=True)
+class TerminateHookRun:
+    """Interrupt a running check."""
+
+    name: str
+    uid: str
+    stage: Stage = Stage.HOOKS
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatePod:
+    """Set (or with None remove) single annotations of a pod; nothing else of it is touched."""
+
+    name: str
+    uid: str
+    annotations: Mapping[str, str | None]
+    stage: Stage = Stage.HOOKS
+
+
+@dataclass(frozen=True, slots=True)
+class SetGate:
+    """Set the condition ``InPlaceUpdateReady`` in the pod's status."""
+
+    name: str
+    uid: str
+    ready: bool
+    reason: str = ""
+    stage: Stage = Stage.READINESS
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePodInPlace:
+    """Change a living pod: new images by container name, and metadata (None removes a key).
+
+    ``begins`` marks the first patch of an update (the one that counts and is announced); ``close_gate`` tells the rim to
+    set the gate False, and see it accepted, before the images change.
+    """
+
+    name: str
+    uid: str
+    resource_version: str
+    images: Mapping[str, str]
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    annotations: Mapping[str, str | None] = field(default_factory=dict)
+    begins: bool = True
+    close_gate: bool = False
+    stage: Stage = Stage.PODS
+
+
+@dataclass(frozen=True, slots=True)
+class CreatePod:
+    """Create a pod from a template; ``body`` is complete but for the owner reference, which the rim adds."""
+
+    name: str
+    revision: str
+    body: Json
+    stage: Stage = Stage.PODS
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePod:
+    """Delete a pod, if it still is the one that was seen.
+
+    ``why`` is ``rollingUpdate`` (replaced by a newer version), ``deletePod`` (scale-in or named by the user) or
+    ``failedPod`` (it had ended for good).
+    """
+
+    name: str
+    uid: str
+    why: Literal["rollingUpdate", "deletePod", "failedPod"]
+    stage: Stage = Stage.PODS
+
+
+@dataclass(frozen=True, slots=True)
+class PatchSpec:
+    """Merge-patch the workload's own spec, guarded by the resourceVersion that was planned on."""
+
+    patch: Json
+    reason: str
+    stage: Stage = Stage.SPEC
+
+
+Action = (
+    CreateRevision
+    | RenumberRevision
+    | DeleteRevision
+    | AdoptPod
+    | ReleasePod
+    | CreateHookRun
+    | DeleteHookRun
+    | TerminateHookRun
+    | AnnotatePod
+    | SetGate
+    | UpdatePodInPlace
+    | CreatePod
+    | DeletePod
+    | PatchSpec
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Something waits or is refused: which pod ("" for the workload), which rule, which numbers.
+
+    ``reason`` is a CamelCase word that becomes the condition's reason, the Event's reason and a metric label.
+    ``waiting`` separates what passes by itself (a budget, a running hook) from what needs a person.
+    """
+
+    reason: str
+    message: str
+    pod: str = ""
+    waiting: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An Event on the workload that does not follow from an action's result."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The decision of one pass.
+
+    ``status`` is the whole status the object should have; the rim writes the difference, or nothing. ``wake_after`` is
+    the number of seconds after which time alone may change the decision, None when only an event can.
+    """
+
+    actions: tuple[Action, ...] = ()
+    status: Json = field(default_factory=dict)
+    blocked: tuple[Blocked, ...] = ()
+    notes: tuple[Note, ...] = ()
+    wake_after: float | None = None

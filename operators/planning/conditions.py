@@ -1,0 +1,34 @@
+"""Conditions in the status, as ``kubectl wait`` and people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from operators.planning.inplace import rfc3339
+
+Json = Mapping[str, Any]
+_MESSAGE_LIMIT = 1024
+
+
+def condition(type_: str, status: bool, reason: str, message: str, generation: int) -> dict[str, Any]:  # noqa: FBT001
+    """One condition, its transition time still open."""
+    return {
+        "type": type_,
+        "status": "True" if status else "False",
+        "reason": reason,
+        "message": message[:_MESSAGE_LIMIT],
+        "observedGeneration": generation,
+    }
+
+
+def settle(old: Sequence[Json], new: Sequence[Json], now: float) -> list[dict[str, Any]]:
+    """Give each condition its transition time: the old one unless the status changed."""
+    before = {c.get("type"): c for c in old}
+    settled = []
+    for entry in new:
+        known = before.get(entry["type"])
+        same = known is not None and known.get("status") == entry["status"]
+        since = known["lastTransitionTime"] if same and known and known.get("lastTransitionTime") else rfc3339(now)
+        settled.append({**entry, "lastTransitionTime": since})
+    return settled

@@ -1,0 +1,160 @@
+"""Hooks that guard one pod: before delete, before and after an in-place update (spec/gamedeployment.md 5).
+
+A pod is free to go when its HookRun succeeded. Which HookRun speaks for which pod follows from labels alone: type,
+revision and instance. An answer that nobody waits for any more is removed, so that it can never let a later delete
+through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+from operators.api import keys
+from operators.planning.actions import Blocked, CreateHookRun
+from operators.planning.hookarguments import UnresolvedArgument, merge_arguments
+from operators.planning.inplace import modified_containers
+from operators.planning.views import HookRunView, HookTemplateView, PodView
+
+PodHook = Literal["predelete", "preinplace", "postinplace"]
+
+TYPE_LABELS: Mapping[str, str] = {
+    "predelete": "pre-delete-step",
+    "preinplace": "pre-inplace-step",
+    "postinplace": "post-inplace-step",
+    "canary": "canary-step",
+}
+KINDS: Mapping[str, str] = {label: kind for kind, label in TYPE_LABELS.items()}
+_NAME_LIMIT = 253
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A configured hook: the template's name and the arguments the workload supplies."""
+
+    template: str
+    args: tuple[tuple[str, str], ...] = ()
+
+
+class Answer(Enum):
+    """What the hook of a pod says."""
+
+    PROCEED = "proceed"
+    WAIT = "wait"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer, what to start if nobody was asked yet, and the reason to show."""
+
+    answer: Answer
+    start: CreateHookRun | None = None
+    blocked: Blocked | None = None
+
+
+class HookRuns:
+    """The HookRuns of one workload, found by what they speak for."""
+
+    def __init__(self, runs: Iterable[HookRunView]) -> None:
+        self.all: list[HookRunView] = sorted(runs, key=lambda r: r.name)
+        self._by_subject: dict[tuple[str, str, str], HookRunView] = {}
+        for run in self.all:
+            self._by_subject.setdefault(self._subject(run), run)
+
+    @staticmethod
+    def _subject(run: HookRunView) -> tuple[str, str, str]:
+        kind = KINDS.get(run.labels.get(keys.HOOK_TYPE_LABEL, ""), "")
+        return kind, run.labels.get(keys.HOOK_REVISION_LABEL, ""), run.labels.get(keys.HOOK_INSTANCE_LABEL, "")
+
+    def of(self, kind: PodHook, pod: PodView) -> HookRunView | None:
+        """The run that speaks for the pod in its present revision."""
+        return self._by_subject.get((kind, pod.revision, pod.instance))
+
+    def of_kind(self, kind: str) -> list[HookRunView]:
+        """All runs of a kind, by name."""
+        return [r for r in self.all if KINDS.get(r.labels.get(keys.HOOK_TYPE_LABEL, "")) == kind]
+
+
+def run_name(kind: PodHook, pod: PodView, template: str) -> str:
+    """``<kind>-<revision>-<instance>-<template>``, cut to what a name may hold."""
+    return f"{kind}-{pod.revision}-{pod.instance}-{template}"[:_NAME_LIMIT].rstrip("-.")
+
+
+def _supplied(hook: Hook, pod: PodView, modified: Sequence[str]) -> list[tuple[str, str]]:
+    """Arguments of the step first, so that what the controller knows wins over what a user wrote."""
+    args = list(hook.args)
+    args += [
+        ("PodName", pod.name),
+        ("PodNamespace", pod.namespace),
+        ("PodIP", pod.pod_ip),
+        ("HostIP", pod.host_ip),
+    ]
+    args += [(f"PodContainer[{i}]", c.name) for i, c in enumerate(pod.containers)]
+    args += [(f"ModifiedContainer[{i}]", name) for i, name in enumerate(modified)]
+    return args
+
+
+def new_run(
+    kind: PodHook,
+    hook: Hook,
+    template: HookTemplateView | None,
+    pod: PodView,
+    target: Mapping[str, Any] | None = None,
+) -> CreateHookRun | Blocked:
+    """The HookRun to start for a pod, or why none can be started."""
+    if template is None or template.deleting:
+        text = f"HookTemplate {hook.template!r} of the {kind} hook of pod {pod.name} does not exist"
+        return Blocked("HookTemplateMissing", text, pod.name, waiting=False)
+    modified = modified_containers(pod, target) if kind == "preinplace" and target is not None else []
+    try:
+        merged = merge_arguments(template.args, _supplied(hook, pod, modified))
+    except UnresolvedArgument as error:
+        text = f"{kind} hook of pod {pod.name} with HookTemplate {hook.template!r}: {error}"
+        return Blocked("HookArgumentMissing", text, pod.name, waiting=False)
+    spec: dict[str, Any] = {"metrics": list(template.metrics)}
+    if merged.args:
+        spec["args"] = [{"name": name, "value": value} for name, value in merged.args]
+    if template.policy:
+        spec["policy"] = template.policy
+    labels = {
+        keys.HOOK_TYPE_LABEL: TYPE_LABELS[kind],
+        keys.HOOK_REVISION_LABEL: pod.revision,
+        keys.HOOK_INSTANCE_LABEL: pod.instance,
+    }
+    return CreateHookRun(run_name(kind, pod, hook.template), labels, spec, kind, pod.name)
+
+
+def ask(
+    kind: PodHook,
+    hook: Hook | None,
+    pod: PodView,
+    runs: HookRuns,
+    templates: Mapping[str, HookTemplateView],
+    target: Mapping[str, Any] | None = None,
+) -> Verdict:
+    """May the pod be deleted (or updated)? (spec/gamedeployment.md 5.3)
+
+    Pods that do not run serve nobody and go unasked.
+    """
+    if hook is None or pod.phase != "Running":
+        return Verdict(Answer.PROCEED)
+    run = runs.of(kind, pod)
+    if run is None:
+        made = new_run(kind, hook, templates.get(hook.template), pod, target)
+        if isinstance(made, Blocked):
+            return Verdict(Answer.REFUSED, blocked=made)
+        text = f"{kind} hook of pod {pod.name} is being asked"
+        return Verdict(Answer.WAIT, start=made, blocked=Blocked("HookRunning", text, pod.name))
+    if run.deleting:
+        return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", f"HookRun {run.name} is being removed", pod.name))
+    if run.phase == "Successful":
+        return Verdict(Answer.PROCEED)
+    said = f": {run.message}" if run.message else ""
+    if run.completed:
+        text = f"HookRun {run.name} of pod {pod.name} ended {run.phase}{said}"
+        return Verdict(Answer.REFUSED, blocked=Blocked("HookFailed", text, pod.name, waiting=False))
+    text = f"HookRun {run.name} of pod {pod.name} is {run.phase or 'Pending'}{said}"
+    return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", text, pod.name))

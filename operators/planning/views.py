@@ -1,0 +1,358 @@
+"""What planning sees of the cluster: small frozen values, decoded once from raw objects.
+
+A view holds only what a rule reads, so that thousands stay cheap (about 1 kB each). Times are Unix seconds.
+Raw bodies stop here, except pod templates and revision data, which pass through untouched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from operators.api import keys
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerView:
+    """The controller reference of an object."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerView:
+    """One container of a pod: what the spec asks for, and what its status reports (empty when it has none yet)."""
+
+    name: str
+    image: str
+    image_id: str = ""
+    container_id: str = ""
+    ready: bool = False
+    running_since: float | None = None
+    restarts: int = 0
+    waiting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """A pod as planning needs it.
+
+    ``ready_since`` is the last transition of the Ready condition while it is True. ``gated`` tells whether the pod
+    lists the in-place gate; ``gate`` is the condition's status, None while it is absent.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    created: float
+    phase: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    owner: OwnerView | None = None
+    node: str = ""
+    pod_ip: str = ""
+    host_ip: str = ""
+    deleting: bool = False
+    ready_since: float | None = None
+    containers_ready: bool = False
+    gated: bool = False
+    gate: bool | None = None
+    containers: tuple[ContainerView, ...] = ()
+    trouble: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Running with a true Ready condition."""
+        return self.phase == "Running" and self.ready_since is not None
+
+    @property
+    def active(self) -> bool:
+        """Neither finished nor being deleted (spec/gamedeployment.md 2.3)."""
+        return not self.deleting and not self.finished
+
+    @property
+    def finished(self) -> bool:
+        """Ended for good: an evicted or completed pod never runs again."""
+        return self.phase in ("Failed", "Succeeded")
+
+    @property
+    def revision(self) -> str:
+        """The full name of the ControllerRevision the pod carries."""
+        return self.labels.get(keys.REVISION_LABEL, "")
+
+    @property
+    def instance(self) -> str:
+        """The pod's instance id."""
+        return self.labels.get(keys.INSTANCE_LABEL, "")
+
+    @property
+    def restarts(self) -> int:
+        """Restarts of all containers."""
+        return sum(c.restarts for c in self.containers)
+
+    def available(self, now: float, min_ready_seconds: int) -> bool:
+        """Ready for at least ``min_ready_seconds``."""
+        return self.ready and self.ready_since is not None and now - self.ready_since >= min_ready_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionView:
+    """A ControllerRevision; ``template`` is the pod template it stores, ``digest`` its meaning (see `template_digest`)."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    revision: int
+    created: float
+    template: Json
+    digest: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    owner: OwnerView | None = None
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HookRunView:
+    """A HookRun as the workload controllers read it."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    created: float
+    labels: Mapping[str, str]
+    phase: str = ""
+    message: str = ""
+    owner: OwnerView | None = None
+    deleting: bool = False
+    terminate: bool = False
+
+    @property
+    def completed(self) -> bool:
+        """Reached a final phase."""
+        return self.phase in ("Successful", "Failed", "Error", "Inconclusive")
+
+
+@dataclass(frozen=True, slots=True)
+class HookTemplateView:
+    """A HookTemplate: ``args`` as (name, value or None); ``metrics`` untouched, to be copied into HookRuns."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    args: tuple[tuple[str, str | None], ...]
+    metrics: tuple[Json, ...]
+    policy: str = ""
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node: only the annotation that orders scale-in."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    cost: str | None = None
+    deleting: bool = False
+
+
+_ANNOTATIONS = frozenset(
+    {
+        keys.INPLACE_STATE_ANNOTATION,
+        keys.INPLACE_GRACE_ANNOTATION,
+        keys.POD_DELETING_ANNOTATION,
+        keys.POD_COST_ANNOTATION,
+        keys.LEGACY_POD_COST_ANNOTATION,
+        *(prefix + keys.INDEX_ID for prefix in keys.INDEX_PREFIXES),
+    }
+)
+
+
+def timestamp(text: str | None) -> float | None:
+    """RFC 3339 to Unix seconds; None for absent text.
+
+    Raises:
+        ValueError: the text is no RFC 3339 time.
+    """
+    if not text:
+        return None
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def owner_view(metadata: Json) -> OwnerView | None:
+    """The controller reference, if any."""
+    for ref in metadata.get("ownerReferences") or ():
+        if ref.get("controller"):
+            return OwnerView(kind=ref["kind"], name=ref["name"], uid=ref["uid"])
+    return None
+
+
+def _meaning(value: Any) -> Any:
+    """The value without what says nothing: nulls, empty maps and lists, merge directives."""
+    if isinstance(value, Mapping):
+        kept = {k: _meaning(v) for k, v in value.items() if k != "$patch"}
+        return {k: v for k, v in kept.items() if v is not None and v != {} and v != []}
+    if isinstance(value, list | tuple):
+        return [_meaning(v) for v in value]
+    return value
+
+
+def template_digest(template: Json) -> str:
+    """Equal for templates that mean the same.
+
+    Revisions written by the Go operators hold typed zero values and other spellings; a comparison of bytes would
+    restart every pod of a cluster that moves to these operators (spec/gamedeployment.md 2.5).
+    """
+    text = json.dumps(_meaning(template), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _identity(metadata: Json) -> dict[str, str]:
+    return {
+        "namespace": sys.intern(metadata.get("namespace") or ""),
+        "name": metadata["name"],
+        "uid": metadata.get("uid", ""),
+        "resource_version": metadata.get("resourceVersion", ""),
+    }
+
+
+def _containers(spec: Json, status: Json) -> tuple[ContainerView, ...]:
+    statuses = {s["name"]: s for s in status.get("containerStatuses") or ()}
+    views = []
+    for container in spec.get("containers") or ():
+        seen = statuses.get(container["name"], {})
+        state = seen.get("state") or {}
+        views.append(
+            ContainerView(
+                name=sys.intern(container["name"]),
+                image=sys.intern(container.get("image") or ""),
+                image_id=sys.intern(seen.get("imageID") or ""),
+                container_id=seen.get("containerID") or "",
+                ready=bool(seen.get("ready")),
+                running_since=timestamp((state.get("running") or {}).get("startedAt")),
+                restarts=seen.get("restartCount") or 0,
+                waiting=(state.get("waiting") or {}).get("reason") or "",
+            )
+        )
+    return tuple(views)
+
+
+def _trouble(conditions: Mapping[str, Json], containers: tuple[ContainerView, ...]) -> str:
+    """In a few words why the pod does not get ready, where its status says so."""
+    for container in containers:
+        if container.waiting and container.waiting not in ("ContainerCreating", "PodInitializing"):
+            return f"container {container.name}: {container.waiting}"
+    scheduled = conditions.get("PodScheduled")
+    if scheduled and scheduled.get("status") == "False":
+        return f"{scheduled.get('reason', 'Unschedulable')}: {scheduled.get('message', '')}"[:200]
+    return ""
+
+
+def pod_view(obj: Json) -> PodView:
+    """Decode a pod."""
+    metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    ready = conditions.get("Ready") or {}
+    gate = conditions.get(keys.INPLACE_READY_GATE)
+    containers = _containers(spec, status)
+    annotations = metadata.get("annotations") or {}
+    return PodView(
+        **_identity(metadata),
+        created=timestamp(metadata.get("creationTimestamp")) or 0.0,
+        phase=sys.intern(status.get("phase") or "Pending"),
+        labels={sys.intern(k): sys.intern(v) for k, v in (metadata.get("labels") or {}).items()},
+        annotations={k: v for k, v in annotations.items() if k in _ANNOTATIONS},
+        owner=owner_view(metadata),
+        node=sys.intern(spec.get("nodeName") or ""),
+        pod_ip=status.get("podIP") or "",
+        host_ip=sys.intern(status.get("hostIP") or ""),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        ready_since=(timestamp(ready.get("lastTransitionTime")) or 0.0) if ready.get("status") == "True" else None,
+        containers_ready=(conditions.get("ContainersReady") or {}).get("status") == "True",
+        gated=any(g.get("conditionType") == keys.INPLACE_READY_GATE for g in spec.get("readinessGates") or ()),
+        gate=None if gate is None else gate.get("status") == "True",
+        containers=containers,
+        trouble=_trouble(conditions, containers),
+    )
+
+
+def revision_view(obj: Json) -> RevisionView:
+    """Decode a ControllerRevision; one that stores no template reads as an empty template."""
+    metadata = obj["metadata"]
+    template = (((obj.get("data") or {}).get("spec") or {}).get("template")) or {}
+    return RevisionView(
+        **_identity(metadata),
+        revision=int(obj.get("revision") or 0),
+        created=timestamp(metadata.get("creationTimestamp")) or 0.0,
+        template={k: v for k, v in template.items() if k != "$patch"},
+        digest=template_digest(template),
+        labels=metadata.get("labels") or {},
+        owner=owner_view(metadata),
+        deleting=bool(metadata.get("deletionTimestamp")),
+    )
+
+
+def hookrun_view(obj: Json) -> HookRunView:
+    """Decode a HookRun."""
+    metadata, status = obj["metadata"], obj.get("status") or {}
+    return HookRunView(
+        **_identity(metadata),
+        created=timestamp(metadata.get("creationTimestamp")) or 0.0,
+        labels=metadata.get("labels") or {},
+        phase=status.get("phase") or "",
+        message=_hookrun_message(status),
+        owner=owner_view(metadata),
+        deleting=bool(metadata.get("deletionTimestamp")),
+        terminate=bool((obj.get("spec") or {}).get("terminate")),
+    )
+
+
+def _hookrun_message(status: Json) -> str:
+    """What the run last measured, for the person who waits for it."""
+    if status.get("message"):
+        return str(status["message"])
+    parts = []
+    for result in status.get("metricResults") or ():
+        measurements = result.get("measurements") or ()
+        if result.get("phase") == "Successful" or not measurements:
+            continue
+        last = measurements[-1]
+        said = last.get("message") or (f"value {last['value']}" if "value" in last else last.get("phase", ""))
+        parts.append(f"metric {result.get('name')}: {said}")
+    return "; ".join(parts)[:300]
+
+
+def hooktemplate_view(obj: Json) -> HookTemplateView:
+    """Decode a HookTemplate."""
+    metadata, spec = obj["metadata"], obj.get("spec") or {}
+    return HookTemplateView(
+        **_identity(metadata),
+        args=tuple((a["name"], a.get("value")) for a in spec.get("args") or ()),
+        metrics=tuple(spec.get("metrics") or ()),
+        policy=spec.get("policy") or "",
+        deleting=bool(metadata.get("deletionTimestamp")),
+    )
+
+
+def node_view(obj: Json) -> NodeView:
+    """Decode a node."""
+    metadata = obj["metadata"]
+    return NodeView(
+        **_identity(metadata),
+        cost=(metadata.get("annotations") or {}).get(keys.NODE_COST_ANNOTATION),
+        deleting=bool(metadata.get("deletionTimestamp")),
+    )

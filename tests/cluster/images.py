@@ -1,0 +1,136 @@
+"""Container images of the test cluster, written without any registry or image tool."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+from tests.cluster.state import Missing, cache_dir, run_dir, say
+
+DEMO = "hub.bktencent.com/blueking/game-demo"
+PAUSE = "game-operators.local/pause:1"
+_ROOT = Path(__file__).parent.parent.parent
+_SOURCES = {"game-demo": _ROOT / "examples" / "game-demo", "pause": Path(__file__).parent / "pause"}
+
+
+def socket_path() -> Path:
+    """Where our containerd listens."""
+    return run_dir() / "containerd.sock"
+
+
+def ctr(*args: str) -> subprocess.CompletedProcess[str]:
+    """Run ctr against our containerd."""
+    command = ["ctr", "--address", str(socket_path()), "-n", "k8s.io", *args]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def _wanted() -> dict[str, tuple[str, str]]:
+    """Image name -> (source, version built in)."""
+    return {
+        PAUSE: ("pause", "1"),
+        f"{DEMO}:0.0.1": ("game-demo", "0.0.1"),
+        f"{DEMO}:0.0.2": ("game-demo", "0.0.2"),
+    }
+
+
+def _archive(image: str) -> Path:
+    source, version = _wanted()[image]
+    content = b"".join(p.read_bytes() for p in sorted(_SOURCES[source].glob("*.go"))) + Path(__file__).read_bytes()
+    key = hashlib.sha256(content + version.encode()).hexdigest()[:16]
+    return cache_dir() / "images" / f"{source}-{version}-{key}.tar"
+
+
+def build_all() -> None:
+    """Build what is not in the cache."""
+    for image, (source, version) in _wanted().items():
+        archive = _archive(image)
+        if not archive.exists():
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            _build(image, source, version, archive)
+            say(f"image {image} built")
+
+
+def _build(image: str, source: str, version: str, archive: Path) -> None:
+    binary = archive.with_suffix(f".bin{os.getpid()}")
+    command = ["go", "build", "-trimpath", "-ldflags", f"-s -w -X main.version={version}", "-o", str(binary), "."]
+    env = {**os.environ, "CGO_ENABLED": "0"}
+    done = subprocess.run(command, cwd=_SOURCES[source], env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Missing(f"building {source} failed:\n{done.stderr[-2000:]}")
+    partial = archive.with_suffix(f".part{os.getpid()}")
+    partial.write_bytes(_oci_archive(image, source, binary.read_bytes()))
+    partial.rename(archive)
+    binary.unlink()
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes, mode: int = 0o644) -> None:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(data), mode
+    tar.addfile(info, io.BytesIO(data))
+
+
+def _oci_archive(image: str, program: str, binary: bytes) -> bytes:
+    """One layer with one static program, as an OCI layout in a tar."""
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as layer:
+        _add(layer, program, binary, 0o755)
+    blobs: dict[str, bytes] = {}
+
+    def put(data: bytes, media_type: str) -> dict[str, object]:
+        digest = hashlib.sha256(data).hexdigest()
+        blobs[digest] = data
+        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
+
+    layer_blob = put(gzip.compress(plain.getvalue(), mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
+    config = {
+        "architecture": "amd64" if os.uname().machine == "x86_64" else "arm64",
+        "os": "linux",
+        "config": {"Entrypoint": [f"/{program}"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(plain.getvalue()).hexdigest()}"]},
+    }
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": put(json.dumps(config).encode(), "application/vnd.oci.image.config.v1+json"),
+        "layers": [layer_blob],
+    }
+    entry = put(json.dumps(manifest).encode(), "application/vnd.oci.image.manifest.v1+json")
+    entry["annotations"] = {
+        "io.containerd.image.name": image,
+        "org.opencontainers.image.ref.name": image.rsplit(":", 1)[1],
+    }
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        _add(tar, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+        _add(tar, "index.json", json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode())
+        for digest, data in blobs.items():
+            _add(tar, f"blobs/sha256/{digest}", data)
+    return out.getvalue()
+
+
+def archives() -> list[Path]:
+    """The built images, for clusters that load archives themselves."""
+    return [_archive(image) for image in _wanted()]
+
+
+def load_missing() -> None:
+    """Import images that our containerd lacks or holds in an older build."""
+    marks = run_dir() / "images.json"
+    loaded = json.loads(marks.read_text()) if marks.exists() else {}
+    present = ctr("images", "ls", "-q").stdout.split()
+    for image in _wanted():
+        archive = _archive(image)
+        if image in present and loaded.get(image) == archive.name:
+            continue
+        done = ctr("images", "import", str(archive))
+        if done.returncode:
+            raise Missing(f"importing {image} failed: {done.stderr[-500:]}")
+        loaded[image] = archive.name
+        say(f"image {image} loaded")
+    marks.write_text(json.dumps(loaded))
