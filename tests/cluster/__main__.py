@@ -19,9 +19,16 @@ def _up() -> None:
 
 def main() -> int:
     """Run one command; 1 with a plain reason when it cannot be done."""
-    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description="The test cluster.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.cluster", description="The test cluster."
+    )
     parser.add_argument("command", choices=["up", "down", "status", "build"])
-    parser.add_argument("--with", dest="extra", default="", help="build these too: " + ", ".join({**ON_DEMAND, **FAKE_NODES}))
+    parser.add_argument(
+        "--with",
+        dest="extra",
+        default="",
+        help="build these too: " + ", ".join({**ON_DEMAND, **FAKE_NODES}),
+    )
     options = parser.parse_args()
     try:
         if options.command == "up":

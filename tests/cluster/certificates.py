@@ -26,11 +26,21 @@ def _openssl(*args: str) -> None:
 
 
 def _sign(folder: Path, name: str, subject: str, extensions: str) -> None:
-    key, request, ext = folder / f"{name}.key", folder / f"{name}.csr", folder / f"{name}.ext"
+    key, request, ext = (
+        folder / f"{name}.key",
+        folder / f"{name}.csr",
+        folder / f"{name}.ext",
+    )
     ext.write_text(extensions)
     _openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(key))
     _openssl("req", "-new", "-key", str(key), "-subj", subject, "-out", str(request))
-    ca = ["-CA", str(folder / "ca.crt"), "-CAkey", str(folder / "ca.key"), "-CAcreateserial"]
+    ca = [
+        "-CA",
+        str(folder / "ca.crt"),
+        "-CAkey",
+        str(folder / "ca.key"),
+        "-CAcreateserial",
+    ]
     out = ["-days", "3650", "-extfile", str(ext), "-out", str(folder / f"{name}.crt")]
     _openssl("x509", "-req", "-in", str(request), *ca, *out)
 
@@ -43,12 +53,27 @@ def make() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     ca = ["-keyout", str(folder / "ca.key"), "-out", str(folder / "ca.crt")]
-    _openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj", "/CN=game-operators", *ca)
+    _openssl(
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "3650",
+        "-subj",
+        "/CN=game-operators",
+        *ca,
+    )
     _openssl("genrsa", "-out", str(folder / "sa.key"), "2048")
-    _openssl("rsa", "-in", str(folder / "sa.key"), "-pubout", "-out", str(folder / "sa.pub"))
+    _openssl(
+        "rsa", "-in", str(folder / "sa.key"), "-pubout", "-out", str(folder / "sa.pub")
+    )
     serving = f"subjectAltName={_NAMES},{_ADDRESSES}\nextendedKeyUsage=serverAuth,clientAuth\n"
     _sign(folder, "apiserver", "/CN=kube-apiserver", serving)
-    _sign(folder, "kubelet-serving", "/O=system:nodes/CN=system:node:game-node", serving)
+    _sign(
+        folder, "kubelet-serving", "/O=system:nodes/CN=system:node:game-node", serving
+    )
     for name, subject in _CLIENTS.items():
         _sign(folder, name, subject, "extendedKeyUsage=clientAuth\n")
     for name in ("admin", "controller-manager", "scheduler", "kubelet", "proxy"):
@@ -61,7 +86,13 @@ def _kubeconfig(folder: Path, name: str) -> None:
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [
-            {"name": "game", "cluster": {"server": SERVER, "certificate-authority": str(folder / "ca.crt")}}
+            {
+                "name": "game",
+                "cluster": {
+                    "server": SERVER,
+                    "certificate-authority": str(folder / "ca.crt"),
+                },
+            }
         ],
         "users": [
             {
@@ -75,6 +106,8 @@ def _kubeconfig(folder: Path, name: str) -> None:
         "contexts": [{"name": "game", "context": {"cluster": "game", "user": name}}],
         "current-context": "game",
     }
-    target = run_dir() / "kubeconfig" if name == "admin" else folder / f"{name}.kubeconfig"
+    target = (
+        run_dir() / "kubeconfig" if name == "admin" else folder / f"{name}.kubeconfig"
+    )
     target.write_text(json.dumps(body, indent=1))
     target.chmod(0o600)

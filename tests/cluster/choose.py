@@ -34,7 +34,14 @@ class Cluster:
         built = program("kubectl")
         binary = str(built) if built.exists() else "kubectl"
         command = [binary, f"--kubeconfig={self.kubeconfig}", *args]
-        done = subprocess.run(command, input=data, capture_output=True, text=True, check=False, timeout=180)
+        done = subprocess.run(
+            command,
+            input=data,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
         if done.returncode:
             raise AssertionError(f"kubectl {' '.join(args)}: {done.stderr.strip()}")
         return done.stdout
@@ -44,7 +51,12 @@ def _docker_answers() -> bool:
     if shutil.which("docker") is None:
         return False
     try:
-        return subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=20).returncode == 0
+        return (
+            subprocess.run(
+                ["docker", "info"], capture_output=True, check=False, timeout=20
+            ).returncode
+            == 0
+        )
     except subprocess.TimeoutExpired:
         return False
 
@@ -73,7 +85,14 @@ def _kind() -> Cluster:
     cluster.create()
     images.build_all()
     for archive in images.archives():
-        command = [str(cluster.kind_path), "load", "image-archive", str(archive), "--name", KIND_NAME]
+        command = [
+            str(cluster.kind_path),
+            "load",
+            "image-archive",
+            str(archive),
+            "--name",
+            KIND_NAME,
+        ]
         subprocess.run(command, check=True, capture_output=True)
     return Cluster(Path(cluster.kubeconfig_path), "kind")
 

@@ -16,7 +16,10 @@ from tests.cluster.state import Missing, cache_dir, run_dir, say
 DEMO = "hub.bktencent.com/blueking/game-demo"
 PAUSE = "game-operators.local/pause:1"
 _ROOT = Path(__file__).parent.parent.parent
-_SOURCES = {"game-demo": _ROOT / "examples" / "game-demo", "pause": Path(__file__).parent / "pause"}
+_SOURCES = {
+    "game-demo": _ROOT / "examples" / "game-demo",
+    "pause": Path(__file__).parent / "pause",
+}
 
 
 def socket_path() -> Path:
@@ -27,7 +30,9 @@ def socket_path() -> Path:
 def ctr(*args: str) -> subprocess.CompletedProcess[str]:
     """Run ctr against our containerd."""
     command = ["ctr", "--address", str(socket_path()), "-n", "k8s.io", *args]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=120
+    )
 
 
 def _wanted() -> dict[str, tuple[str, str]]:
@@ -41,7 +46,10 @@ def _wanted() -> dict[str, tuple[str, str]]:
 
 def _archive(image: str) -> Path:
     source, version = _wanted()[image]
-    content = b"".join(p.read_bytes() for p in sorted(_SOURCES[source].glob("*.go"))) + Path(__file__).read_bytes()
+    content = (
+        b"".join(p.read_bytes() for p in sorted(_SOURCES[source].glob("*.go")))
+        + Path(__file__).read_bytes()
+    )
     key = hashlib.sha256(content + version.encode()).hexdigest()[:16]
     return cache_dir() / "images" / f"{source}-{version}-{key}.tar"
 
@@ -58,9 +66,25 @@ def build_all() -> None:
 
 def _build(image: str, source: str, version: str, archive: Path) -> None:
     binary = archive.with_suffix(f".bin{os.getpid()}")
-    command = ["go", "build", "-trimpath", "-ldflags", f"-s -w -X main.version={version}", "-o", str(binary), "."]
+    command = [
+        "go",
+        "build",
+        "-trimpath",
+        "-ldflags",
+        f"-s -w -X main.version={version}",
+        "-o",
+        str(binary),
+        ".",
+    ]
     env = {**os.environ, "CGO_ENABLED": "0"}
-    done = subprocess.run(command, cwd=_SOURCES[source], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=_SOURCES[source],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise Missing(f"building {source} failed:\n{done.stderr[-2000:]}")
     partial = archive.with_suffix(f".part{os.getpid()}")
@@ -85,22 +109,36 @@ def _oci_archive(image: str, program: str, binary: bytes) -> bytes:
     def put(data: bytes, media_type: str) -> dict[str, object]:
         digest = hashlib.sha256(data).hexdigest()
         blobs[digest] = data
-        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": len(data)}
+        return {
+            "mediaType": media_type,
+            "digest": f"sha256:{digest}",
+            "size": len(data),
+        }
 
-    layer_blob = put(gzip.compress(plain.getvalue(), mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
+    layer_blob = put(
+        gzip.compress(plain.getvalue(), mtime=0),
+        "application/vnd.oci.image.layer.v1.tar+gzip",
+    )
     config = {
         "architecture": "amd64" if os.uname().machine == "x86_64" else "arm64",
         "os": "linux",
         "config": {"Entrypoint": [f"/{program}"]},
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(plain.getvalue()).hexdigest()}"]},
+        "rootfs": {
+            "type": "layers",
+            "diff_ids": [f"sha256:{hashlib.sha256(plain.getvalue()).hexdigest()}"],
+        },
     }
     manifest = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": put(json.dumps(config).encode(), "application/vnd.oci.image.config.v1+json"),
+        "config": put(
+            json.dumps(config).encode(), "application/vnd.oci.image.config.v1+json"
+        ),
         "layers": [layer_blob],
     }
-    entry = put(json.dumps(manifest).encode(), "application/vnd.oci.image.manifest.v1+json")
+    entry = put(
+        json.dumps(manifest).encode(), "application/vnd.oci.image.manifest.v1+json"
+    )
     entry["annotations"] = {
         "io.containerd.image.name": image,
         "org.opencontainers.image.ref.name": image.rsplit(":", 1)[1],
@@ -108,7 +146,11 @@ def _oci_archive(image: str, program: str, binary: bytes) -> bytes:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         _add(tar, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
-        _add(tar, "index.json", json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode())
+        _add(
+            tar,
+            "index.json",
+            json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode(),
+        )
         for digest, data in blobs.items():
             _add(tar, f"blobs/sha256/{digest}", data)
     return out.getvalue()

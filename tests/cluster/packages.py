@@ -1,14 +1,16 @@
-"""Debian packages that the one-node cluster stands on."""
+"""What the one-node cluster needs of this machine: root, Debian packages, Go."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
+from tests.cluster.programs import CLUSTER, program
 from tests.cluster.state import Missing, say
 
-_NEEDED = {
+_COMMANDS = {
     "containerd": "containerd",
     "runc": "runc",
     "iptables": "iptables",
@@ -17,30 +19,91 @@ _NEEDED = {
     "ethtool": "ethtool",
     "socat": "socat",
     "mount": "mount",
+    "nsenter": "util-linux",
     "openssl": "openssl",
 }
-_CNI = "/usr/lib/cni/bridge"
+_PLUGINS = Path("/usr/lib/cni/bridge")
+_ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+_INSTEAD = (
+    "or name a cluster of yours: export GAME_OPERATORS_KUBECONFIG=/path/to/kubeconfig"
+)
+
+
+def missing_packages() -> list[str]:
+    """Debian packages that are not installed, judged by the commands they bring."""
+    places = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+    missing = [
+        package
+        for command, package in _COMMANDS.items()
+        if shutil.which(command, path=places) is None
+    ]
+    return missing if _PLUGINS.exists() else [*missing, "containernetworking-plugins"]
+
+
+def reasons() -> list[str]:
+    """Why this machine cannot carry the cluster, each with what to do; empty when it can."""
+    found = []
+    if os.geteuid() != 0:
+        found.append(
+            "not root: containers of the cluster run on this machine. Run this as root (sudo), "
+            + _INSTEAD
+        )
+    packages = missing_packages()
+    if packages and shutil.which("apt-get") is None:
+        text = "not Debian (no apt-get), and these packages are missing: {}. Install them with your system's tool, {}"
+        found.append(text.format(" ".join(packages), _INSTEAD))
+    if shutil.which("go") is None and not all(
+        program(name).exists() for name in CLUSTER
+    ):
+        text = "no Go: the cluster's programs are built from source. Install Go 1.25 or newer (https://go.dev/dl), {}"
+        found.append(text.format(_INSTEAD))
+    return found
+
+
+def check() -> None:
+    """Say everything that is missing at once.
+
+    Raises:
+        Missing: this machine cannot carry the cluster.
+    """
+    found = reasons()
+    if found:
+        raise Missing(
+            "no Docker answers (kind would be used), and here it cannot be built:\n  - "
+            + "\n  - ".join(found)
+        )
 
 
 def install() -> None:
-    """Install what is missing.
+    """Install the Debian packages that are missing; their services are not needed and may fail to start.
 
     Raises:
-        Missing: not root, not Debian, or apt failed.
+        Missing: apt could not install them.
     """
-    missing = [package for command, package in _NEEDED.items() if shutil.which(command) is None]
-    if not os.path.exists(_CNI):
-        missing.append("containernetworking-plugins")
+    missing = missing_packages()
     if not missing:
         return
-    if shutil.which("apt-get") is None:
-        raise Missing(f"these packages are missing and there is no apt-get to install them: {' '.join(missing)}")
     say(f"installing Debian packages: {' '.join(missing)}")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        subprocess.run(["apt-get", "update", "-qq"], env=env, capture_output=True, check=False)
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Missing(f"apt-get could not install {' '.join(missing)}:\n{done.stderr[-2000:]}")
+    output = _apt("install", "-y", "-qq", "--no-install-recommends", *missing)
+    if missing_packages():
+        say("not all found: updating the package lists first")
+        output = _apt("update", "-qq") + _apt(
+            "install", "-y", "-qq", "--no-install-recommends", *missing
+        )
+    still = missing_packages()
+    if still:
+        raise Missing(f"apt-get could not install {' '.join(still)}:\n{output[-2000:]}")
+    say("packages installed")
+
+
+def _apt(*args: str) -> str:
+    """Its output. The return code does not count: without systemd a package's service may fail while its files are there."""
+    command = ["apt-get", "-o", "Dpkg::Use-Pty=0", *args]
+    done = subprocess.run(
+        command,
+        env={**os.environ, **_ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr

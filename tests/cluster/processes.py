@@ -8,35 +8,63 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster.state import run_dir
 
+Condition = Callable[[], bool]
 
-def _start_time(pid: int) -> str | None:
-    """The kernel's start time of a process: a PID alone may have been given to somebody else."""
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A process we started. ``start`` is the kernel's start time: a PID alone may have been given to somebody else."""
+
+    pid: int
+    start: str
+    command: tuple[str, ...] = ()
+
+
+def start_time(pid: int) -> str | None:
+    """Start time of a process in clock ticks since boot; None when there is none, or only a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
     fields = text.rsplit(")", 1)[1].split()
-    return None if fields[0] == "Z" else fields[19]
+    return None if fields[0] in "ZX" else fields[19]
 
 
 def _file(name: str) -> Path:
     return run_dir() / "run" / f"{name}.json"
 
 
-def alive(name: str) -> bool:
-    """Whether the process recorded under this name still runs."""
+def _record(name: str) -> Record | None:
     try:
         entry = json.loads(_file(name).read_text())
-    except (OSError, ValueError):
-        return False
-    return _start_time(entry["pid"]) == entry["start"]
+        return Record(
+            int(entry["pid"]), str(entry["start"]), tuple(entry.get("command", ()))
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
-def start(name: str, command: list[str], env: dict[str, str] | None = None) -> None:
+def _running(name: str) -> Record | None:
+    record = _record(name)
+    return (
+        record
+        if record is not None and start_time(record.pid) == record.start
+        else None
+    )
+
+
+def alive(name: str, command: list[str] | None = None) -> bool:
+    """Whether the process recorded under this name still runs; given a command line, also with exactly that one."""
+    record = _running(name)
+    return record is not None and (command is None or list(record.command) == command)
+
+
+def start(name: str, command: list[str]) -> None:
     """Start a daemon in a session of its own, its output in a log file."""
     log = run_dir() / "log" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -48,26 +76,43 @@ def start(name: str, command: list[str], env: dict[str, str] | None = None) -> N
             stderr=out,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            env={**os.environ, **(env or {})},
         )
-    entry = {"pid": process.pid, "start": _start_time(process.pid)}
-    _file(name).write_text(json.dumps(entry))
+    entry = {
+        "pid": process.pid,
+        "start": start_time(process.pid) or "ended",
+        "command": command,
+    }
+    partial = _file(name).with_suffix(".part")
+    partial.write_text(json.dumps(entry))
+    partial.rename(_file(name))
 
 
 def stop(name: str, patience: float = 10.0) -> bool:
-    """End a process we started: politely, then firmly. False when it did not run."""
-    running = alive(name)
-    if running:
-        pid = json.loads(_file(name).read_text())["pid"]
-        os.kill(pid, signal.SIGTERM)
+    """End a process we started: politely, then firmly. False when it did not run.
+
+    Args:
+        patience: Seconds between SIGTERM and SIGKILL.
+    """
+    record = _running(name)
+    if record is not None:
+        os.kill(record.pid, signal.SIGTERM)
+        os.kill(record.pid, signal.SIGCONT)
         if not wait(lambda: not alive(name), patience):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(record.pid, signal.SIGKILL)
             wait(lambda: not alive(name), 5.0)
     _file(name).unlink(missing_ok=True)
-    return running
+    return record is not None
 
 
-def wait(condition: Callable[[], bool], seconds: float, every: float = 0.1) -> bool:
+def describe(name: str) -> str:
+    """``running, pid 42``, ``dead`` (recorded, but gone) or ``not started``."""
+    record = _record(name)
+    if record is None:
+        return "not started"
+    return f"running, pid {record.pid}" if alive(name) else "dead"
+
+
+def wait(condition: Condition, seconds: float, every: float = 0.1) -> bool:
     """Wait until a condition holds; False when the time is over."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -80,4 +125,8 @@ def wait(condition: Callable[[], bool], seconds: float, every: float = 0.1) -> b
 def tail(name: str, lines: int = 15) -> str:
     """The end of a daemon's log."""
     log = run_dir() / "log" / f"{name}.log"
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
+    return (
+        "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+        if log.exists()
+        else ""
+    )

@@ -15,7 +15,11 @@ _HERE = Path(__file__).parent
 _KUBERNETES = "v1.34.4"
 _VERSION_FLAGS = "-s -w " + " ".join(
     f"-X k8s.io/component-base/version.{key}={value}"
-    for key, value in (("gitVersion", _KUBERNETES), ("gitMajor", "1"), ("gitMinor", "34"))
+    for key, value in (
+        ("gitVersion", _KUBERNETES),
+        ("gitMajor", "1"),
+        ("gitMinor", "34"),
+    )
 )
 CLUSTER = {
     "etcd": "go.etcd.io/etcd/server/v3",
@@ -31,7 +35,10 @@ CLUSTER = {
         )
     },
 }
-ON_DEMAND = {"coredns": "github.com/coredns/coredns", "helm": "helm.sh/helm/v3/cmd/helm"}
+ON_DEMAND = {
+    "coredns": "github.com/coredns/coredns",
+    "helm": "helm.sh/helm/v3/cmd/helm",
+}
 FAKE_NODES = {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}
 
 
@@ -47,6 +54,22 @@ def program(name: str) -> Path:
     return _bin_dir("kwok" if name in FAKE_NODES else "binaries") / name
 
 
+def link_dir() -> Path:
+    """One folder with links to the programs in use, to put on one's PATH."""
+    return cache_dir() / "bin"
+
+
+def link(names: list[str]) -> None:
+    """Let the links in `link_dir` point to these programs."""
+    link_dir().mkdir(parents=True, exist_ok=True)
+    for name in names:
+        place = link_dir() / name
+        if not place.is_symlink() or place.readlink() != program(name):
+            partial = place.with_name(f".{name}.{os.getpid()}")
+            partial.symlink_to(program(name))
+            partial.replace(place)
+
+
 def build(names: list[str]) -> None:
     """Build what is missing, one program after the other; an interrupted build goes on where it stopped.
 
@@ -57,8 +80,12 @@ def build(names: list[str]) -> None:
     if not missing:
         return
     if shutil.which("go") is None:
-        raise Missing("Go is not installed: the cluster's programs are built from source. Install Go 1.24 or newer.")
-    say(f"building {len(missing)} programs from source (once per machine; about 15 minutes for all on 2 cores)")
+        raise Missing(
+            "Go is not installed: the cluster's programs are built from source. Install Go 1.24 or newer."
+        )
+    say(
+        f"building {len(missing)} programs from source (once per machine; about 15 minutes for all on 2 cores)"
+    )
     for number, name in enumerate(missing, 1):
         _build_one(name, f"{number}/{len(missing)}")
 
@@ -73,7 +100,16 @@ def _build_one(name: str, position: str) -> None:
     began = time.monotonic()
     say(f"{position} {name} …")
     done = subprocess.run(
-        ["go", "build", "-trimpath", "-ldflags", flags, "-o", str(partial), packages[name]],
+        [
+            "go",
+            "build",
+            "-trimpath",
+            "-ldflags",
+            flags,
+            "-o",
+            str(partial),
+            packages[name],
+        ],
         cwd=module,
         env={**os.environ, "CGO_ENABLED": "1" if name == "kubelet" else "0"},
         capture_output=True,

@@ -1,0 +1,57 @@
+"""Errors of the API server, typed by what to do next."""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """A request that did not succeed. ``status`` is 0 when no answer came."""
+
+    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message or reason or str(status))
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+
+
+class NotFound(ApiError):
+    """The object is not there."""
+
+
+class AlreadyExists(ApiError):
+    """The name is taken."""
+
+
+class Conflict(ApiError):
+    """The object changed since it was read: plan again."""
+
+
+class Gone(ApiError):
+    """The resourceVersion is too old: list again."""
+
+
+class Invalid(ApiError):
+    """The object is refused by validation: retrying the same is useless."""
+
+
+class Forbidden(ApiError):
+    """Refused by authorization, quota or admission."""
+
+
+class Throttled(ApiError):
+    """Too many requests."""
+
+
+class Unavailable(ApiError):
+    """No answer, or a server error: whether a write happened is unknown."""
+
+
+def error_for(status: int, reason: str, message: str, retry_after: float | None = None) -> ApiError:
+    """The error of an answer."""
+    kinds: dict[int, type[ApiError]] = {403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone, 422: Invalid, 429: Throttled}
+    kind = kinds.get(status, Unavailable if status >= 500 else ApiError)
+    if status == 409 and reason == "AlreadyExists":
+        kind = AlreadyExists
+    if reason == "Expired":
+        kind = Gone
+    return kind(status, reason, message, retry_after)

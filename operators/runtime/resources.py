@@ -1,0 +1,43 @@
+"""REST collections of the API server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from operators.api import keys
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One collection, and where it stands."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+
+    @property
+    def api_version(self) -> str:
+        """``group/version``, or the version alone for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        """Path of the collection, an object or a subresource; without namespace: all namespaces, or cluster scope."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        parts = [root, *(("namespaces", namespace) if namespace else ()), self.plural]
+        parts += [part for part in (name, subresource) if part]
+        return "/".join(parts)
+
+
+PODS: Final = Resource("", "v1", "pods", "Pod")
+NODES: Final = Resource("", "v1", "nodes", "Node")
+EVENTS: Final = Resource("", "v1", "events", "Event")
+CONTROLLER_REVISIONS: Final = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
+LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+GAME_DEPLOYMENTS: Final = Resource(keys.GROUP, keys.VERSION, "gamedeployments", "GameDeployment")
+GAME_STATEFUL_SETS: Final = Resource(keys.GROUP, keys.VERSION, "gamestatefulsets", "GameStatefulSet")
+HOOK_TEMPLATES: Final = Resource(keys.GROUP, keys.VERSION, "hooktemplates", "HookTemplate")
+HOOK_RUNS: Final = Resource(keys.GROUP, keys.VERSION, "hookruns", "HookRun")

@@ -1,0 +1,160 @@
+"""Removes what a cluster leaves behind: containers, mounts, network rules. Only what names our run directory or bridge."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.cluster import images, processes
+from tests.cluster.daemons import BRIDGE, NETWORK
+from tests.cluster.programs import program
+from tests.cluster.state import run_dir
+
+_TABLES = ("nat", "filter", "mangle")
+
+
+def clear() -> None:
+    """Remove mounts, pod data and network state; images, certificates and logs stay. The daemons must have ended."""
+    _unmount()
+    for folder in ("etcd", "kubelet", "cni-leases", "containerd/state"):
+        shutil.rmtree(run_dir() / folder, ignore_errors=True)
+    subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True, check=False)
+    _clear_rules()
+
+
+def exist() -> bool:
+    """Whether an earlier cluster left data, containers or its bridge here."""
+    bridge = Path("/sys/class/net") / BRIDGE
+    return (
+        (run_dir() / "etcd").exists()
+        or bridge.exists()
+        or any(True for _ in _container_processes())
+    )
+
+
+def end_containers() -> int:
+    """Kill every container of our containerd with its shim; how many processes were ended.
+
+    The kubelet must have ended before, or it starts them again; containerd should still run, so that it forgets them.
+    """
+    pids = set(_container_processes())
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    processes.wait(lambda: not any(True for _ in _container_processes()), 10)
+    if processes.alive("containerd"):
+        for name in images.ctr("containers", "ls", "-q").stdout.split():
+            images.ctr("tasks", "rm", "-f", name)
+            images.ctr("containers", "rm", name)
+    return len(pids)
+
+
+def _container_processes() -> Iterator[int]:
+    """Shims that name our socket, and processes whose root is a snapshot of our containerd."""
+    here = os.readlink("/proc/self/ns/mnt")
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+            shim = (
+                b"containerd-shim" in command
+                and str(images.socket_path()).encode() in command
+            )
+            if shim or (
+                os.readlink(entry / "ns" / "mnt") != here and _root_is_ours(entry)
+            ):
+                yield int(entry.name)
+        except OSError:
+            continue
+
+
+def _root_is_ours(process: Path) -> bool:
+    ours = f"={run_dir()}/containerd/"
+    return any(
+        line.split()[4] == "/" and ours in line
+        for line in (process / "mountinfo").read_text().splitlines()
+    )
+
+
+def _mounts() -> list[str]:
+    return [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+
+
+def _unmount() -> None:
+    """Detach mounts below the run directory, and the network namespaces of pods that no process uses any more."""
+    for mount in reversed(_mounts()):
+        if mount.startswith(f"{run_dir()}/"):
+            subprocess.run(["umount", "-l", mount], capture_output=True, check=False)
+    for lease in _pod_namespaces():
+        subprocess.run(["umount", "-l", str(lease)], capture_output=True, check=False)
+        lease.unlink(missing_ok=True)
+
+
+def _pod_namespaces() -> list[Path]:
+    """Named network namespaces in which an interface hangs on our bridge, or none hangs on any (its bridge is gone)."""
+    found = []
+    for path in sorted(Path("/run/netns").glob("cni-*")):
+        shown = subprocess.run(
+            ["nsenter", f"--net={path}", "ip", "-o", "-4", "addr"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if shown.returncode or " 10.88." in shown.stdout or "eth0" not in shown.stdout:
+            found.append(path)
+    return found
+
+
+def _iptables(*args: str) -> str:
+    done = subprocess.run(
+        ["iptables", "-w", "5", *args], capture_output=True, text=True, check=False
+    )
+    return done.stdout
+
+
+def _clear_rules() -> None:
+    """Take out the rules of kube-proxy, of the kubelet, and of the bridge plugin for our network."""
+    if shutil.which("iptables") is None:
+        return
+    if program("kube-proxy").exists():
+        subprocess.run(
+            [str(program("kube-proxy")), "--cleanup"],
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+    for table in _TABLES:
+        rules = _iptables("-t", table, "-S").splitlines()
+        chains = [
+            r.split()[1]
+            for r in rules
+            if r.startswith(("-N KUBE-KUBELET-CANARY", "-N KUBE-FIREWALL"))
+        ]
+        chains += sorted(
+            {
+                r.split()[1]
+                for r in rules
+                if f'name: \\"{NETWORK}\\"' in r and r.startswith("-A CNI-")
+            }
+        )
+        for rule in rules:
+            if rule.startswith("-A ") and any(
+                rule.endswith(f"-j {chain}") for chain in chains
+            ):
+                _delete_rule(table, rule)
+        for chain in chains:
+            _iptables("-t", table, "-F", chain)
+            _iptables("-t", table, "-X", chain)
+
+
+def _delete_rule(table: str, rule: str) -> None:
+    import shlex
+
+    _iptables("-t", table, "-D", *shlex.split(rule)[1:])
