@@ -2,9 +2,9 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
+	"log"
 	"net/http"
 	"os"
 	"os/signal"
@@ -14,58 +14,84 @@ import (
 	"time"
 )
 
+// Set by the build.
 var version = "dev"
 
-// hookResult is what /hook answers; 1 means "go ahead", 0 means "players are inside".
+// What /hook answers: 1 means "go ahead", 0 means "players are inside".
 var hookResult atomic.Int64
+
+var players atomic.Int64
 
 func reply(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(value); err != nil {
-		fmt.Fprintln(os.Stderr, "reply:", err)
+		log.Printf("reply: %v", err)
 	}
 }
 
 func setHook(w http.ResponseWriter, r *http.Request) {
 	value, err := strconv.ParseInt(r.URL.Query().Get("result"), 10, 64)
 	if err != nil {
-		http.Error(w, "result must be a number, like /hook/set?result=0", http.StatusBadRequest)
+		http.Error(w, "result must be a whole number, as in /hook/set?result=0", http.StatusBadRequest)
 		return
 	}
 	hookResult.Store(value)
 	reply(w, map[string]int64{"result": value})
 }
 
-func main() {
-	if initial, err := strconv.ParseInt(os.Getenv("GAME_HOOK_RESULT"), 10, 64); err == nil {
-		hookResult.Store(initial)
-	} else {
-		hookResult.Store(1)
+func leave(w http.ResponseWriter, _ *http.Request) {
+	for {
+		now := players.Load()
+		if now == 0 || players.CompareAndSwap(now, now-1) {
+			break
+		}
 	}
-	host, _ := os.Hostname()
-	index := os.Getenv("POD_INDEX")
+	reply(w, map[string]int64{"players": players.Load()})
+}
+
+func routes(host, index string) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/hook", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, map[string]int64{"result": hookResult.Load()})
 	})
 	mux.HandleFunc("/hook/set", setHook)
+	mux.HandleFunc("/players/join", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, map[string]int64{"players": players.Add(1)})
+	})
+	mux.HandleFunc("/players/leave", leave)
 	mux.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("/version", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, version) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, map[string]string{"version": version, "podIndex": index, "host": host})
+		reply(w, map[string]any{"version": version, "podIndex": index, "host": host, "players": players.Load()})
 	})
-	server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	return mux
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "version" {
+		fmt.Println(version)
+		return
+	}
+	hookResult.Store(1)
+	if text := os.Getenv("GAME_HOOK_RESULT"); text != "" {
+		value, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			log.Fatalf("GAME_HOOK_RESULT=%q is not a whole number", text)
+		}
+		hookResult.Store(value)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		log.Fatal(err)
+	}
+	index := os.Getenv("POD_INDEX")
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
 		<-stop
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = server.Shutdown(ctx)
+		os.Exit(0)
 	}()
+	server := &http.Server{Addr: ":8080", Handler: routes(host, index), ReadHeaderTimeout: 5 * time.Second}
 	fmt.Printf("game-demo %s on %s, index %q\n", version, host, index)
-	if err := server.ListenAndServe(); err != nil && err != http.ErrServerClosed {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	log.Fatal(server.ListenAndServe())
 }

@@ -135,9 +135,7 @@ def _hook(schema: Schema) -> None:
         ("successfulLimit", "self.count >= self.successfulLimit"),
         ("inconclusiveLimit", "self.count >= self.inconclusiveLimit"),
     )
-    rules = [
-        _rule(f"self.count == 0 || ({rule})", f"count must be at least {name}") for name, rule in limits
-    ]
+    rules = [_rule(f"self.count == 0 || ({rule})", f"count must be at least {name}") for name, rule in limits]
     rules.append(_rule("self.count <= 1 || has(self.interval)", "interval must be given when count is greater than 1"))
     _add(schema, "metrics.[]", *rules)
     sources = " + ".join(f"(has(self.{name}) ? 1 : 0)" for name in ("web", "prometheus", "kubernetes"))

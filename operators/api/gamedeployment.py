@@ -66,14 +66,15 @@ class GameDeploymentSpec(SpecModel):
     scale_strategy: Annotated[ScaleStrategy, Field(description="Details of scaling.")] = ScaleStrategy()
     update_strategy: Annotated[UpdateStrategy, Field(description="How pods are updated.")] = UpdateStrategy()
     pre_delete_update_strategy: Annotated[
-        PodHook, Field(description="Check before a pod is deleted; guards in-place updates too when it is the only one.")
+        PodHook,
+        Field(description="Check before a pod is deleted; guards in-place updates too when it is the only one."),
     ] = PodHook()
-    pre_inplace_update_strategy: Annotated[
-        PodHook, Field(description="Check before a pod is updated in place.")
-    ] = PodHook()
-    post_inplace_update_strategy: Annotated[
-        PodHook, Field(description="Check after a pod was updated in place.")
-    ] = PodHook()
+    pre_inplace_update_strategy: Annotated[PodHook, Field(description="Check before a pod is updated in place.")] = (
+        PodHook()
+    )
+    post_inplace_update_strategy: Annotated[PodHook, Field(description="Check after a pod was updated in place.")] = (
+        PodHook()
+    )
     revision_history_limit: Annotated[int, Field(ge=0, description="Number of unused revisions to keep.")] = 10
     min_ready_seconds: Annotated[
         int, Field(ge=0, description="Seconds a pod must be ready before it counts as available.")

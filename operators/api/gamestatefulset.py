@@ -30,9 +30,9 @@ class RollingUpdate(SpecModel):
     """Numbers of an update."""
 
     partition: Annotated[IntOrPercent | None, Field(description="Pods kept at the old version.")] = None
-    max_unavailable: Annotated[
-        IntOrPercent, Field(description="Pods that may be unavailable; only with Parallel.")
-    ] = "25%"
+    max_unavailable: Annotated[IntOrPercent, Field(description="Pods that may be unavailable; only with Parallel.")] = (
+        "25%"
+    )
     max_surge: Annotated[IntOrPercent, Field(description="Extra pods during an update; only with Parallel.")] = 0
 
 
@@ -44,9 +44,9 @@ class StatefulUpdateStrategy(SpecModel):
     ] = "RollingUpdate"
     rolling_update: Annotated[RollingUpdate | None, Field(description="Numbers of an update.")] = None
     paused: Annotated[bool, Field(description="Stops updating, never scaling.")] = False
-    in_place_update_strategy: Annotated[
-        InPlaceUpdateStrategy, Field(description="Details of in-place updates.")
-    ] = InPlaceUpdateStrategy()
+    in_place_update_strategy: Annotated[InPlaceUpdateStrategy, Field(description="Details of in-place updates.")] = (
+        InPlaceUpdateStrategy()
+    )
     canary: Annotated[Canary | None, Field(description="Steps of a canary rollout.")] = None
 
 
@@ -73,16 +73,16 @@ class GameStatefulSetSpec(SpecModel):
     ] = "OrderedReady"
     reserve_orders: Annotated[tuple[int, ...], Field(max_length=1000, description="Ordinals to leave out.")] = ()
     scale_strategy: Annotated[ScaleStrategy, Field(description="Details of scaling.")] = ScaleStrategy()
-    update_strategy: Annotated[
-        StatefulUpdateStrategy, Field(description="How pods are updated.")
-    ] = StatefulUpdateStrategy()
+    update_strategy: Annotated[StatefulUpdateStrategy, Field(description="How pods are updated.")] = (
+        StatefulUpdateStrategy()
+    )
     pre_delete_update_strategy: Annotated[PodHook, Field(description="Check before a pod is deleted.")] = PodHook()
-    pre_inplace_update_strategy: Annotated[
-        PodHook, Field(description="Check before a pod is updated in place.")
-    ] = PodHook()
-    post_inplace_update_strategy: Annotated[
-        PodHook, Field(description="Check after a pod was updated in place.")
-    ] = PodHook()
+    pre_inplace_update_strategy: Annotated[PodHook, Field(description="Check before a pod is updated in place.")] = (
+        PodHook()
+    )
+    post_inplace_update_strategy: Annotated[PodHook, Field(description="Check after a pod was updated in place.")] = (
+        PodHook()
+    )
     revision_history_limit: Annotated[int, Field(ge=0, description="Number of unused revisions to keep.")] = 10
     min_ready_seconds: Annotated[int, Field(ge=0, description="Seconds a pod must be ready to be available.")] = 0
     disable_readiness_gate: Annotated[bool, Field(description="Do not add the readiness gate to new pods.")] = False

@@ -47,7 +47,10 @@ class KubernetesField(SpecModel):
     """One annotation."""
 
     path: Annotated[
-        str, Field(min_length=1, max_length=512, description="metadata.annotations.<key>; the key may hold dots and a slash.")
+        str,
+        Field(
+            min_length=1, max_length=512, description="metadata.annotations.<key>; the key may hold dots and a slash."
+        ),
     ]
     value: Annotated[str, Field(max_length=4096, description="Value to expect (get) or to write (patch).")]
 

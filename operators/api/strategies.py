@@ -114,9 +114,9 @@ class UpdateStrategy(SpecModel):
         IntOrPercent, Field(description="Extra pods allowed during an update, as a number or a percentage.")
     ] = "25%"
     paused: Annotated[bool, Field(description="Stops updating, never scaling.")] = False
-    in_place_update_strategy: Annotated[
-        InPlaceUpdateStrategy, Field(description="Details of in-place updates.")
-    ] = InPlaceUpdateStrategy()
+    in_place_update_strategy: Annotated[InPlaceUpdateStrategy, Field(description="Details of in-place updates.")] = (
+        InPlaceUpdateStrategy()
+    )
     canary: Annotated[Canary | None, Field(description="Steps of a canary rollout.")] = None
 
     @field_validator("type", mode="before")

@@ -281,9 +281,7 @@ class Execution:
 
     async def _patch_spec(self, action: act.PatchSpec) -> None:
         patch: Json = {**action.patch, "metadata": {"resourceVersion": self._workload.resource_version}}
-        answer = await self._client.merge_patch(
-            GAME_DEPLOYMENTS, self._workload.namespace, self._workload.name, patch
-        )
+        answer = await self._client.merge_patch(GAME_DEPLOYMENTS, self._workload.namespace, self._workload.name, patch)
         self._expect_written(self._rim.stores.workloads, answer)
 
     def _announce_failure(self, action: act.Action, error: ApiError) -> None:

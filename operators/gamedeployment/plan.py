@@ -126,5 +126,3 @@ def _availability(scene: Scene) -> list[float]:
         return []
     left = [wait - (scene.now - p.ready_since) for p in scene.pods if p.ready and p.ready_since is not None]
     return [max(0.1, t) for t in left if t > 0]
-
-

@@ -32,9 +32,7 @@ def scale(scene: Scene) -> Scaling:
         result.blocked.append(Blocked("InvalidIndexRange", str(error), waiting=False))
         return result
     named = [p for p in scene.pods if p.name in set(spec.scale_strategy.pods_to_delete)]
-    wanted = difference(
-        spec.replicas, scene.kept, len(scene.pods), len(scene.outdated), scene.budget.surge
-    )
+    wanted = difference(spec.replicas, scene.kept, len(scene.pods), len(scene.outdated), scene.budget.surge)
     if wanted.total < 0:
         _create(scene, wanted, indexes, result)
     victims = named + _victims(scene, wanted, {p.name for p in named})
@@ -84,7 +82,9 @@ def _victims(scene: Scene, wanted: Difference, named: set[str]) -> list[PodView]
     new = [p for p in scene.updated if p.name not in named]
     if scene.spec.update_strategy.type == "InplaceUpdate":
         veterans = {p.name for p in new if keys.INPLACE_STATE_ANNOTATION in p.annotations}
-        return choose_victims(old, new, total, wanted.old, chosen, lambda p: (p.name in veterans and p.ready, *order(p)))
+        return choose_victims(
+            old, new, total, wanted.old, chosen, lambda p: (p.name in veterans and p.ready, *order(p))
+        )
     return choose_victims(old, new, total, wanted.old, chosen, order)
 
 

@@ -59,7 +59,9 @@ def _post_hook(scene: Scene, pod: PodView, result: Updating) -> None:
             result.blocked.append(made)
         else:
             result.actions.append(made)
-            result.blocked.append(Blocked("HookRunning", f"postinplace hook of pod {pod.name} is being asked", pod.name))
+            result.blocked.append(
+                Blocked("HookRunning", f"postinplace hook of pod {pod.name} is being asked", pod.name)
+            )
         return
     said = f": {run.message}" if run.message else ""
     if run.completed:
@@ -137,7 +139,9 @@ def _update_one(scene: Scene, pod: PodView, result: Updating, *, may_ask: bool) 
     if not untouched:
         verdict = ask(cast("PodHook", kind), hook, pod, scene.runs, scene.observed.templates, new)
         if verdict.start and not may_ask:
-            result.blocked.append(Blocked("BudgetExhausted", f"pod {pod.name} waits for the hooks of other pods", pod.name))
+            result.blocked.append(
+                Blocked("BudgetExhausted", f"pod {pod.name} waits for the hooks of other pods", pod.name)
+            )
             return 0
         if verdict.blocked:
             result.blocked.append(verdict.blocked)
@@ -172,7 +176,9 @@ def retry(scene: Scene) -> list[Action]:
     }
     for kind, holder in holders.items():
         if holder.retry:
-            refused = [r for r in scene.runs.of_kind(kind) if r.completed and r.phase != "Successful" and not r.deleting]
+            refused = [
+                r for r in scene.runs.of_kind(kind) if r.completed and r.phase != "Successful" and not r.deleting
+            ]
             actions += [DeleteHookRun(r.name, r.uid, "retry") for r in refused]
     return actions
 

@@ -69,6 +69,21 @@ class Client:
         await self._session.close()
         await self._api.close()
 
+    async def credentials(self) -> dict[str, Any]:
+        """Server and credentials as loaded, in the words of ``kopf.ConnectionInfo``; tokens are fresh."""
+        loaded = self._configuration
+        header = (await loaded.auth_settings()).get("BearerToken", {}).get("value") or ""
+        scheme, _, token = header.partition(" ")
+        return {
+            "server": loaded.host,
+            "ca_path": loaded.ssl_ca_cert,
+            "insecure": not loaded.verify_ssl,
+            "certificate_path": loaded.cert_file,
+            "private_key_path": loaded.key_file,
+            "scheme": scheme or None,
+            "token": token or None,
+        }
+
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Json:
         """Read one object."""
         return await self._request("GET", resource, resource.path(namespace, name), retry=True)

@@ -48,7 +48,14 @@ class Unavailable(ApiError):
 
 def error_for(status: int, reason: str, message: str, retry_after: float | None = None) -> ApiError:
     """The error of an answer."""
-    kinds: dict[int, type[ApiError]] = {403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone, 422: Invalid, 429: Throttled}
+    kinds: dict[int, type[ApiError]] = {
+        403: Forbidden,
+        404: NotFound,
+        409: Conflict,
+        410: Gone,
+        422: Invalid,
+        429: Throttled,
+    }
     kind = kinds.get(status, Unavailable if status >= 500 else ApiError)
     if status == 409 and reason == "AlreadyExists":
         kind = AlreadyExists

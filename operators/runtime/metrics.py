@@ -55,7 +55,11 @@ class QueueFamilies:
         self.adds = Counter(prefix + "adds", "Keys added.", ("name",), registry=registry)
         self.retries = Counter(prefix + "retries", "Keys added again after an error.", ("name",), registry=registry)
         self.waited = Histogram(
-            prefix + "queue_duration_seconds", "Time in the queue.", ("name",), buckets=_QUEUE_BUCKETS, registry=registry
+            prefix + "queue_duration_seconds",
+            "Time in the queue.",
+            ("name",),
+            buckets=_QUEUE_BUCKETS,
+            registry=registry,
         )
         self.worked = Histogram(
             prefix + "work_duration_seconds", "Time of a pass.", ("name",), buckets=_QUEUE_BUCKETS, registry=registry
@@ -77,7 +81,11 @@ class WorkloadMetrics:
             prefix + "reconcile_duration_seconds", "One pass.", ("gd", "status"), buckets=BUCKETS, registry=registry
         )
         self.create = Histogram(
-            prefix + "pod_create_duration_seconds", "Creating a pod.", ("gd", "status"), buckets=BUCKETS, registry=registry
+            prefix + "pod_create_duration_seconds",
+            "Creating a pod.",
+            ("gd", "status"),
+            buckets=BUCKETS,
+            registry=registry,
         )
         labels = ("gd", "status", "grace", "action")
         self.update = Histogram(
@@ -116,7 +124,13 @@ class WorkloadMetrics:
     def forget(self, gd: str) -> None:
         """Drop the series of a workload that is gone."""
         self.observe_blocked(gd, {})
-        families: list[Gauge | Histogram] = [*self._gauges.values(), self.reconcile, self.create, self.update, self.delete]
+        families: list[Gauge | Histogram] = [
+            *self._gauges.values(),
+            self.reconcile,
+            self.create,
+            self.update,
+            self.delete,
+        ]
         for family in families:
             for labels in [values for values in family._metrics if values[0] == gd]:  # noqa: SLF001 - no public listing
                 family.remove(*labels)

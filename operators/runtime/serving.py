@@ -22,7 +22,9 @@ async def serve(
 
     async def healthz(_: web.Request) -> web.Response:
         alive = heartbeat.age < _STALE
-        return web.Response(status=200 if alive else 500, text="ok" if alive else f"no heartbeat for {heartbeat.age:.0f} s")
+        return web.Response(
+            status=200 if alive else 500, text="ok" if alive else f"no heartbeat for {heartbeat.age:.0f} s"
+        )
 
     async def readyz(_: web.Request) -> web.Response:
         missing = ready()

@@ -66,14 +66,10 @@ def make() -> None:
         *ca,
     )
     _openssl("genrsa", "-out", str(folder / "sa.key"), "2048")
-    _openssl(
-        "rsa", "-in", str(folder / "sa.key"), "-pubout", "-out", str(folder / "sa.pub")
-    )
+    _openssl("rsa", "-in", str(folder / "sa.key"), "-pubout", "-out", str(folder / "sa.pub"))
     serving = f"subjectAltName={_NAMES},{_ADDRESSES}\nextendedKeyUsage=serverAuth,clientAuth\n"
     _sign(folder, "apiserver", "/CN=kube-apiserver", serving)
-    _sign(
-        folder, "kubelet-serving", "/O=system:nodes/CN=system:node:game-node", serving
-    )
+    _sign(folder, "kubelet-serving", "/O=system:nodes/CN=system:node:game-node", serving)
     for name, subject in _CLIENTS.items():
         _sign(folder, name, subject, "extendedKeyUsage=clientAuth\n")
     for name in ("admin", "controller-manager", "scheduler", "kubelet", "proxy"):
@@ -106,8 +102,6 @@ def _kubeconfig(folder: Path, name: str) -> None:
         "contexts": [{"name": "game", "context": {"cluster": "game", "user": name}}],
         "current-context": "game",
     }
-    target = (
-        run_dir() / "kubeconfig" if name == "admin" else folder / f"{name}.kubeconfig"
-    )
+    target = run_dir() / "kubeconfig" if name == "admin" else folder / f"{name}.kubeconfig"
     target.write_text(json.dumps(body, indent=1))
     target.chmod(0o600)

@@ -15,6 +15,8 @@ from tests.cluster.state import Missing, cache_dir, run_dir, say
 
 DEMO = "hub.bktencent.com/blueking/game-demo"
 PAUSE = "game-operators.local/pause:1"
+_LAYOUT = 2
+"""Counts changes of how archives are written, so that old ones are not taken for new."""
 _ROOT = Path(__file__).parent.parent.parent
 _SOURCES = {
     "game-demo": _ROOT / "examples" / "game-demo",
@@ -30,9 +32,7 @@ def socket_path() -> Path:
 def ctr(*args: str) -> subprocess.CompletedProcess[str]:
     """Run ctr against our containerd."""
     command = ["ctr", "--address", str(socket_path()), "-n", "k8s.io", *args]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=120
-    )
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 def _wanted() -> dict[str, tuple[str, str]]:
@@ -41,17 +41,22 @@ def _wanted() -> dict[str, tuple[str, str]]:
         PAUSE: ("pause", "1"),
         f"{DEMO}:0.0.1": ("game-demo", "0.0.1"),
         f"{DEMO}:0.0.2": ("game-demo", "0.0.2"),
+        f"{DEMO}:0.0.1-same": ("game-demo", "0.0.1"),
     }
 
 
+def folder() -> Path:
+    """Where the image archives are kept."""
+    return cache_dir() / "images"
+
+
 def _archive(image: str) -> Path:
+    """Archive of an image; its name changes with the sources."""
     source, version = _wanted()[image]
-    content = (
-        b"".join(p.read_bytes() for p in sorted(_SOURCES[source].glob("*.go")))
-        + Path(__file__).read_bytes()
-    )
-    key = hashlib.sha256(content + version.encode()).hexdigest()[:16]
-    return cache_dir() / "images" / f"{source}-{version}-{key}.tar"
+    sources = sorted([*_SOURCES[source].glob("*.go"), _SOURCES[source] / "go.mod"])
+    content = b"".join(path.read_bytes() for path in sources)
+    key = hashlib.sha256(f"{_LAYOUT}\n{version}\n".encode() + content).hexdigest()[:16]
+    return folder() / f"{source}-{image.rsplit(':', 1)[1]}-{key}.tar"
 
 
 def build_all() -> None:
@@ -131,14 +136,10 @@ def _oci_archive(image: str, program: str, binary: bytes) -> bytes:
     manifest = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": put(
-            json.dumps(config).encode(), "application/vnd.oci.image.config.v1+json"
-        ),
+        "config": put(json.dumps(config).encode(), "application/vnd.oci.image.config.v1+json"),
         "layers": [layer_blob],
     }
-    entry = put(
-        json.dumps(manifest).encode(), "application/vnd.oci.image.manifest.v1+json"
-    )
+    entry = put(json.dumps(manifest).encode(), "application/vnd.oci.image.manifest.v1+json")
     entry["annotations"] = {
         "io.containerd.image.name": image,
         "org.opencontainers.image.ref.name": image.rsplit(":", 1)[1],
@@ -157,8 +158,8 @@ def _oci_archive(image: str, program: str, binary: bytes) -> bytes:
 
 
 def archives() -> list[Path]:
-    """The built images, for clusters that load archives themselves."""
-    return [_archive(image) for image in _wanted()]
+    """The built images without pause, for clusters that load archives themselves and have a pause image."""
+    return [_archive(image) for image in _wanted() if image != PAUSE]
 
 
 def load_missing() -> None:

@@ -1,8 +1,9 @@
-"""Removes what a cluster leaves behind: containers, mounts, network rules. Only what names our run directory or bridge."""
+"""Removes what a cluster leaves behind: containers, mounts, network rules; only what is its own."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from tests.cluster.daemons import BRIDGE, NETWORK
 from tests.cluster.programs import program
 from tests.cluster.state import run_dir
 
+_CHAINS = ("-N KUBE-KUBELET-CANARY", "-N KUBE-FIREWALL", "-N KUBE-IPTABLES-HINT")
+"""Chains of the kubelet; those of kube-proxy are removed by kube-proxy."""
 _TABLES = ("nat", "filter", "mangle")
 
 
@@ -29,11 +32,7 @@ def clear() -> None:
 def exist() -> bool:
     """Whether an earlier cluster left data, containers or its bridge here."""
     bridge = Path("/sys/class/net") / BRIDGE
-    return (
-        (run_dir() / "etcd").exists()
-        or bridge.exists()
-        or any(True for _ in _container_processes())
-    )
+    return (run_dir() / "etcd").exists() or bridge.exists() or any(True for _ in _container_processes())
 
 
 def end_containers() -> int:
@@ -57,19 +56,14 @@ def end_containers() -> int:
 
 def _container_processes() -> Iterator[int]:
     """Shims that name our socket, and processes whose root is a snapshot of our containerd."""
-    here = os.readlink("/proc/self/ns/mnt")
+    here = Path("/proc/self/ns/mnt").readlink()
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
             command = (entry / "cmdline").read_bytes()
-            shim = (
-                b"containerd-shim" in command
-                and str(images.socket_path()).encode() in command
-            )
-            if shim or (
-                os.readlink(entry / "ns" / "mnt") != here and _root_is_ours(entry)
-            ):
+            shim = b"containerd-shim" in command and str(images.socket_path()).encode() in command
+            if shim or ((entry / "ns" / "mnt").readlink() != here and _root_is_ours(entry)):
                 yield int(entry.name)
         except OSError:
             continue
@@ -77,10 +71,7 @@ def _container_processes() -> Iterator[int]:
 
 def _root_is_ours(process: Path) -> bool:
     ours = f"={run_dir()}/containerd/"
-    return any(
-        line.split()[4] == "/" and ours in line
-        for line in (process / "mountinfo").read_text().splitlines()
-    )
+    return any(line.split()[4] == "/" and ours in line for line in (process / "mountinfo").read_text().splitlines())
 
 
 def _mounts() -> list[str]:
@@ -113,9 +104,7 @@ def _pod_namespaces() -> list[Path]:
 
 
 def _iptables(*args: str) -> str:
-    done = subprocess.run(
-        ["iptables", "-w", "5", *args], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["iptables", "-w", "5", *args], capture_output=True, text=True, check=False)
     return done.stdout
 
 
@@ -132,22 +121,10 @@ def _clear_rules() -> None:
         )
     for table in _TABLES:
         rules = _iptables("-t", table, "-S").splitlines()
-        chains = [
-            r.split()[1]
-            for r in rules
-            if r.startswith(("-N KUBE-KUBELET-CANARY", "-N KUBE-FIREWALL"))
-        ]
-        chains += sorted(
-            {
-                r.split()[1]
-                for r in rules
-                if f'name: \\"{NETWORK}\\"' in r and r.startswith("-A CNI-")
-            }
-        )
+        chains = [r.split()[1] for r in rules if r.startswith(_CHAINS)]
+        chains += sorted({r.split()[1] for r in rules if f'name: \\"{NETWORK}\\"' in r and r.startswith("-A CNI-")})
         for rule in rules:
-            if rule.startswith("-A ") and any(
-                rule.endswith(f"-j {chain}") for chain in chains
-            ):
+            if rule.startswith("-A ") and any(rule.endswith(f"-j {chain}") for chain in chains):
                 _delete_rule(table, rule)
         for chain in chains:
             _iptables("-t", table, "-F", chain)
@@ -155,6 +132,4 @@ def _clear_rules() -> None:
 
 
 def _delete_rule(table: str, rule: str) -> None:
-    import shlex
-
     _iptables("-t", table, "-D", *shlex.split(rule)[1:])

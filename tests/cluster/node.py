@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http
 import socket
 import subprocess
+import urllib.request
 from pathlib import Path
 
 from tests.cluster import certificates, daemons, images, leftovers, packages, processes
@@ -11,6 +13,7 @@ from tests.cluster.daemons import ADDRESS, BRIDGE, NODE, ORDER
 from tests.cluster.programs import CLUSTER, build, link, program
 from tests.cluster.state import Missing, run_dir, say
 
+_KUBELET_HEALTH = "http://127.0.0.1:10248/healthz"
 _SERVICE_ADDRESS = "https://10.96.0.1:443"
 _STOP_FIRST = (
     "kwok",
@@ -25,14 +28,21 @@ _STOP_LAST = ("containerd", "kube-apiserver", "etcd")
 def kubectl(*args: str, data: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run kubectl as the cluster's admin; the caller looks at the return code."""
     command = [str(program("kubectl")), f"--kubeconfig={run_dir()}/kubeconfig", *args]
-    return subprocess.run(
-        command, input=data, capture_output=True, text=True, check=False, timeout=60
-    )
+    return subprocess.run(command, input=data, capture_output=True, text=True, check=False, timeout=60)
 
 
 def healthy() -> bool:
-    """All daemons run, the API answers, the node is Ready, a Service address works."""
-    return all(processes.alive(d) for d in ORDER) and _ready() and _service_answers()
+    """All daemons run, API and kubelet answer, the node is Ready, a Service address works."""
+    return all(processes.alive(d) for d in ORDER) and _kubelet_answers() and _ready() and _service_answers()
+
+
+def _kubelet_answers() -> bool:
+    """The kubelet's own health: the node's condition lags behind a dead or hanging kubelet by up to 40 s."""
+    try:
+        with urllib.request.urlopen(_KUBELET_HEALTH, timeout=2) as answer:
+            return bool(answer.status == http.HTTPStatus.OK)
+    except OSError:
+        return False
 
 
 def _ready() -> bool:
@@ -41,12 +51,7 @@ def _ready() -> bool:
     node = kubectl("get", "node", NODE, "--request-timeout=5s", "-o", path)
     if node.stdout.strip() != "True":
         return False
-    return (
-        kubectl(
-            "get", "serviceaccount", "default", "-n", "default", "--request-timeout=5s"
-        ).returncode
-        == 0
-    )
+    return kubectl("get", "serviceaccount", "default", "-n", "default", "--request-timeout=5s").returncode == 0
 
 
 def _service_answers() -> bool:
@@ -91,7 +96,7 @@ def _network() -> None:
     try:
         socket.gethostbyname(NODE)
     except OSError:
-        with open("/etc/hosts", "a", encoding="ascii") as hosts:
+        with Path("/etc/hosts").open("a", encoding="ascii") as hosts:
             hosts.write(f"{ADDRESS} {NODE}\n")
 
 
@@ -126,15 +131,15 @@ def _repair() -> bool:
     """Bring a cluster that partly runs to health by starting its dead or outdated daemons; False when that fails."""
     commands, changed = daemons.commands(), daemons.write_configs()
     stale = [d for d in ORDER if d in changed or not processes.alive(d, commands[d])]
-    if not stale and healthy():
-        say("the cluster is running and healthy")
-        return True
+    if not stale:
+        if processes.wait(healthy, 5, 0.5):
+            say("the cluster is running and healthy")
+            return True
+        stale = [] if _kubelet_answers() else ["kubelet"]
     if not _bridge_up():
         say(f"the bridge {BRIDGE} is gone")
         return False
-    say(
-        f"repairing: {', '.join(stale) or 'no daemon is dead, but the cluster is not healthy'}"
-    )
+    say(f"repairing: {', '.join(stale) or 'no daemon is dead, but the cluster is not healthy'}")
     for name in stale:
         processes.stop(name)
         processes.start(name, commands[name])
@@ -158,9 +163,7 @@ def _start() -> None:
     images.load_missing()
     for name in ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"):
         processes.start(name, commands[name])
-    say(
-        "controller-manager, scheduler, kubelet and kube-proxy started; waiting for the node"
-    )
+    say("controller-manager, scheduler, kubelet and kube-proxy started; waiting for the node")
     _wait_for("the node is not Ready", _ready, "kubelet")
     say("node Ready")
     _wait_for("Service addresses do not answer", _service_answers, "kube-proxy")
@@ -180,16 +183,14 @@ def _wait_for(trouble: str, condition: processes.Condition, daemon: str) -> None
     met = processes.wait(lambda: not processes.alive(daemon) or condition(), 120, 0.3)
     if not met or not processes.alive(daemon):
         ended = "" if processes.alive(daemon) else f" ({daemon} ended)"
-        raise Missing(
-            f"{trouble}{ended}. The end of {run_dir()}/log/{daemon}.log:\n{processes.tail(daemon)}"
-        )
+        raise Missing(f"{trouble}{ended}. The end of {run_dir()}/log/{daemon}.log:\n{processes.tail(daemon)}")
 
 
 def down() -> None:
     """End everything we started: daemons, containers, mounts, network. Images, certificates and logs stay."""
-    stopped = [d for d in _STOP_FIRST if processes.stop(d)]
+    stopped = processes.stop(*_STOP_FIRST)
     containers = leftovers.end_containers()
-    stopped += [d for d in _STOP_LAST if processes.stop(d)]
+    stopped += processes.stop(*_STOP_LAST, patience=3)
     leftovers.clear()
     if containers:
         stopped.append(f"{containers} processes of pods")
@@ -198,18 +199,10 @@ def down() -> None:
 
 def status() -> list[str]:
     """One line per daemon, then one for the node."""
-    lines = [
-        f"{d:<24} {processes.describe(d)}"
-        for d in (*ORDER, "kwok")
-        if d != "kwok" or processes.alive("kwok")
-    ]
+    lines = [f"{d:<24} {processes.describe(d)}" for d in (*ORDER, "kwok") if d != "kwok" or processes.alive("kwok")]
     if all(processes.alive(d) for d in ORDER):
-        nodes = kubectl(
-            "get", "nodes", "--no-headers", "--request-timeout=5s"
-        ).stdout.splitlines()
+        nodes = kubectl("get", "nodes", "--no-headers", "--request-timeout=5s").stdout.splitlines()
         fake = sum(1 for n in nodes if n.startswith("kwok-"))
-        lines += [n for n in nodes if not n.startswith("kwok-")] + (
-            [f"{fake} fake nodes"] if fake else []
-        )
+        lines += [n for n in nodes if not n.startswith("kwok-")] + ([f"{fake} fake nodes"] if fake else [])
     lines.append("healthy" if healthy() else "not healthy: `up` starts or repairs it")
     return lines

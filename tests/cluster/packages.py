@@ -24,19 +24,13 @@ _COMMANDS = {
 }
 _PLUGINS = Path("/usr/lib/cni/bridge")
 _ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-_INSTEAD = (
-    "or name a cluster of yours: export GAME_OPERATORS_KUBECONFIG=/path/to/kubeconfig"
-)
+_INSTEAD = "or name a cluster of yours: export GAME_OPERATORS_KUBECONFIG=/path/to/kubeconfig"
 
 
 def missing_packages() -> list[str]:
     """Debian packages that are not installed, judged by the commands they bring."""
     places = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
-    missing = [
-        package
-        for command, package in _COMMANDS.items()
-        if shutil.which(command, path=places) is None
-    ]
+    missing = [package for command, package in _COMMANDS.items() if shutil.which(command, path=places) is None]
     return missing if _PLUGINS.exists() else [*missing, "containernetworking-plugins"]
 
 
@@ -44,17 +38,12 @@ def reasons() -> list[str]:
     """Why this machine cannot carry the cluster, each with what to do; empty when it can."""
     found = []
     if os.geteuid() != 0:
-        found.append(
-            "not root: containers of the cluster run on this machine. Run this as root (sudo), "
-            + _INSTEAD
-        )
+        found.append("not root: containers of the cluster run on this machine. Run this as root (sudo), " + _INSTEAD)
     packages = missing_packages()
     if packages and shutil.which("apt-get") is None:
         text = "not Debian (no apt-get), and these packages are missing: {}. Install them with your system's tool, {}"
         found.append(text.format(" ".join(packages), _INSTEAD))
-    if shutil.which("go") is None and not all(
-        program(name).exists() for name in CLUSTER
-    ):
+    if shutil.which("go") is None and not all(program(name).exists() for name in CLUSTER):
         text = "no Go: the cluster's programs are built from source. Install Go 1.25 or newer (https://go.dev/dl), {}"
         found.append(text.format(_INSTEAD))
     return found
@@ -69,8 +58,7 @@ def check() -> None:
     found = reasons()
     if found:
         raise Missing(
-            "no Docker answers (kind would be used), and here it cannot be built:\n  - "
-            + "\n  - ".join(found)
+            "no Docker answers (kind would be used), and here it cannot be built:\n  - " + "\n  - ".join(found)
         )
 
 
@@ -87,9 +75,7 @@ def install() -> None:
     output = _apt("install", "-y", "-qq", "--no-install-recommends", *missing)
     if missing_packages():
         say("not all found: updating the package lists first")
-        output = _apt("update", "-qq") + _apt(
-            "install", "-y", "-qq", "--no-install-recommends", *missing
-        )
+        output = _apt("update", "-qq") + _apt("install", "-y", "-qq", "--no-install-recommends", *missing)
     still = missing_packages()
     if still:
         raise Missing(f"apt-get could not install {' '.join(still)}:\n{output[-2000:]}")
@@ -97,7 +83,7 @@ def install() -> None:
 
 
 def _apt(*args: str) -> str:
-    """Its output. The return code does not count: without systemd a package's service may fail while its files are there."""
+    """Its output. The return code does not count: without systemd a service may fail while the files are there."""
     command = ["apt-get", "-o", "Dpkg::Use-Pty=0", *args]
     done = subprocess.run(
         command,

@@ -42,20 +42,14 @@ def _file(name: str) -> Path:
 def _record(name: str) -> Record | None:
     try:
         entry = json.loads(_file(name).read_text())
-        return Record(
-            int(entry["pid"]), str(entry["start"]), tuple(entry.get("command", ()))
-        )
+        return Record(int(entry["pid"]), str(entry["start"]), tuple(entry.get("command", ())))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _running(name: str) -> Record | None:
     record = _record(name)
-    return (
-        record
-        if record is not None and start_time(record.pid) == record.start
-        else None
-    )
+    return record if record is not None and start_time(record.pid) == record.start else None
 
 
 def alive(name: str, command: list[str] | None = None) -> bool:
@@ -87,21 +81,33 @@ def start(name: str, command: list[str]) -> None:
     partial.rename(_file(name))
 
 
-def stop(name: str, patience: float = 10.0) -> bool:
-    """End a process we started: politely, then firmly. False when it did not run.
+def stop(*names: str, patience: float = 10.0) -> list[str]:
+    """End processes we started: politely, then firmly; the names of those that ran.
 
     Args:
+        names: As given to `start`. A record whose process is gone, or is somebody else's by now, is only forgotten.
         patience: Seconds between SIGTERM and SIGKILL.
     """
-    record = _running(name)
-    if record is not None:
-        os.kill(record.pid, signal.SIGTERM)
-        os.kill(record.pid, signal.SIGCONT)
-        if not wait(lambda: not alive(name), patience):
-            os.kill(record.pid, signal.SIGKILL)
-            wait(lambda: not alive(name), 5.0)
-    _file(name).unlink(missing_ok=True)
-    return record is not None
+    running = {name: record for name in names if (record := _running(name)) is not None}
+    for record in running.values():
+        _signal(record, signal.SIGTERM)
+        _signal(record, signal.SIGCONT)
+    if not wait(lambda: not any(alive(name) for name in running), patience):
+        for record in running.values():
+            _signal(record, signal.SIGKILL)
+        wait(lambda: not any(alive(name) for name in running), 5.0)
+    for name in names:
+        _file(name).unlink(missing_ok=True)
+    return list(running)
+
+
+def _signal(record: Record, number: signal.Signals) -> None:
+    """Signal the process if it still is the one we started."""
+    if start_time(record.pid) == record.start:
+        try:
+            os.kill(record.pid, number)
+        except ProcessLookupError:
+            return
 
 
 def describe(name: str) -> str:
@@ -125,8 +131,4 @@ def wait(condition: Condition, seconds: float, every: float = 0.1) -> bool:
 def tail(name: str, lines: int = 15) -> str:
     """The end of a daemon's log."""
     log = run_dir() / "log" / f"{name}.log"
-    return (
-        "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
-        if log.exists()
-        else ""
-    )
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""

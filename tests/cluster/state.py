@@ -16,17 +16,12 @@ class Missing(RuntimeError):
 
 def cache_dir() -> Path:
     """Built programs; shared by all checkouts."""
-    return Path(
-        os.environ.get("GAME_OPERATORS_CACHE")
-        or Path.home() / ".cache" / "game-operators"
-    )
+    return Path(os.environ.get("GAME_OPERATORS_CACHE") or Path.home() / ".cache" / "game-operators")
 
 
 def run_dir() -> Path:
     """Everything of the running cluster: certificates, logs, data, process ids."""
-    return Path(
-        os.environ.get("GAME_OPERATORS_STATE") or "/var/lib/game-operators/cluster"
-    )
+    return Path(os.environ.get("GAME_OPERATORS_STATE") or "/var/lib/game-operators/cluster")
 
 
 def say(text: str) -> None:

@@ -1,0 +1,47 @@
+"""``game-operators``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from operators.cli import settings
+from operators.runtime import logs
+
+
+def _run(options: argparse.Namespace) -> int:
+    from operators.cli.run import run
+
+    chosen = settings.from_arguments(options)
+    logs.configure(chosen.log_format, chosen.log_level)
+    return run(chosen)
+
+
+def _crds(options: argparse.Namespace) -> int:
+    from operators.api.__main__ import main as write
+
+    write(options.folder)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 2 when its arguments are wrong."""
+    parser = argparse.ArgumentParser(prog="game-operators", description="Operators for game workloads.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run the controllers")
+    settings.add_arguments(run)
+    run.set_defaults(action=_run)
+    crds = commands.add_parser("crds", help="write the CustomResourceDefinitions into a folder")
+    crds.add_argument("folder", nargs="?", default="crds")
+    crds.set_defaults(action=_crds)
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.action(options))
+    except ValueError as error:
+        print(f"game-operators: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,285 @@
+"""A cluster in memory and virtual time that drives the real planner.
+
+It does to pods what kubelets, hooks and people do, so that thousands of histories can be tried in seconds. Objects are
+the raw bodies of the API server, decoded by the same code as in production; nothing of the planner is replaced.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from operators.api import keys
+from operators.gamedeployment.observed import Observed, gamedeployment_view
+from operators.gamedeployment.plan import plan
+from operators.planning import actions as act
+from operators.planning.inplace import rfc3339
+from operators.planning.revisions import revision_data
+from operators.planning.views import hookrun_view, hooktemplate_view, pod_view, revision_view
+
+Json = dict[str, Any]
+UID = "uid-workload"
+_NAMESPACE = "game"
+
+
+@dataclass
+class SimulatedCluster:
+    """One GameDeployment and its pods. ``log`` holds every action in the order it was applied."""
+
+    workload: Json
+    templates: dict[str, Json] = field(default_factory=dict)
+    now: float = 1_000_000.0
+    pods: dict[str, Json] = field(default_factory=dict)
+    revisions: dict[str, Json] = field(default_factory=dict)
+    hook_runs: dict[str, Json] = field(default_factory=dict)
+    log: list[act.Action] = field(default_factory=list)
+    _counter: int = 0
+
+    # ---- the API server
+
+    def _next(self) -> str:
+        self._counter += 1
+        return str(self._counter)
+
+    def _touch(self, obj: Json) -> None:
+        obj["metadata"]["resourceVersion"] = self._next()
+
+    def patch_spec(self, change: Json) -> None:
+        """The user changes the workload."""
+        _merge(self.workload["spec"], change)
+        self.workload["metadata"]["generation"] += 1
+        self._touch(self.workload)
+
+    def observe(self) -> Observed:
+        """What a pass sees."""
+        return Observed(
+            workload=gamedeployment_view(self.workload),
+            pods=tuple(pod_view(p) for p in self.pods.values()),
+            revisions=tuple(revision_view(r) for r in self.revisions.values()),
+            hook_runs=tuple(hookrun_view(h) for h in self.hook_runs.values()),
+            templates={n: hooktemplate_view(t) for n, t in self.templates.items()},
+        )
+
+    def reconcile(self) -> act.Plan:
+        """One pass: plan and apply."""
+        decision = plan(self.observe(), self.now)
+        for action in decision.actions:
+            self.apply(action)
+        if decision.status != self.workload.get("status"):
+            self.workload["status"] = json.loads(json.dumps(decision.status))
+            self._touch(self.workload)
+        return decision
+
+    def apply(self, action: act.Action) -> None:
+        """Do one action, as the executor would; the log keeps it."""
+        self.log.append(action)
+        getattr(self, "_" + type(action).__name__.lower())(action)
+
+    def _metadata(self, name: str, labels: Any, annotations: Any = None) -> Json:
+        owner = {"kind": "GameDeployment", "name": self.workload["metadata"]["name"], "uid": UID, "controller": True}
+        return {
+            "namespace": _NAMESPACE,
+            "name": name,
+            "uid": f"uid-{name}-{self._next()}",
+            "resourceVersion": self._next(),
+            "creationTimestamp": rfc3339(self.now),
+            "labels": dict(labels),
+            "annotations": dict(annotations or {}),
+            "ownerReferences": [owner],
+        }
+
+    def _createrevision(self, action: act.CreateRevision) -> None:
+        assert action.name not in self.revisions, "a revision created twice"
+        self.revisions[action.name] = {
+            "metadata": self._metadata(action.name, action.labels),
+            "revision": action.revision,
+            "data": json.loads(json.dumps(revision_data(action.template))),
+        }
+
+    def _renumberrevision(self, action: act.RenumberRevision) -> None:
+        self.revisions[action.name]["revision"] = action.revision
+
+    def _deleterevision(self, action: act.DeleteRevision) -> None:
+        del self.revisions[action.name]
+
+    def _adoptpod(self, action: act.AdoptPod) -> None:
+        metadata = self.pods[action.name]["metadata"]
+        owner = {"kind": "GameDeployment", "name": self.workload["metadata"]["name"], "uid": UID, "controller": True}
+        metadata["ownerReferences"] = [owner]
+        metadata.setdefault("labels", {}).update(action.labels)
+        self._touch(self.pods[action.name])
+
+    def _releasepod(self, action: act.ReleasePod) -> None:
+        self.pods[action.name]["metadata"]["ownerReferences"] = []
+        self._touch(self.pods[action.name])
+
+    def _createhookrun(self, action: act.CreateHookRun) -> None:
+        assert action.name not in self.hook_runs, "a HookRun created twice"
+        self.hook_runs[action.name] = {"metadata": self._metadata(action.name, action.labels), "spec": action.spec}
+
+    def _deletehookrun(self, action: act.DeleteHookRun) -> None:
+        del self.hook_runs[action.name]
+
+    def _terminatehookrun(self, action: act.TerminateHookRun) -> None:
+        self.hook_runs[action.name]["spec"]["terminate"] = True
+
+    def _annotatepod(self, action: act.AnnotatePod) -> None:
+        _merge(self.pods[action.name]["metadata"]["annotations"], dict(action.annotations))
+        self._touch(self.pods[action.name])
+
+    def _setgate(self, action: act.SetGate) -> None:
+        self._condition(self.pods[action.name], keys.INPLACE_READY_GATE, holds=action.ready)
+        self._settle(self.pods[action.name])
+
+    def _updatepodinplace(self, action: act.UpdatePodInPlace) -> None:
+        pod = self.pods[action.name]
+        if action.close_gate:
+            self._condition(pod, keys.INPLACE_READY_GATE, holds=False)
+        _merge(pod["metadata"]["labels"], dict(action.labels))
+        _merge(pod["metadata"]["annotations"], dict(action.annotations))
+        for container in pod["spec"]["containers"]:
+            if container["name"] in action.images:
+                container["image"] = action.images[container["name"]]
+                container["stale"] = True
+        self._settle(pod)
+
+    def _createpod(self, action: act.CreatePod) -> None:
+        assert action.name not in self.pods, "a pod created twice"
+        body = copy.deepcopy(dict(action.body))
+        metadata = self._metadata(action.name, body["metadata"]["labels"], body["metadata"]["annotations"])
+        self.pods[action.name] = {**body, "metadata": metadata, "status": {"phase": "Pending", "conditions": []}}
+
+    def _deletepod(self, action: act.DeletePod) -> None:
+        self.pods[action.name]["metadata"]["deletionTimestamp"] = rfc3339(self.now)
+        self._touch(self.pods[action.name])
+
+    def _patchspec(self, action: act.PatchSpec) -> None:
+        self.patch_spec(json.loads(json.dumps(dict(action.patch)))["spec"])
+
+    # ---- kubelets, hooks, time
+
+    def start_pod(self, name: str) -> None:
+        """The kubelet runs a pending pod."""
+        pod = self.pods[name]
+        if pod["status"]["phase"] != "Pending":
+            return
+        pod["spec"]["nodeName"] = "node"
+        pod["status"].update(phase="Running", podIP="10.0.0.1", hostIP="10.1.0.1", containerStatuses=[])
+        for container in pod["spec"]["containers"]:
+            self._run(pod, container)
+        self._settle(pod)
+
+    def _run(self, pod: Json, container: Json) -> None:
+        statuses = [s for s in pod["status"]["containerStatuses"] if s["name"] != container["name"]]
+        statuses.append(
+            {
+                "name": container["name"],
+                "imageID": "id-" + container["image"],
+                "containerID": "c-" + self._next(),
+                "ready": True,
+                "state": {"running": {"startedAt": rfc3339(self.now)}},
+            }
+        )
+        pod["status"]["containerStatuses"] = statuses
+        container.pop("stale", None)
+
+    def restart_containers(self, name: str) -> None:
+        """The kubelet carries out an image change."""
+        pod = self.pods[name]
+        for container in pod["spec"]["containers"]:
+            if container.get("stale") and pod["status"]["phase"] == "Running":
+                self._run(pod, container)
+        self._settle(pod)
+
+    def remove_terminating(self) -> None:
+        """Terminating pods are gone."""
+        self.pods = {n: p for n, p in self.pods.items() if not p["metadata"].get("deletionTimestamp")}
+
+    def kill_pod(self, name: str) -> None:
+        """A node takes a pod with it."""
+        del self.pods[name]
+
+    def fail_pod(self, name: str) -> None:
+        """A pod is evicted."""
+        self.pods[name]["status"]["phase"] = "Failed"
+        self._settle(self.pods[name])
+
+    def set_container_ready(self, name: str, *, ready: bool) -> None:
+        """A probe changes its mind."""
+        for status in self.pods[name]["status"].get("containerStatuses") or ():
+            status["ready"] = ready
+        self._settle(self.pods[name])
+
+    def answer_hook(self, name: str, phase: str) -> None:
+        """A HookRun ends."""
+        self.hook_runs[name].setdefault("status", {})["phase"] = phase
+        self._touch(self.hook_runs[name])
+
+    def _condition(self, pod: Json, type_: str, *, holds: bool) -> None:
+        status = "True" if holds else "False"
+        conditions = pod["status"]["conditions"]
+        known = next((c for c in conditions if c["type"] == type_), None)
+        if known is None:
+            known = {"type": type_}
+            conditions.append(known)
+        if known.get("status") != status:
+            known.update(status=status, lastTransitionTime=rfc3339(self.now))
+
+    def _settle(self, pod: Json) -> None:
+        """Ready as the kubelet computes it: all containers ready, all gates open."""
+        statuses = pod["status"].get("containerStatuses") or ()
+        running = pod["status"]["phase"] == "Running"
+        containers = running and bool(statuses) and all(s["ready"] for s in statuses)
+        self._condition(pod, "ContainersReady", holds=containers)
+        gates = [g["conditionType"] for g in pod["spec"].get("readinessGates") or ()]
+        held = {c["type"]: c["status"] for c in pod["status"]["conditions"]}
+        self._condition(pod, "Ready", holds=containers and all(held.get(g) == "True" for g in gates))
+        self._touch(pod)
+
+
+def _merge(target: Json, change: Json) -> None:
+    """RFC 7386."""
+    for key, value in change.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        else:
+            target[key] = copy.deepcopy(value)
+
+
+def gamedeployment(spec: Json, annotations: dict[str, str] | None = None) -> Json:
+    """A GameDeployment as the API server would hold it."""
+    labels = {"app": "game"}
+    base: Json = {
+        "replicas": 3,
+        "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {"labels": labels},
+            "spec": {"containers": [{"name": "web", "image": "game:1"}]},
+        },
+    }
+    _merge(base, spec)
+    return {
+        "metadata": {
+            "namespace": _NAMESPACE,
+            "name": "gd",
+            "uid": UID,
+            "resourceVersion": "1",
+            "generation": 1,
+            "annotations": annotations or {},
+        },
+        "spec": base,
+        "status": {},
+    }
+
+
+def hook_template(name: str) -> Json:
+    """A HookTemplate of one web metric."""
+    metric = {"name": "m", "provider": {"web": {"url": "http://x", "jsonPath": "{$.r}"}}}
+    return {
+        "metadata": {"namespace": _NAMESPACE, "name": name, "uid": "uid-" + name, "resourceVersion": "1"},
+        "spec": {"metrics": [metric]},
+    }

@@ -1,0 +1,90 @@
+"""Fixtures of the test cluster. A test that asks for `cluster` fails where there is none; it is never skipped."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import choose, processes
+from tests.cluster.choose import Cluster
+from tests.cluster.state import Missing
+
+_CRDS = Path(__file__).parent.parent / "crds"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--no-cluster``."""
+    text = "leave out the tests that need a cluster, and say how many they are"
+    parser.addoption("--no-cluster", action="store_true", help=text)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what needs a cluster when the user says there is to be none."""
+    if not config.getoption("--no-cluster"):
+        return
+    needing = [item for item in items if "cluster" in getattr(item, "fixturenames", ())]
+    config.stash[_LEFT_OUT] = len(needing)
+    if needing:
+        config.hook.pytest_deselected(items=needing)
+        items[:] = [item for item in items if item not in set(needing)]
+
+
+_LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say how many tests ``--no-cluster`` left out."""
+    count = config.stash.get(_LEFT_OUT, None)
+    return [] if count is None else [f"--no-cluster: {count} tests that need a cluster are left out"]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """A running cluster, started or repaired if need be; it stays up after the tests.
+
+    With several workers one starts it while the others wait.
+    """
+    try:
+        return choose.up()
+    except Missing as reason:
+        pytest.fail(f"this test needs a cluster, and there is none: {reason}", pytrace=False)
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of the test's own, ready for pods; its deletion is not waited for."""
+    name = f"test-{secrets.token_hex(4)}"
+    cluster.kubectl("create", "namespace", name)
+
+    def account_exists() -> bool:
+        listed = cluster.kubectl("get", "serviceaccounts", "-n", name, "-o", "name")
+        return "serviceaccount/default" in listed.split()
+
+    try:
+        assert processes.wait(account_exists, 30), f"namespace {name} got no default service account within 30 s"
+        yield name
+    finally:
+        cluster.kubectl("delete", "namespace", name, "--wait=false", "--ignore-not-found")
+
+
+@pytest.fixture(scope="session")
+def crds(cluster: Cluster) -> tuple[str, ...]:
+    """The project's CRDs, applied and established; their names."""
+    files = sorted(_CRDS.glob("*.yaml"))
+    if not files:
+        return ()
+    arguments = [part for file in files for part in ("-f", str(file))]
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", *arguments)
+    listed = json.loads(cluster.kubectl("get", *arguments, "-o", "json"))
+    names = tuple(item["metadata"]["name"] for item in listed.get("items", [listed]))
+    cluster.kubectl(
+        "wait",
+        "--for=condition=Established",
+        "--timeout=60s",
+        *(f"crd/{name}" for name in names),
+    )
+    return names
