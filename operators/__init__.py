@@ -1,1 +1,1 @@
-
+"""Kubernetes operators for game workloads."""

@@ -1,1 +1,1 @@
-
+"""Admission webhooks: a process of its own."""

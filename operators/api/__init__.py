@@ -1,0 +1,1 @@
+"""Models of the custom resources, and the CRDs made from them."""

@@ -1,0 +1,1 @@
+"""The hook controller: measures, and says what the measurements mean."""

@@ -1,0 +1,1 @@
+"""Rules that decide, shared by all workloads; pure."""

@@ -1,0 +1,1 @@
+"""What waits, retries, caches and fails; knows no workload."""

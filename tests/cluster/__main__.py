@@ -7,7 +7,7 @@ import sys
 import time
 
 from tests.cluster import choose, node
-from tests.cluster.programs import CLUSTER, FAKE_NODES, ON_DEMAND, build, link, link_dir
+from tests.cluster.programs import CLUSTER, FAKE_NODES, ON_DEMAND, link_dir
 from tests.cluster.state import STARTED, Missing, say
 
 
@@ -67,8 +67,7 @@ def _build(extra: str) -> None:
     unknown = sorted(set(wanted) - {*CLUSTER, *ON_DEMAND, *FAKE_NODES})
     if unknown:
         raise Missing(f"no such program: {', '.join(unknown)}; there are {', '.join({**FAKE_NODES, **ON_DEMAND})}")
-    build([*CLUSTER, *wanted])
-    link([*CLUSTER, *wanted])
+    choose.build_programs([*CLUSTER, *wanted])
     say(f"programs are in {link_dir()}")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tests.cluster import fakenodes, images, node, processes
-from tests.cluster.programs import program
+from tests.cluster.programs import build, link, program
 from tests.cluster.state import Missing, cache_dir, run_dir, say
 
 KIND_NAME = "game-operators"
@@ -182,6 +182,17 @@ def down() -> None:
             say("kind cluster deleted")
         else:
             node.down()
+
+
+def build_programs(names: list[str]) -> None:
+    """Build what is missing of the cluster's programs, and link to all of them.
+
+    Raises:
+        Missing: no Go, or a build that failed.
+    """
+    with _lock():
+        build(names)
+        link(names)
 
 
 def load_images() -> None:

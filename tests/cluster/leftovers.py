@@ -89,16 +89,13 @@ def _unmount() -> None:
 
 
 def _pod_namespaces() -> list[Path]:
-    """Named network namespaces in which an interface hangs on our bridge, or none hangs on any (its bridge is gone)."""
+    """Named network namespaces that hold an address leased from our network."""
+    leased = {lease.name for lease in (run_dir() / "cni-leases" / NETWORK).glob("*.*.*.*")}
     found = []
     for path in sorted(Path("/run/netns").glob("cni-*")):
-        shown = subprocess.run(
-            ["nsenter", f"--net={path}", "ip", "-o", "-4", "addr"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if shown.returncode or " 10.88." in shown.stdout or "eth0" not in shown.stdout:
+        command = ["nsenter", f"--net={path}", "ip", "-o", "-4", "addr", "show", "scope", "global"]
+        shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        if leased & {line.split()[3].split("/")[0] for line in shown.splitlines()}:
             found.append(path)
     return found
 

@@ -152,6 +152,8 @@ def _repair() -> bool:
 
 
 def _start() -> None:
+    for log in (run_dir() / "log").glob("*.log"):
+        log.unlink()
     daemons.write_configs()
     _network()
     commands = daemons.commands()

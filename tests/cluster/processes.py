@@ -132,3 +132,15 @@ def tail(name: str, lines: int = 15) -> str:
     """The end of a daemon's log."""
     log = run_dir() / "log" / f"{name}.log"
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
+
+
+def pid(name: str) -> int:
+    """Process id of a daemon that runs.
+
+    Raises:
+        ProcessLookupError: it does not.
+    """
+    record = _running(name)
+    if record is None:
+        raise ProcessLookupError(name)
+    return record.pid

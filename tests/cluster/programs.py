@@ -90,6 +90,8 @@ def _build_one(name: str, position: str) -> None:
     packages = {**CLUSTER, **ON_DEMAND, **FAKE_NODES}
     target = program(name)
     target.parent.mkdir(parents=True, exist_ok=True)
+    for interrupted in target.parent.glob(f".{name}.*"):
+        interrupted.unlink()
     partial = target.with_name(f".{name}.{os.getpid()}")
     module = _HERE / ("kwok" if name in FAKE_NODES else "binaries")
     flags = "-s -w" if name in FAKE_NODES else _VERSION_FLAGS

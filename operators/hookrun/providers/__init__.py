@@ -1,0 +1,1 @@
+"""Where hooks measure: web, Prometheus, Kubernetes."""

@@ -1,0 +1,62 @@
+.DEFAULT_GOAL := help
+SHELL := bash
+.ONESHELL:
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help setup demo cluster cluster-down crds lint format test test-unit test-long bench lock
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
+
+.venv/ready: requirements/dev.txt pyproject.toml
+	@echo "setting up the virtual environment in .venv"
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/build.txt
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+setup: .venv/ready ## virtual environment with everything, at locked versions
+
+demo: setup ## the quick start on a real cluster, told step by step
+	@$(BIN)/python -m examples.quickstart.demo
+
+cluster: setup ## a cluster: yours by KUBECONFIG, kind where Docker answers, else one built here
+	@$(BIN)/python -m tests.cluster up
+
+cluster-down: setup ## end the cluster and the operators beside it
+	@$(BIN)/python -m tests.cluster.operator
+	@$(BIN)/python -m tests.cluster down
+
+crds: setup ## write crds/ from the models
+	@$(BIN)/python -m operators.api crds
+
+lint: setup ## format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: lint ## everything: lint, unit, properties, integration and end-to-end on a real cluster
+	$(BIN)/python -m pytest tests -q
+
+test-unit: setup ## only what needs no cluster
+	$(BIN)/python -m pytest tests -q --no-cluster
+
+test-long: setup ## the random histories, 50,000 of them
+	GAME_OPERATORS_EXAMPLES=50000 $(BIN)/python -m pytest tests/properties -q --timeout 7200
+
+bench: setup ## requests, CPU, memory and time of the operators at 100 and 500 pods
+	@$(BIN)/python -m bench.run
+
+lock: ## lock all dependencies anew (needs uv)
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.txt
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 requirements/build.in -o requirements/build.txt

@@ -1,0 +1,218 @@
+"""The quick start of GameDeployment on a real cluster, step by step: ``make demo``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import choose, operator
+from tests.cluster.choose import Cluster, kubectl_program
+from tests.cluster.state import Missing
+
+HERE = Path(__file__).parent
+NAMESPACE = "game-demo"
+NAME = "test-gamedeploy"
+
+
+class Story:
+    """Tells what happens while it happens, and insists that it does."""
+
+    def __init__(self, cluster: Cluster, namespace: str = NAMESPACE, out: Callable[[str], None] = print) -> None:
+        self.cluster, self.namespace, self.say = cluster, namespace, out
+        self.began = time.monotonic()
+        self.hooks: dict[str, str] = {}
+        self._watch: subprocess.Popen[str] | None = None
+
+    def step(self, text: str) -> None:
+        self.say(f"\n[{time.monotonic() - self.began:5.1f} s] {text}")
+
+    def kubectl(self, *args: str, data: str | None = None) -> str:
+        return self.cluster.kubectl("-n", self.namespace, *args, input=data)
+
+    def show(self, *args: str) -> None:
+        self.say(f"$ kubectl {' '.join(args)}")
+        for line in self.kubectl(*args).splitlines():
+            self.say(f"  {line}")
+
+    def object(self, *args: str) -> Any:
+        return json.loads(self.kubectl("get", *args, "-o", "json"))
+
+    def pods(self) -> list[Any]:
+        pods = self.object("pods", "-l", f"app={NAME}")["items"]
+        return sorted((p for p in pods if not p["metadata"].get("deletionTimestamp")), key=lambda p: p["metadata"]["name"])
+
+    def until(self, what: str, condition: Callable[[], bool], seconds: float = 120) -> None:
+        """Wait for something to become true.
+
+        Raises:
+            AssertionError: it did not; the text shows the workload and the end of the operators' log.
+        """
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                status = self.kubectl("get", "gamedeployment", NAME, "-o", "jsonpath={.status}")
+                raise AssertionError(f"not within {seconds:.0f} s: {what}\n{status}\n{operator.log_tail()}")
+            time.sleep(0.3)
+        self.say(f"[{time.monotonic() - self.began:5.1f} s] {what}")
+
+    def watch_hooks(self) -> None:
+        """Tell of every HookRun from now on: they are gone before one can look."""
+        program = kubectl_program()
+        columns = "NAME:.metadata.name,PHASE:.status.phase"
+        command = [program, f"--kubeconfig={self.cluster.kubeconfig}", "-n", self.namespace, "get", "hookruns"]
+        command += ["--watch-only", "--no-headers", "-o", f"custom-columns={columns}"]
+        self._watch = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        threading.Thread(target=self._follow, args=(self._watch,), daemon=True).start()
+        time.sleep(1.0)
+
+    def _follow(self, watch: subprocess.Popen[str]) -> None:
+        assert watch.stdout is not None
+        for line in watch.stdout:
+            name, phase = line.split()
+            if self.hooks.get(name) != phase and phase != "<none>":
+                self.hooks[name] = phase
+                self.say(f"[{time.monotonic() - self.began:5.1f} s]   hookrun {name} {phase}")
+
+    def end_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.terminate()
+            self._watch.wait()
+
+    def columns(self) -> list[str]:
+        """The default listing of the workload without its age."""
+        return self.kubectl("get", "gamedeployments.tkex.tencent.com", NAME, "--no-headers").split()[:-1]
+
+    def answer(self, pod: Any, path: str) -> str:
+        """What the game server in the pod says, asked through the API server."""
+        name = pod["metadata"]["name"]
+        raw = f"/api/v1/namespaces/{self.namespace}/pods/{name}:8080/proxy{path}"
+        return self.cluster.kubectl("get", "--raw", raw).strip()
+
+
+def manifest(name: str, image: str | None = None) -> str:
+    """A manifest of the quick start, with another image tag if wanted."""
+    text = (HERE / name).read_text(encoding="utf-8")
+    return text.replace("game-demo:0.0.1", f"game-demo:{image}") if image else text
+
+
+def create(story: Story) -> list[Any]:
+    """Two game servers with indexes 100 and 101."""
+    story.step("create: kubectl apply -f gamedeployment-inplaceupdate.yaml (image game-demo:0.0.1)")
+    story.kubectl("apply", "-f", "-", data=manifest("gamedeployment-inplaceupdate.yaml"))
+    wanted = [NAME, "2", "2", "2", "2", "2"]
+    story.until("two game servers are ready", lambda: story.columns() == wanted)
+    story.show("get", "gamedeployments.tkex.tencent.com")
+    story.show("get", "hooktemplates.tkex.tencent.com")
+    pods = story.pods()
+    indexes = sorted(json.loads(story.answer(p, "/"))["podIndex"] for p in pods)
+    assert indexes == ["100", "101"], indexes
+    story.say(f"POD_INDEX as the game servers see it: {', '.join(indexes)}")
+    return pods
+
+
+def update_in_place(story: Story, before: Sequence[Any]) -> None:
+    """Image 0.0.2 in the same pods, between hooks."""
+    story.step("in-place update: image game-demo:0.0.2, one pod at a time, each behind its hooks")
+    story.kubectl("apply", "-f", "-", data=manifest("gamedeployment-inplaceupdate.yaml", "0.0.2"))
+
+    def done() -> bool:
+        conditions = story.object("gamedeployment", NAME)["status"].get("conditions", [])
+        complete = any(c["type"] == "Complete" and c["status"] == "True" for c in conditions)
+        images = {c["image"].rsplit(":", 1)[1] for p in story.pods() for c in p["spec"]["containers"]}
+        return complete and images == {"0.0.2"} and not story.object("hookruns")["items"]
+
+    story.until("both pods are updated and no HookRun is left", done)
+    after = story.pods()
+    assert [p["metadata"]["uid"] for p in after] == [p["metadata"]["uid"] for p in before], "pods were replaced"
+    assert [p["status"]["podIP"] for p in after] == [p["status"]["podIP"] for p in before], "addresses changed"
+    assert [p["status"]["containerStatuses"][0]["restartCount"] for p in after] == [1, 1], "RESTARTS is not 1"
+    assert {story.answer(p, "/version") for p in after} == {"0.0.2"}, "the new version is not served"
+    for pod in before:
+        old = pod["metadata"]["labels"]["controller-revision-hash"]
+        instance = pod["metadata"]["name"].rsplit("-", 1)[1]
+        new = after[0]["metadata"]["labels"]["controller-revision-hash"]
+        for name in (f"preinplace-{old}-{instance}-test-hooktemplate", f"postinplace-{new}-{instance}-test-post"):
+            assert story.hooks.get(name) == "Successful", f"{name}: {story.hooks}"
+    story.show("get", "pods")
+    story.say("same pods, same UIDs, same addresses, one restart each; version 0.0.2 is served")
+
+
+def update_rolling(story: Story, before: Sequence[Any]) -> None:
+    """Back to 0.0.1 in new pods."""
+    story.step("rolling update: kubectl apply -f gamedeployment-rollingupdate.yaml (image game-demo:0.0.1)")
+    story.kubectl("apply", "-f", "-", data=manifest("gamedeployment-rollingupdate.yaml"))
+    old = {p["metadata"]["name"] for p in before}
+    wanted = [NAME, "2", "2", "2", "2", "2"]
+
+    def done() -> bool:
+        names = {p["metadata"]["name"] for p in story.pods()}
+        return story.columns() == wanted and not names & old and len(names) == 2
+
+    story.until("both pods are replaced", done, 180)
+    pods = story.pods()
+    assert [p["status"]["containerStatuses"][0]["restartCount"] for p in pods] == [0, 0]
+    assert {story.answer(p, "/version") for p in pods} == {"0.0.1"}
+    indexes = [int(json.loads(story.answer(p, "/"))["podIndex"]) for p in pods]
+    assert len(set(indexes)) == 2 and all(100 <= i < 110 for i in indexes), indexes
+    asked = [n for n, phase in story.hooks.items() if n.startswith("predelete-") and phase == "Successful"]
+    assert len(asked) >= 2, story.hooks
+    story.show("get", "pods")
+
+
+def delete(story: Story) -> None:
+    """Everything goes."""
+    story.step("delete: kubectl delete -f gamedeployment-inplaceupdate.yaml")
+    said = story.kubectl("delete", "-f", "-", data=manifest("gamedeployment-inplaceupdate.yaml"))
+    for line in said.splitlines():
+        story.say(f"  {line}")
+
+    def gone() -> bool:
+        return not story.object("pods,hookruns,controllerrevisions")["items"]
+
+    story.until("pods, HookRuns and revisions are gone", gone)
+
+
+def play(story: Story) -> None:
+    """The whole chapter."""
+    story.watch_hooks()
+    try:
+        pods = create(story)
+        update_in_place(story, pods)
+        update_rolling(story, pods)
+        delete(story)
+    finally:
+        story.end_watch()
+
+
+def main() -> int:
+    """Set up, play, say how to go on."""
+    try:
+        cluster = choose.up()
+        files = sorted((HERE.parent.parent / "crds").glob("*.yaml"))
+        for file in files:
+            cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
+        operator.start(cluster.kubeconfig)
+    except Missing as reason:
+        print(f"cannot start: {reason}", file=sys.stderr)
+        return 1
+    print(f"cluster: {cluster.kubeconfig}; operators: process {operator.pid()}, CRDs applied")
+    story = Story(cluster)
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
+    cluster.kubectl("create", "namespace", NAMESPACE)
+    cluster.kubectl("-n", NAMESPACE, "wait", "--for=create", "serviceaccount/default", "--timeout=30s")
+    play(story)
+    print(f"\nDone in {time.monotonic() - story.began:.0f} s. The cluster and the operators go on running:")
+    print(f"  export KUBECONFIG={cluster.kubeconfig} PATH={Path(kubectl_program()).parent}:$PATH")
+    print(f"  kubectl create namespace mine && kubectl -n mine apply -f {HERE}/gamedeployment-inplaceupdate.yaml")
+    print("  kubectl -n mine get gd,pods,hookruns     # and edit the image; `make cluster-down` ends it all")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
