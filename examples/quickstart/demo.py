@@ -45,7 +45,9 @@ class Story:
 
     def pods(self) -> list[Any]:
         pods = self.object("pods", "-l", f"app={NAME}")["items"]
-        return sorted((p for p in pods if not p["metadata"].get("deletionTimestamp")), key=lambda p: p["metadata"]["name"])
+        return sorted(
+            (p for p in pods if not p["metadata"].get("deletionTimestamp")), key=lambda p: p["metadata"]["name"]
+        )
 
     def until(self, what: str, condition: Callable[[], bool], seconds: float = 120) -> None:
         """Wait for something to become true.
@@ -159,7 +161,8 @@ def update_rolling(story: Story, before: Sequence[Any]) -> None:
     assert [p["status"]["containerStatuses"][0]["restartCount"] for p in pods] == [0, 0]
     assert {story.answer(p, "/version") for p in pods} == {"0.0.1"}
     indexes = [int(json.loads(story.answer(p, "/"))["podIndex"]) for p in pods]
-    assert len(set(indexes)) == 2 and all(100 <= i < 110 for i in indexes), indexes
+    assert len(set(indexes)) == 2, indexes
+    assert all(100 <= i < 110 for i in indexes), indexes
     asked = [n for n, phase in story.hooks.items() if n.startswith("predelete-") and phase == "Successful"]
     assert len(asked) >= 2, story.hooks
     story.show("get", "pods")

@@ -13,7 +13,7 @@ from operators.api.crds import definitions
 class _Plain(yaml.SafeDumper):
     """No anchors: kubectl readers should see every schema where it stands."""
 
-    def ignore_aliases(self, data: object) -> bool:
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the dumper's signature
         return True
 
 

@@ -92,8 +92,8 @@ def _workload(schema: Schema, numbers: str) -> None:
         _rule(
             "!(self.updateStrategy.type == 'InplaceUpdate' && oldSelf.updateStrategy.type == 'InplaceUpdate') || "
             "self.disableReadinessGate == oldSelf.disableReadinessGate",
-            "spec.disableReadinessGate cannot change while updateStrategy.type is InplaceUpdate: recreate the pods with "
-            "RollingUpdate first",
+            "spec.disableReadinessGate cannot change while updateStrategy.type is InplaceUpdate: recreate the pods "
+            "with RollingUpdate first",
         ),
     )
     for name in ("partition", "maxUnavailable", "maxSurge"):

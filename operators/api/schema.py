@@ -1,7 +1,7 @@
 """Turns a pydantic model into a structural OpenAPI schema.
 
-References are inlined, ``T | None`` becomes an optional T, titles go. Anything that a structural schema cannot say is an
-error here instead of a surprise on the API server.
+References are inlined, ``T | None`` becomes an optional T, titles go. What a structural schema cannot say is an error
+here instead of a surprise on the API server.
 """
 
 from __future__ import annotations

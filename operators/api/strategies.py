@@ -54,8 +54,8 @@ class InPlaceUpdateStrategy(SpecModel):
     policy: Annotated[
         Literal["DisOrdered", "OrderedReady", "OrderedUpdated"],
         Field(
-            description="Order of containers: all at once (DisOrdered), in the order of the template each after the one "
-            "before is ready (OrderedReady), or each after the one before is updated (OrderedUpdated)."
+            description="Order of containers: all at once (DisOrdered), in the order of the template each after the "
+            "one before is ready (OrderedReady), or each after the one before is updated (OrderedUpdated)."
         ),
     ] = "DisOrdered"
     on_ineligible: Annotated[
@@ -100,8 +100,8 @@ class UpdateStrategy(SpecModel):
     type: Annotated[
         UpdateType,
         Field(
-            description="RollingUpdate replaces pods, InplaceUpdate changes images and metadata of living pods, OnDelete "
-            "leaves the moment to the user, HotPatchUpdate needs a patched kubelet."
+            description="RollingUpdate replaces pods, InplaceUpdate changes images and metadata of living pods, "
+            "OnDelete leaves the moment to the user, HotPatchUpdate needs a patched kubelet."
         ),
     ] = "RollingUpdate"
     partition: Annotated[

@@ -89,17 +89,19 @@ class Operators:
             retry_period=settings.retry_period,
         )
         self._server = await serve(self.registry, self.heartbeat, self.missing, settings.address, settings.metrics_port)
-        sources = [*self._informers.values(), *self.feeds.values()]
-        for source in sources:
+        for source in self._sources().values():
             self._spawn(source.run())
         self._spawn(self._beat())
         self._spawn(self.events.run())
         self._spawn(self._lead())
 
+    def _sources(self) -> dict[str, Informer[Any] | Feed[Any]]:
+        """Everything that fills a cache, by name."""
+        return {**self._informers, **self.feeds}
+
     def missing(self) -> str:
         """Which caches are not filled yet, for /readyz."""
-        sources = {**self._informers, **self.feeds}
-        waiting = [name for name, source in sources.items() if not source.synced.is_set()]
+        waiting = [name for name, source in self._sources().items() if not source.synced.is_set()]
         return f"waiting for the caches of {', '.join(waiting)}" if waiting else ""
 
     def _build_caches(self) -> None:
@@ -200,7 +202,7 @@ class Operators:
             await asyncio.sleep(1.0)
 
     async def _lead(self) -> None:
-        for source in [*self._informers.values(), *self.feeds.values()]:
+        for source in self._sources().values():
             await source.synced.wait()
         if self.settings.leader_elect:
             await self.elector.acquire()

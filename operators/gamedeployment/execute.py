@@ -1,7 +1,7 @@
 """Carries out the plan of one GameDeployment: the only place that writes.
 
-Every write is guarded by the UID of what was planned on, is safe to repeat, and is expected in the cache before the next
-pass plans. One pod that fails never keeps the others from being tried.
+Every write is guarded by the UID of what was planned on, is safe to repeat, and is expected in the cache before the
+next pass plans. One pod that fails never keeps the others from being tried.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def _sort_descending(scene: Scene) -> bool:
 
 
 def _victims(scene: Scene, wanted: Difference, named: set[str]) -> list[PodView]:
-    """Pods too many; those named by the user count towards them. Surge pods of an in-place update go before veterans."""
+    """Pods too many; those the user named count. Surge pods of an in-place update go before veterans."""
     total = wanted.total - len(named)
     if total <= 0:
         return []

@@ -174,10 +174,11 @@ def assess(state: RunState, now: float) -> Assessment:
         phase = metric_phase(metric, result, terminating=terminating) if metric else result.phase
         if phase != result.phase:
             last = result.measurements[-1].message if result.measurements else ""
-            result = replace(result, phase=phase, message=last)
+            settled.append(replace(result, phase=phase, message=last))
             if phase in FINAL:
-                ended.append(result)
-        settled.append(result)
+                ended.append(settled[-1])
+        else:
+            settled.append(result)
     state = replace(state, results=tuple(settled))
     terminating = state.spec.terminate or any(r.phase in ("Failed", "Error", "Inconclusive") for r in state.results)
     phase = _run_phase(state, terminating=terminating)

@@ -59,7 +59,9 @@ class RunView:
 def run_view(obj: Json) -> RunView:
     """Decode a HookRun."""
     metadata, status = obj["metadata"], obj.get("status") or {}
-    state, invalid, args = None, "", ()
+    state: RunState | None = None
+    invalid = ""
+    args: tuple[tuple[str, str | None], ...] = ()
     try:
         spec = HookRunSpec.model_validate(obj.get("spec") or {})
         state = read_state(spec, status)

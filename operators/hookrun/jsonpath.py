@@ -22,7 +22,7 @@ class JsonPathError(ValueError):
 
 
 def _standard(path: str) -> str:
-    """kubectl's spelling to the standard one: a root, and bracket quotes for keys with escaped dots."""
+    """Kubectl's spelling to the standard one: a root, and bracket quotes for keys with escaped dots."""
     path = _ESCAPED.sub(lambda m: "['" + m.group(1).replace("\\.", ".") + "']", path.strip())
     path = path.removeprefix("$").removeprefix("@")
     if path in ("", "."):

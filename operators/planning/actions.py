@@ -139,8 +139,8 @@ class SetGate:
 class UpdatePodInPlace:
     """Change a living pod: new images by container name, and metadata (None removes a key).
 
-    ``begins`` marks the first patch of an update (the one that counts and is announced); ``close_gate`` tells the rim to
-    set the gate False, and see it accepted, before the images change.
+    ``begins`` marks the first patch of an update (the one that counts and is announced); ``close_gate`` tells the rim
+    to set the gate False, and see it accepted, before the images change.
     """
 
     name: str

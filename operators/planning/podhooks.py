@@ -135,7 +135,7 @@ def ask(
     templates: Mapping[str, HookTemplateView],
     target: Mapping[str, Any] | None = None,
 ) -> Verdict:
-    """May the pod be deleted (or updated)? (spec/gamedeployment.md 5.3)
+    """Whether the pod may be deleted or updated (spec/gamedeployment.md 5.3).
 
     Pods that do not run serve nobody and go unasked.
     """

@@ -107,7 +107,7 @@ class PodView:
 
 @dataclass(frozen=True, slots=True)
 class RevisionView:
-    """A ControllerRevision; ``template`` is the pod template it stores, ``digest`` its meaning (see `template_digest`)."""
+    """A ControllerRevision; ``template`` is the pod template it stores, ``digest`` its meaning."""
 
     namespace: str
     name: str
@@ -205,7 +205,7 @@ def _meaning(value: Any) -> Any:
     """The value without what says nothing: nulls, empty maps and lists, merge directives."""
     if isinstance(value, Mapping):
         kept = {k: _meaning(v) for k, v in value.items() if k != "$patch"}
-        return {k: v for k, v in kept.items() if v is not None and v != {} and v != []}
+        return {k: v for k, v in kept.items() if v is not None and v not in ({}, [])}
     if isinstance(value, list | tuple):
         return [_meaning(v) for v in value]
     return value

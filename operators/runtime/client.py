@@ -34,8 +34,8 @@ _PAGE = 500
 class Client:
     """Typed by verbs, untyped in bodies. Every call has a time-out; errors are of `operators.runtime.errors`.
 
-    Throttling (429, and 503 that names a time) is waited for and retried, whatever the verb. Other failures of reads are
-    retried; a write whose outcome is unknown raises `Unavailable` and is left to the next pass, which looks.
+    Throttling (429, and 503 that names a time) is waited for and retried, whatever the verb. Other failures of reads
+    are retried; a write whose outcome is unknown raises `Unavailable` and is left to the next pass, which looks.
     """
 
     def __init__(self, api: ApiClient, timeout: float, metrics: RestMetrics | None) -> None:

@@ -42,7 +42,7 @@ class LeaderElector:
 
     async def acquire(self) -> None:
         """Wait until the lease is ours."""
-        while not await self._attempt():
+        while not await self._attempt():  # noqa: ASYNC110 - the lease is elsewhere; there is no event to wait for
             await asyncio.sleep(self._period)
         self.leading = True
         log.info("leading as %s", self._identity)

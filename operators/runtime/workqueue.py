@@ -51,7 +51,7 @@ class WorkQueue(Generic[K]):
         """Ask for a pass after a failure, later each time; the delay in seconds."""
         count = self._failures.get(key, 0)
         self._failures[key] = count + 1
-        delay = min(_FIRST * 2**count, _CAP) * (0.75 + random.random() / 4)  # noqa: S311 - jitter
+        delay: float = min(_FIRST * 2**count, _CAP) * (0.75 + random.random() / 4)  # noqa: S311 - jitter
         if self._metrics:
             self._metrics.retries.inc()
         self.add_after(key, delay)

@@ -31,7 +31,7 @@ def socket_path() -> Path:
 
 def ctr(*args: str) -> subprocess.CompletedProcess[str]:
     """Run ctr against our containerd."""
-    command = ["ctr", "--address", str(socket_path()), "-n", "k8s.io", *args]
+    command = ["ctr", "--connect-timeout", "5s", "--address", str(socket_path()), "-n", "k8s.io", *args]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 

@@ -47,7 +47,7 @@ def end_containers() -> int:
         except ProcessLookupError:
             continue
     processes.wait(lambda: not any(True for _ in _container_processes()), 10)
-    if processes.alive("containerd"):
+    if processes.alive("containerd") and images.socket_path().exists():
         for name in images.ctr("containers", "ls", "-q").stdout.split():
             images.ctr("tasks", "rm", "-f", name)
             images.ctr("containers", "rm", name)

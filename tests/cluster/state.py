@@ -21,7 +21,12 @@ def cache_dir() -> Path:
 
 def run_dir() -> Path:
     """Everything of the running cluster: certificates, logs, data, process ids."""
-    return Path(os.environ.get("GAME_OPERATORS_STATE") or "/var/lib/game-operators/cluster")
+    named = os.environ.get("GAME_OPERATORS_STATE")
+    if named:
+        return Path(named)
+    if os.geteuid() == 0:
+        return Path("/var/lib/game-operators/cluster")
+    return Path.home() / ".local" / "state" / "game-operators" / "cluster"
 
 
 def say(text: str) -> None:

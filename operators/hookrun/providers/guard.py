@@ -21,7 +21,7 @@ def check_address(address: str, allowed: Sequence[str]) -> None:
     Raises:
         ProviderError: it is not for hooks.
     """
-    ip = ipaddress.ip_address(address.split("%")[0])
+    ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
     mapped = getattr(ip, "ipv4_mapped", None)
     ip = mapped or ip
     if any(ip in ipaddress.ip_network(cidr) for cidr in allowed):

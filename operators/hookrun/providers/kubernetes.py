@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from operators.api import keys
 from operators.api.hooktemplate import KubernetesProvider
@@ -78,12 +79,12 @@ def _compare(wanted: Mapping[str, str], annotations: Mapping[str, str]) -> None:
             raise ProviderError(f"Get failed. Path: {_PREFIX}{key}, want: {value}, now: {annotations[key][:200]}")
 
 
-async def _patch(client: Client, target: Resource, metadata: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+async def _patch(client: Client, target: Resource, metadata: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
     for key in wanted:
         if _DENIED.search(key) and key != keys.POD_COST_ANNOTATION:
             raise ProviderError(f"annotation {key} is not for hooks to write")
-    held = metadata.get("annotations") or {}
-    if all(dict(held).get(key) == value for key, value in wanted.items()):
+    held: Mapping[str, str] = metadata.get("annotations") or {}
+    if all(held.get(key) == value for key, value in wanted.items()):
         return
     patch = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": dict(wanted)}}
     await client.merge_patch(target, metadata["namespace"], metadata["name"], patch)

@@ -32,7 +32,7 @@ async def measure(web: WebProvider, args: Mapping[str, str], allowed: Sequence[s
     seconds = web.timeout_seconds if web.timeout_seconds > 0 else _DEFAULT_TIMEOUT
     try:
         async with asyncio.timeout(seconds):
-            status, body = await _fetch(url, headers, allowed)
+            status, body = await _fetch(url, headers, allowed, seconds)
     except TimeoutError as error:
         raise ProviderError(f"no answer within {seconds} s") from error
     except httpx.HTTPError as error:
@@ -47,7 +47,7 @@ async def measure(web: WebProvider, args: Mapping[str, str], allowed: Sequence[s
     return Value(text, text)
 
 
-async def _fetch(url: str, headers: Mapping[str, str], allowed: Sequence[str]) -> tuple[int, bytes]:
+async def _fetch(url: str, headers: Mapping[str, str], allowed: Sequence[str], seconds: float) -> tuple[int, bytes]:
     """Connect to the address that was checked, under the name that was asked for."""
     address = await resolve(url, allowed)
     parsed = httpx.URL(url)
@@ -55,7 +55,7 @@ async def _fetch(url: str, headers: Mapping[str, str], allowed: Sequence[str]) -
     pinned = parsed.copy_with(host=host)
     named = {**headers, "Host": parsed.netloc.decode()}
     async with (
-        httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=None) as client,
+        httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=seconds) as client,
         client.stream("GET", pinned, headers=named, extensions={"sni_hostname": parsed.host}) as response,
     ):
         body = bytearray()
