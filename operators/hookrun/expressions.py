@@ -25,7 +25,7 @@ __all__ = ["ExpressionError", "evaluate", "parse"]
 
 _MAX_STEPS, _MAX_LIST, _MAX_STRING = 200_000, 10_000, 65_536
 _LARGEST = 2**63 - 1
-_INFINITE = re.compile(r"[+-]?inf(inity)?", re.I)
+_INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _ORDERED = ("number", "string")
 
 
@@ -96,7 +96,7 @@ def _as_int(value: Any) -> int:
 def _as_float(value: Any) -> float:
     value = value[0] if isinstance(value, list) and len(value) == 1 else value
     pattern = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,5})?|[+-]?inf(inity)?|nan"
-    if _kind(value) not in _ORDERED or (isinstance(value, str) and re.fullmatch(pattern, value, re.I) is None):
+    if _kind(value) not in _ORDERED or (isinstance(value, str) and re.fullmatch(pattern, value, re.IGNORECASE) is None):
         raise ExpressionError(f"asFloat: {str(value)[:80]!r} is no number")
     number = float(value)
     if math.isinf(number) and isinstance(value, str) and _INFINITE.fullmatch(value) is None:
@@ -136,7 +136,7 @@ _OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Mult: _binary("*", operator.mul, "number"),
     ast.Div: _binary("/", operator.truediv, "number"),
     ast.Mod: _binary("%", _remainder, "number"),
-    ast.Pow: _binary("**", lambda left, right: math.pow(left, right), "number"),
+    ast.Pow: _binary("**", math.pow, "number"),
     ast.Eq: _binary("==", operator.eq),
     ast.NotEq: _binary("!=", operator.ne),
     ast.Lt: _binary("<", operator.lt, *_ORDERED),

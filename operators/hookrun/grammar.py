@@ -1,7 +1,7 @@
 """Reads conditions (spec/hooks.md 2.2) into a tree of :mod:`ast` nodes that only this parser makes.
 
-The language is not Python: ``&&``, ``contains``, ``1..3``, ``c ? x : y`` and ``all(x, {# > 1})`` have no Python spelling, and
-much of Python must not be reachable. So the text is parsed here, and Python's parser never sees it.
+The language is not Python: ``&&``, ``contains``, ``1..3``, ``c ? x : y`` and ``all(x, {# > 1})`` have no Python
+spelling, and much of Python must not be reachable. So the text is parsed here, and Python's parser never sees it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _TOKEN = re.compile(
     |(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
     |(?P<word>[A-Za-z_$][A-Za-z0-9_$]*)
     |(?P<op>\*\*|\.\.|&&|\|\||==|!=|<=|>=|[-+*/%<>!?:()\[\]{},.\#]))""",
-    re.X,
+    re.VERBOSE,
 )
-_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", re.S)
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", re.DOTALL)
 _PLAIN_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"} | {
     c: c for c in "\\'\"/"
 }

@@ -15,7 +15,7 @@ from re import _constants as c  # type: ignore[attr-defined]  # the standard lib
 from re import _parser as reader  # type: ignore[attr-defined]  # private, but the same since Python 2
 from typing import Any
 
-_MAX_STATES = 400
+_MAX_STATES, _MAX_TEXT = 400, 1024
 _WORD = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _SETS = {
     c.CATEGORY_DIGIT: (frozenset("0123456789"), True),
@@ -25,13 +25,19 @@ _SETS = {
     c.CATEGORY_WORD: (_WORD, True),
     c.CATEGORY_NOT_WORD: (_WORD, False),
 }
+
+
+def _edge(text: str, at: int) -> bool:
+    return (at > 0 and text[at - 1] in _WORD) != (at < len(text) and text[at] in _WORD)
+
+
 _FLAGS = re.IGNORECASE | re.MULTILINE | re.DOTALL | re.UNICODE
 _POSITIONS = {
-    c.AT_BEGINNING: lambda text, at: at == 0,
-    c.AT_BEGINNING_STRING: lambda text, at: at == 0,
+    c.AT_BEGINNING: lambda _, at: at == 0,
+    c.AT_BEGINNING_STRING: lambda _, at: at == 0,
     c.AT_END: lambda text, at: at == len(text),
     c.AT_END_STRING: lambda text, at: at == len(text),
-    c.AT_BOUNDARY: lambda text, at: _edge(text, at),
+    c.AT_BOUNDARY: _edge,
     c.AT_NON_BOUNDARY: lambda text, at: not _edge(text, at),
 }
 _LINES = {
@@ -42,10 +48,6 @@ _LINES = {
 
 class RegexError(ValueError):
     """The pattern is malformed, too large, or needs backtracking."""
-
-
-def _edge(text: str, at: int) -> bool:
-    return (at > 0 and text[at - 1] in _WORD) != (at < len(text) and text[at] in _WORD)
 
 
 @dataclass(slots=True)
@@ -61,6 +63,8 @@ class Pattern:
     """A pattern ready to be matched."""
 
     def __init__(self, text: str) -> None:
+        if len(text) > _MAX_TEXT:
+            raise RegexError(f"longer than {_MAX_TEXT} characters")
         try:
             tree = reader.parse(text)
         except (re.error, RecursionError, OverflowError, ValueError) as error:
@@ -70,6 +74,7 @@ class Pattern:
             raise RegexError("of the flags only i, m and s can be used")
         self._fold, self._lines = bool(flags & re.IGNORECASE), bool(flags & re.MULTILINE)
         self._dot_all = bool(flags & re.DOTALL)
+        self._copies = 0
         self._states: list[_State] = [_State()]
         self._start = self._sequence(tree, 0)
 
@@ -95,7 +100,8 @@ class Pattern:
         if operation is c.BRANCH:
             return self._add(_State(targets=tuple(self._sequence(branch, then) for branch in value[1])))
         if operation in (c.MAX_REPEAT, c.MIN_REPEAT):
-            return self._repeat(*value, then)
+            least, most, inner = value
+            return self._repeat(least, most, inner, then)
         if operation is c.AT:
             holds = (_LINES if self._lines else {}).get(value) or _POSITIONS[value]
             return self._add(_State(holds=holds, targets=(then,)))
@@ -103,6 +109,9 @@ class Pattern:
 
     def _repeat(self, least: int, most: Any, inner: Any, then: int) -> int:
         items = list(inner)
+        self._copies += least if most is c.MAXREPEAT else int(most)
+        if self._copies > _MAX_STATES:
+            raise RegexError("the pattern is too large")
         if most is c.MAXREPEAT:
             loop = self._add(_State())
             self._states[loop].targets = (self._sequence(items, loop), then)
@@ -117,7 +126,7 @@ class Pattern:
 
     def _accepts(self, operation: Any, value: Any) -> Callable[[str], bool]:
         if operation is c.ANY:
-            return (lambda char: True) if self._dot_all else (lambda char: char != "\n")
+            return (lambda _: True) if self._dot_all else (lambda char: char != "\n")
         if operation is c.LITERAL:
             wanted = self._folded(chr(value))
             return lambda char: self._folded(char) == wanted

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
+
+
+def _own_hosts() -> tuple[str, ...]:
+    """Our own pod and the API server, as a pod's environment names them."""
+    found = (os.environ.get(name, "") for name in ("POD_IP", "KUBERNETES_SERVICE_HOST"))
+    return tuple(host for host in found if host)
 
 
 @dataclass(frozen=True, slots=True)
 class HookSettings:
-    """``allow_cidrs`` are networks that hooks may reach although loopback, link-local and the like are refused."""
+    """``allow_cidrs`` are networks that hooks may reach although loopback, link-local and the like are refused.
+
+    ``refused_hosts`` (names or addresses) are refused besides: by default the operator's own pod and the API server.
+    At most ``max_concurrent`` measurements are taken at a time.
+    """
 
     allow_cidrs: tuple[str, ...] = ()
+    refused_hosts: tuple[str, ...] = field(default_factory=_own_hosts)
     max_concurrent: int = 200
