@@ -143,7 +143,9 @@ class IdealDriver:
         return await self._until(lambda: len(self.informer.store) == self.count - self.count // 2)
 
 
-async def measure(kubeconfig: Path, namespace: str, template: dict[str, Any], count: int, budget: int) -> dict[str, float]:
+async def measure(
+    kubeconfig: Path, namespace: str, template: dict[str, Any], count: int, budget: int
+) -> dict[str, float]:
     """Seconds of each phase."""
     client = await Client.connect(kubeconfig=str(kubeconfig))
     driver = IdealDriver(client, namespace, template, count, budget)

@@ -80,7 +80,9 @@ class Bench:
         began = time.monotonic()
         self.apply(image, type_, replicas)
         generation = self.kubectl("get", "gd", "bench", "-o", "jsonpath={.metadata.generation}")
-        condition = '{.status.observedGeneration} {.status.conditions[?(@.type=="Complete")].status} {.status.readyReplicas}'
+        condition = (
+            '{.status.observedGeneration} {.status.conditions[?(@.type=="Complete")].status} {.status.readyReplicas}'
+        )
         deadline = time.monotonic() + 300
         while self.kubectl("get", "gd", "bench", "-o", f"jsonpath={condition}") != f"{generation} True {replicas}":
             if time.monotonic() > deadline:
