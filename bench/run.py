@@ -11,127 +11,56 @@ import asyncio
 import json
 import sys
 import time
-import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
-from prometheus_client.parser import text_string_to_metric_families
-
 from bench import ideal
+from bench.workload import BUDGET, TEMPLATE, Workload
+from operators.runtime.client import Client
 from tests.cluster import choose, operator
 from tests.cluster.choose import Cluster
 
 RESULTS = Path(__file__).parent / "results"
-NODES, BUDGET = 4, "25%"
-TEMPLATE: dict[str, Any] = {
-    "metadata": {"labels": {"app": "bench"}},
-    "spec": {
-        "terminationGracePeriodSeconds": 0,
-        "nodeSelector": {"type": "kwok"},
-        "tolerations": [{"key": "kwok.x-k8s.io/node", "operator": "Exists"}],
-        "containers": [{"name": "web", "image": "game:1"}],
-    },
-}
+NODES = 4
 #: Requests per pod, Events aside.
 TARGETS = {"create": 2.0, "rolling": 3.0, "in-place": 3.0}
 CPU_TARGET_MS, MEMORY_TARGET_MIB, WALL_TARGET = 8.0, 160.0, 1.5
 
 
-def requests_made() -> dict[str, float]:
-    """Requests by verb and collection, as the operators count them."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{operator.METRICS_PORT}/metrics", timeout=5) as answer:
-        text = answer.read().decode()
-    found: dict[str, float] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if sample.name == "bkbcs_rest_client_request_duration_seconds_count":
-                found[f"{sample.labels['verb']} {sample.labels['url']}"] = sample.value
-    return found
+@contextmanager
+def namespace(cluster: Cluster, name: str) -> Iterator[str]:
+    """A namespace for the time of a measurement."""
+    cluster.kubectl("create", "namespace", name)
+    try:
+        yield name
+    finally:
+        cluster.kubectl("delete", "namespace", name, "--timeout=180s")
 
 
-class Bench:
-    """One GameDeployment of a number of pods."""
-
-    def __init__(self, cluster: Cluster, count: int) -> None:
-        self.cluster, self.count = cluster, count
-        self.namespace = f"bench-{count}"
-        self.process = psutil.Process(operator.pid())
-
-    def kubectl(self, *args: str, data: str | None = None) -> str:
-        return self.cluster.kubectl("-n", self.namespace, *args, input=data)
-
-    def apply(self, image: int, type_: str, replicas: int) -> None:
-        template = json.loads(json.dumps(TEMPLATE))
-        template["spec"]["containers"][0]["image"] = f"game:{image}"
-        strategy = {"type": type_, "maxUnavailable": BUDGET, "maxSurge": 0}
-        spec = {
-            "replicas": replicas,
-            "selector": {"matchLabels": {"app": "bench"}},
-            "template": template,
-            "updateStrategy": strategy,
-        }
-        body = {"apiVersion": "tkex.tencent.com/v1alpha1", "kind": "GameDeployment", "spec": spec}
-        self.kubectl("apply", "-f", "-", data=json.dumps({**body, "metadata": {"name": "bench"}}))
-
-    def phase(self, image: int, type_: str, replicas: int) -> dict[str, Any]:
-        """One change, until it is complete."""
-        before, cpu = requests_made(), sum(self.process.cpu_times()[:2])
-        began = time.monotonic()
-        self.apply(image, type_, replicas)
-        generation = self.kubectl("get", "gd", "bench", "-o", "jsonpath={.metadata.generation}")
-        condition = (
-            '{.status.observedGeneration} {.status.conditions[?(@.type=="Complete")].status} {.status.readyReplicas}'
-        )
-        deadline = time.monotonic() + 300
-        while self.kubectl("get", "gd", "bench", "-o", f"jsonpath={condition}") != f"{generation} True {replicas}":
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{type_} of {self.count}: {self.kubectl('get', 'gd', 'bench', '-o', 'yaml')}")
-            time.sleep(0.25)
-        wall = time.monotonic() - began
-        spent = sum(self.process.cpu_times()[:2]) - cpu
-        made = {k: v - before.get(k, 0) for k, v in requests_made().items() if v > before.get(k, 0)}
-        events = sum(v for k, v in made.items() if k.endswith(" events"))
-        total = sum(made.values()) - events
-        return {
-            "wall_s": round(wall, 2),
-            "cpu_ms_per_pod": round(1000 * spent / self.count, 2),
-            "requests_per_pod": round(total / self.count, 3),
-            "events_per_pod": round(events / self.count, 3),
-            "requests": {k: int(v) for k, v in sorted(made.items())},
-        }
-
-    def run(self) -> dict[str, Any]:
-        """All phases, then the ideal driver's."""
-        self.cluster.kubectl("create", "namespace", self.namespace)
-        try:
-            phases = {
-                "create": self.phase(1, "RollingUpdate", self.count),
-                "rolling": self.phase(2, "RollingUpdate", self.count),
-                "in-place": self.phase(3, "InplaceUpdate", self.count),
-                "halve": self.phase(3, "InplaceUpdate", self.count // 2),
-            }
-            idle = sum(self.process.cpu_times()[:2])
-            time.sleep(10)
-            idle = (sum(self.process.cpu_times()[:2]) - idle) / 10 * 100
-            peak = int(next(x for x in _status(self.process.pid) if x.startswith("VmHWM")).split()[1]) / 1024
-        finally:
-            self.cluster.kubectl("delete", "namespace", self.namespace, "--timeout=180s")
-        name = f"{self.namespace}-ideal"
-        self.cluster.kubectl("create", "namespace", name)
-        try:
-            budget = max(1, self.count // 4)
-            walls = asyncio.run(ideal.measure(self.cluster.kubeconfig, name, TEMPLATE, self.count, budget))
-        finally:
-            self.cluster.kubectl("delete", "namespace", name, "--timeout=180s")
-        for phase, entry in phases.items():
-            entry["ideal_wall_s"] = round(walls[phase], 2)
-            entry["wall_ratio"] = round(entry["wall_s"] / walls[phase], 2)
-        return {"pods": self.count, "phases": phases, "peak_mib": round(peak, 1), "idle_cpu_percent": round(idle, 2)}
+async def _operators(cluster: Cluster, name: str, count: int) -> dict[str, Any]:
+    client = await Client.connect(kubeconfig=str(cluster.kubeconfig))
+    try:
+        return await Workload(client, name, count).run()
+    finally:
+        await client.close()
 
 
-def _status(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+def measure(cluster: Cluster, count: int) -> dict[str, Any]:
+    """The operators, then the ideal driver, with the same number of pods."""
+    operator.start(cluster.kubeconfig)
+    try:
+        with namespace(cluster, f"bench-{count}") as name:
+            result = asyncio.run(_operators(cluster, name, count))
+    finally:
+        operator.stop()
+    with namespace(cluster, f"bench-{count}-ideal") as name:
+        walls = asyncio.run(ideal.measure(cluster.kubeconfig, name, TEMPLATE, count, max(1, count // 4)))
+    for phase, entry in result["phases"].items():
+        entry["ideal_wall_s"] = round(walls[phase], 2)
+        entry["wall_ratio"] = round(entry["wall_s"] / walls[phase], 2)
+    return result
 
 
 def _mark(value: float, target: float | None) -> str:
@@ -151,8 +80,10 @@ def show(result: dict[str, Any]) -> None:
             "wall": _mark(p["wall_ratio"], WALL_TARGET),
         }
         print(row + "  " + ", ".join(f"{k}{v}" for k, v in verdicts.items() if v))
+        others = round(p["requests_per_pod"] * result["pods"]) - p["pod_requests"]
+        print(f"  {'':10}{p['pod_requests']} requests for pods, {others} for status and revisions of the workload")
     print(f"  peak memory {result['peak_mib']} MiB{_mark(result['peak_mib'], MEMORY_TARGET_MIB)}", end="; ")
-    print(f"idle CPU {result['idle_cpu_percent']} %{_mark(result['idle_cpu_percent'], 1.0)}")
+    print(f"idle CPU {result['idle_cpu_percent']} %{_mark(result['idle_cpu_percent'], 1.0)}", flush=True)
 
 
 def main() -> int:
@@ -166,11 +97,7 @@ def main() -> int:
         cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
     results = []
     for count in (int(n) for n in options.pods.split(",")):
-        operator.start(cluster.kubeconfig)
-        try:
-            results.append(Bench(cluster, count).run())
-        finally:
-            operator.stop()
+        results.append(measure(cluster, count))
         show(results[-1])
     RESULTS.mkdir(exist_ok=True)
     target = RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.json"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from operators.gamedeployment.execute import Execution, Rim, reference, status_patch
@@ -131,7 +132,7 @@ class GameDeploymentController:
             return None
         now = asyncio.get_running_loop().time()
         rest = self._written.get(key, -_STATUS_INTERVAL) + _STATUS_INTERVAL - now
-        if rest > 0 and not any(field in patch for field in _PROMPT):
+        if rest > 0 and not any(field in patch for field in _PROMPT) and not _turned(workload.status, status):
             return rest
         answer = await self._rim.client.merge_patch(
             GAME_DEPLOYMENTS,
@@ -164,3 +165,9 @@ class GameDeploymentController:
         self._rim.metrics.forget("/".join(key))
         self._written.pop(key, None)
         self._told.pop(key, None)
+
+
+def _turned(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a condition changes its status, which somebody may wait for (``kubectl wait``)."""
+    before = {c.get("type"): c.get("status") for c in old.get("conditions") or ()}
+    return {c["type"]: c["status"] for c in new.get("conditions") or ()} != before
