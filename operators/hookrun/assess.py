@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from operators.api.durations import parse_duration
 from operators.api.hookrun import HookRunSpec
 from operators.api.hooktemplate import Metric
-from operators.planning.inplace import rfc3339
-from operators.planning.views import timestamp
 
 FINAL = ("Successful", "Failed", "Error", "Inconclusive")
 _WORST_LAST = ("Successful", "Running", "Pending", "Inconclusive", "Error", "Failed")
 _KEPT, _ERROR_GAP = 10, 10.0
+_STOPPED, _SKIPPED = "metric terminated", "Run Terminated"
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One measurement; times in Unix seconds."""
+    """One measurement; times in Unix seconds. ``finished`` is None while it goes on, ``resume`` says when to look."""
 
     phase: str
     started: float
-    finished: float
+    finished: float | None
     value: str | None = None
     message: str = ""
+    resume: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,10 @@ class Result:
     measurements: tuple[Measured, ...] = ()
 
     def with_measurement(self, measured: Measured) -> Result:
-        """Count one more measurement; an error counts too, and ends a row of successes."""
+        """Count one more measurement; an error counts too, and ends a row of successes. One under way is replaced."""
         phase = measured.phase
+        unfinished = bool(self.measurements) and self.measurements[-1].finished is None
+        kept = self.measurements[:-1] if unfinished else self.measurements
         return replace(
             self,
             count=self.count + 1,
@@ -56,7 +57,7 @@ class Result:
             error=self.error + (phase == "Error"),
             consecutive_error=self.consecutive_error + 1 if phase == "Error" else 0,
             consecutive_successful=self.consecutive_successful + 1 if phase == "Successful" else 0,
-            measurements=(*self.measurements, measured)[-_KEPT:],
+            measurements=(*kept, measured)[-_KEPT:],
         )
 
 
@@ -115,9 +116,37 @@ def _metric_refusal(metric: Metric) -> str:
                 parse_duration(text)
             except ValueError as error:
                 return f"invalid {name} string: {error}"
+    for limit, name, least in (
+        (metric.failure_limit, "failureLimit", 0),
+        (metric.successful_limit, "successLimit", 0),
+        (metric.inconclusive_limit, "inconclusiveLimit", 0),
+        (metric.consecutive_error_limit, "consecutiveErrorLimit", 0),
+        (metric.consecutive_successful_limit, "consecutiveSuccessfulLimit", 1),
+    ):
+        if limit is not None and limit < least:
+            return f"{name} must be >= {least}"
     provider = metric.provider
     given = sum(p is not None for p in (provider.web, provider.prometheus, provider.kubernetes))
     return "" if given == 1 else ("no provider specified" if given == 0 else "multiple providers specified")
+
+
+_UNREADABLE = {
+    "failureLimit": "failureLimit must be >= 0",
+    "successfulLimit": "successLimit must be >= 0",
+    "inconclusiveLimit": "inconclusiveLimit must be >= 0",
+    "consecutiveErrorLimit": "consecutiveErrorLimit must be >= 0",
+    "consecutiveSuccessfulLimit": "consecutiveSuccessfulLimit must be >= 1",
+    "provider": "no provider specified",
+}
+
+
+def unreadable(location: Sequence[int | str], text: str) -> str:
+    """The reason in the words of 4.1 for a spec that the models refuse; ``location`` is where."""
+    if tuple(location) == ("metrics",):
+        return "no metrics specified"
+    if len(location) == 3 and location[0] == "metrics" and location[2] in _UNREADABLE:
+        return f"metrics[{location[1]}]: {_UNREADABLE[str(location[2])]}"
+    return f"spec.{'.'.join(map(str, location))}: {text}"
 
 
 def effective_count(metric: Metric) -> int | None:
@@ -133,20 +162,23 @@ def metric_phase(metric: Metric, result: Result, *, terminating: bool) -> str:
         return result.phase
     if not result.measurements:
         return "Successful" if terminating else "Pending"
+    if result.measurements[-1].phase not in FINAL:
+        return "Running"
     single = metric.count == 0 and metric.interval is None
     undecided = not (metric.count or metric.successful_limit or metric.consecutive_successful_limit) and not single
+    one_is_enough = undecided and metric.failure_condition is not None and metric.failure_limit is None
     errors_allowed = metric.consecutive_error_limit
     row = metric.consecutive_successful_limit
     wanted = effective_count(metric)
     rules = (
         (metric.failure_limit is not None and result.failed > metric.failure_limit, "Failed"),
-        (undecided and metric.failure_condition is not None and result.failed > 0, "Failed"),
+        (one_is_enough and result.failed > 0, "Failed"),
         (metric.successful_limit > 0 and result.successful >= metric.successful_limit, "Successful"),
         (undecided and result.successful > 0, "Successful"),
         (result.inconclusive > metric.inconclusive_limit, "Inconclusive"),
         (errors_allowed is not None and result.consecutive_error >= max(1, errors_allowed), "Error"),
         (row is not None and result.consecutive_successful >= row, "Successful"),
-        (single, result.measurements[-1].phase),
+        (single and result.count > 0, result.measurements[-1].phase),
         (wanted is not None and result.count >= wanted, _exhausted(metric, result)),
         (terminating, "Successful"),
     )
@@ -158,8 +190,11 @@ def _exhausted(metric: Metric, result: Result) -> str:
     return metric.on_count_exhausted if result.measurements[-1].phase != "Successful" else "Successful"
 
 
-def assess(state: RunState, now: float) -> Assessment:
-    """Assess a run: settle phases, say what to measure, and when to look again."""
+def assess(state: RunState, now: float, busy: Collection[str] = ()) -> Assessment:
+    """Assess a run: settle phases, say what to measure, and when to look again.
+
+    ``busy`` names metrics that are being measured: they are neither asked for again nor waited for by time.
+    """
     if state.phase in FINAL:
         return Assessment(state)
     if not state.results:
@@ -167,26 +202,54 @@ def assess(state: RunState, now: float) -> Assessment:
         if reason:
             return Assessment(replace(state, phase="Error", message=f"hook spec invalid: {reason}", completed=now))
     state = replace(state, started=state.started if state.started is not None else now)
-    terminating = state.spec.terminate or any(r.phase in ("Failed", "Error", "Inconclusive") for r in state.results)
+    if _terminating(state):
+        state = _stop(state, now)
+    state, ended = _settle(state)
+    terminating = _terminating(state)
+    phase = _run_phase(state, terminating=terminating)
+    if phase in FINAL:
+        return Assessment(replace(state, phase=phase, completed=now), ended=ended)
+    state = replace(state, phase="Running")
+    if terminating:  # what is left ends in the next pass
+        return Assessment(state, wake_after=0.0, ended=ended)
+    times = tuple((m, t) for m, t in _times(state) if m.name not in busy)
+    measure = tuple(metric for metric, moment in times if moment <= now)
+    later = min((moment - now for _, moment in times if moment > now), default=None)
+    return Assessment(state, measure, later, ended)
+
+
+def _terminating(state: RunState) -> bool:
+    return state.spec.terminate or any(r.phase in ("Failed", "Error", "Inconclusive") for r in state.results)
+
+
+def _stop(state: RunState, now: float) -> RunState:
+    """End measurements under way; on request, metrics that were never measured count as good (4.5 G1)."""
+    for result in state.results:
+        last = result.measurements[-1] if result.measurements else None
+        if last is not None and last.finished is None and result.phase not in FINAL:
+            state = record(state, result.name, replace(last, phase="Successful", finished=now, message=_STOPPED))
+    if not state.spec.terminate:
+        return state
+    known = {r.name for r in state.results}
+    skipped = [Result(m.name, "Successful", _SKIPPED) for m in state.spec.metrics if m.name not in known]
+    return replace(state, results=(*state.results, *skipped))
+
+
+def _settle(state: RunState) -> tuple[RunState, tuple[Result, ...]]:
+    """Phases as the measurements have them now, and the results that became final by it."""
+    terminating = _terminating(state)
     settled, ended = [], []
     for result in state.results:
         metric = next((m for m in state.spec.metrics if m.name == result.name), None)
         phase = metric_phase(metric, result, terminating=terminating) if metric else result.phase
-        if phase != result.phase:
-            last = result.measurements[-1].message if result.measurements else ""
-            settled.append(replace(result, phase=phase, message=last))
-            if phase in FINAL:
-                ended.append(settled[-1])
-        else:
+        if phase == result.phase:
             settled.append(result)
-    state = replace(state, results=tuple(settled))
-    terminating = state.spec.terminate or any(r.phase in ("Failed", "Error", "Inconclusive") for r in state.results)
-    phase = _run_phase(state, terminating=terminating)
-    if phase in FINAL:
-        return Assessment(replace(state, phase=phase, completed=now), ended=tuple(ended))
-    state = replace(state, phase="Running")
-    measure = () if terminating else tuple(_due(state, now))
-    return Assessment(state, measure, _wake_after(state, now), tuple(ended))
+            continue
+        last = result.measurements[-1].message if result.measurements else ""
+        settled.append(replace(result, phase=phase, message=last))
+        if phase in FINAL:
+            ended.append(settled[-1])
+    return replace(state, results=tuple(settled)), tuple(ended)
 
 
 def _run_phase(state: RunState, *, terminating: bool) -> str:
@@ -204,36 +267,42 @@ def _run_phase(state: RunState, *, terminating: bool) -> str:
     return max(phases, key=_WORST_LAST.index, default="Successful")
 
 
-def _due(state: RunState, now: float) -> list[Metric]:
-    """Metrics to measure now, in order; under Ordered each waits for the one before (spec/hooks.md 4.2)."""
-    due = []
+def _times(state: RunState) -> Iterator[tuple[Metric, float]]:
+    """When each metric is to be measured next; under Ordered each waits for the end of the one before (4.2)."""
     for number, metric in enumerate(state.spec.metrics):
         if state.spec.policy == "Ordered" and number:
             before = state.result(state.spec.metrics[number - 1].name)
             if before is None or before.phase not in FINAL:
-                break
-        result = state.result(metric.name)
-        moment = _next_time(metric, result, state.started)
-        if moment is not None and moment <= now:
-            due.append(metric)
-    return due
+                return
+        moment = _next_time(metric, state.result(metric.name), state.started)
+        if moment is not None:
+            yield metric, moment
+
+
+def _seconds(text: str | None, absent: float) -> float | None:
+    """A duration; None when it cannot be read, as in an object older than the validation."""
+    if text is None:
+        return absent
+    try:
+        return parse_duration(text)
+    except ValueError:
+        return None
 
 
 def _next_time(metric: Metric, result: Result | None, started: float | None) -> float | None:
     """When a metric is to be measured next, None when never."""
-    if result is None:
-        delay = parse_duration(metric.initial_delay) if metric.initial_delay else 0.0
-        return (started or 0.0) + delay
-    wanted = effective_count(metric)
-    if result.phase in FINAL or (wanted is not None and result.count >= wanted) or not result.measurements:
+    if result is not None and result.phase in FINAL:
         return None
-    gap = parse_duration(metric.interval) if metric.interval else _ERROR_GAP
-    return result.measurements[-1].finished + max(gap, 1.0)
-
-
-def _wake_after(state: RunState, now: float) -> float | None:
-    times = [_next_time(m, state.result(m.name), state.started) for m in state.spec.metrics]
-    return min((max(0.0, t - now) for t in times if t is not None), default=None)
+    if result is None or not result.measurements:
+        delay = _seconds(metric.initial_delay, 0.0)
+        return None if delay is None else (started or 0.0) + delay
+    last, wanted = result.measurements[-1], effective_count(metric)
+    if last.finished is None:
+        return last.resume if last.resume is not None else last.started
+    gap = _seconds(metric.interval, _ERROR_GAP)
+    if gap is None or (wanted is not None and result.count >= wanted):
+        return None
+    return last.finished + max(gap, 1.0)
 
 
 def record(state: RunState, name: str, measured: Measured) -> RunState:
@@ -242,85 +311,3 @@ def record(state: RunState, name: str, measured: Measured) -> RunState:
     updated = (known or Result(name)).with_measurement(measured)
     others = [updated if r.name == name else r for r in state.results]
     return replace(state, results=tuple(others) if known else (*state.results, updated))
-
-
-_COUNTERS = {
-    "count": "count",
-    "successful": "successful",
-    "failed": "failed",
-    "inconclusive": "inconclusive",
-    "error": "error",
-    "consecutiveError": "consecutive_error",
-    "consecutiveSuccessful": "consecutive_successful",
-}
-
-
-def read_state(spec: HookRunSpec, status: Mapping[str, Any]) -> RunState:
-    """The state that an object records."""
-    results = tuple(
-        Result(
-            name=entry["name"],
-            phase=entry.get("phase") or "Running",
-            message=entry.get("message") or "",
-            measurements=tuple(_measured(m) for m in entry.get("measurements") or ()),
-            **{field_: int(entry.get(key) or 0) for key, field_ in _COUNTERS.items()},
-        )
-        for entry in status.get("metricResults") or ()
-    )
-    return RunState(
-        spec=spec,
-        phase=status.get("phase") or "",
-        message=status.get("message") or "",
-        started=timestamp(status.get("startedAt")),
-        completed=timestamp(status.get("completedAt")),
-        results=results,
-    )
-
-
-def _measured(entry: Mapping[str, Any]) -> Measured:
-    finished = timestamp(entry.get("finishedAt")) or 0.0
-    started = timestamp(entry.get("startedAt")) or finished
-    return Measured(entry.get("phase") or "Error", started, finished, entry.get("value"), entry.get("message") or "")
-
-
-def dump_status(state: RunState, generation: int, old: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
-    """The status to write."""
-    status: dict[str, Any] = {"phase": state.phase, "observedGeneration": generation}
-    if state.message:
-        status["message"] = state.message
-    if state.started is not None:
-        status["startedAt"] = rfc3339(state.started)
-    if state.completed is not None:
-        status["completedAt"] = rfc3339(state.completed)
-        good = state.phase == "Successful"
-        known = next((c for c in old if c.get("type") == ("Complete" if good else "Failed")), None)
-        status["conditions"] = [
-            {
-                "type": "Complete" if good else "Failed",
-                "status": "True",
-                "reason": state.phase,
-                "message": state.message or f"hook completed {state.phase}",
-                "lastTransitionTime": (known or {}).get("lastTransitionTime") or rfc3339(state.completed),
-            }
-        ]
-    if state.results:
-        status["metricResults"] = [_dump_result(r) for r in state.results]
-    return status
-
-
-def _dump_result(result: Result) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": result.name, "phase": result.phase}
-    if result.message:
-        entry["message"] = result.message
-    entry.update({key: getattr(result, field_) for key, field_ in _COUNTERS.items() if getattr(result, field_)})
-    entry["measurements"] = [
-        {
-            "phase": m.phase,
-            "startedAt": rfc3339(m.started),
-            "finishedAt": rfc3339(m.finished),
-            **({"value": m.value} if m.value is not None else {}),
-            **({"message": m.message} if m.message else {}),
-        }
-        for m in result.measurements
-    ]
-    return entry

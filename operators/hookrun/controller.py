@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +20,21 @@ from operators.api import keys
 from operators.api.hookrun import HookRunSpec
 from operators.api.hooktemplate import Metric
 from operators.hookrun.arguments import values_of
-from operators.hookrun.assess import FINAL, Assessment, Measured, RunState, assess, dump_status, read_state, record
+from operators.hookrun.assess import (
+    FINAL,
+    Assessment,
+    Measured,
+    RunState,
+    assess,
+    record,
+    unreadable,
+)
 from operators.hookrun.measurement import ProviderError, Value, clip, judge
 from operators.hookrun.providers import kubernetes, prometheus, web
+from operators.hookrun.providers.guard import Reach
 from operators.hookrun.settings import HookSettings
+from operators.hookrun.status import dump_status, read_state
+from operators.planning.inplace import rfc3339
 from operators.planning.views import OwnerView, owner_view, timestamp
 from operators.runtime.client import Client
 from operators.runtime.events import EventRecorder, ObjectReference
@@ -36,6 +47,15 @@ from operators.runtime.store import Change, Key, Store
 from operators.runtime.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """A measurement not written yet: the ``number``-th of its metric, so that none is counted twice."""
+
+    metric: str
+    number: int
+    measured: Measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +88,7 @@ def run_view(obj: Json) -> RunView:
         args = tuple((a.name, a.value) for a in spec.args)
     except ValidationError as error:
         first = error.errors()[0]
-        invalid = f"spec.{'.'.join(str(p) for p in first['loc'])}: {first['msg']}"
+        invalid = unreadable(first["loc"], first["msg"])
     return RunView(
         metadata["namespace"],
         metadata["name"],
@@ -98,15 +118,18 @@ class HookRunController:
         *,
         namespace: str | None = None,
         workers: int = 8,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self._client, self._events, self._settings = client, events, settings
+        self._client, self._events, self._now = client, events, now
+        self._reach = Reach(settings.allow_cidrs, settings.refused_hosts)
         self._store: Store[RunView] = Store()
         self.informer = Informer(client, HOOK_RUNS, run_view, self._store, namespace=namespace)
         self.informer.subscribe(self._on_change)
         self._queue: WorkQueue[Key] = WorkQueue(queue_metrics)
         self._expectations = Expectations()
         self._measuring: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._measured: dict[str, list[tuple[str, Measured]]] = {}
+        self._measured: dict[str, list[_Fresh]] = {}
+        self._ages: dict[Key, tuple[str, str, str, str]] = {}
         self._slots = asyncio.Semaphore(settings.max_concurrent)
         self._workers = workers
         self._passes = Histogram(
@@ -160,69 +183,94 @@ class HookRunController:
     async def _assess(self, key: Key, run: RunView) -> Outcome:
         if run.state is None:
             text = f"HookRun: {run.namespace}/{run.name}, hook spec invalid: {run.invalid}"
-            if run.status.get("phase") != "Error":
-                await self._write(key, run, {"phase": "Error", "message": text})
+            if run.status.get("phase") not in FINAL:
+                status = {"phase": "Error", "message": text, "completedAt": rfc3339(self._now())}
+                await self._write(key, run, status)
+                self._events.note(_about(run), "Warning", "Failed", text)
             return Outcome()
-        state, fresh = run.state, self._measured.get(run.uid, [])
-        if state.phase not in FINAL:
-            for name, measured in fresh:
-                state = record(state, name, measured)
-        assessment = assess(state, time.time())
+        state, fresh = run.state, tuple(self._measured.get(run.uid, ()))
+        busy = {metric for uid, metric in self._measuring if uid == run.uid}
+        now = self._now()
+        over = state.phase in FINAL
+        assessment = Assessment(state) if over else assess(_with(state, fresh), now, busy)
+        if not over:
+            await self._write_changes(key, run, assessment)
+        self._drop(run.uid, fresh)
+        for metric in assessment.measure:
+            self._start(key, run, metric, assessment.state)
+        self._observe_age(key, run, assessment.state.phase, now)
+        return await self._wait(run, assessment)
+
+    async def _write_changes(self, key: Key, run: RunView, assessment: Assessment) -> None:
         status = dump_status(assessment.state, run.generation, run.status.get("conditions") or ())
         if status.get("message", "").startswith("hook spec invalid"):
             status["message"] = f"HookRun: {run.namespace}/{run.name}, {status['message']}"
-        if state.phase not in FINAL and status != run.status:
+        if status != run.status:
             await self._write(key, run, status)
             self._announce(run, assessment)
-        del fresh[:]
-        self._measured.pop(run.uid, None)
-        for metric in assessment.measure:
-            self._start(key, run, metric)
-        age = time.time() - run.created
-        self._survive.labels(run.namespace, _owner(run), run.name, assessment.state.phase).set(age)
-        return await self._wait(run, assessment)
+
+    def _drop(self, uid: str, written_now: tuple[_Fresh, ...]) -> None:
+        """Forget what was written; measurements that came in meanwhile stay for the next pass."""
+        left = [fresh for fresh in self._measured.pop(uid, ()) if fresh not in written_now]
+        if left:
+            self._measured[uid] = left
+
+    def _observe_age(self, key: Key, run: RunView, phase: str, now: float) -> None:
+        labels = (run.namespace, _owner(run), run.name, phase)
+        before = self._ages.get(key)
+        if before is not None and before != labels:
+            self._survive.remove(*before)
+        self._ages[key] = labels
+        self._survive.labels(*labels).set(now - run.created)
 
     async def _wait(self, run: RunView, assessment: Assessment) -> Outcome:
         """When to look again; a finished run that nobody owns goes after its time."""
         state = assessment.state
         ttl = state.spec.ttl_seconds_after_finished
         if state.phase in FINAL and ttl is not None and run.owner is None:
-            left = (state.completed or run.created) + ttl - time.time()
+            left = (state.completed or run.created) + ttl - self._now()
             if left > 0:
                 return Outcome(requeue_after=left)
             await self._client.delete(HOOK_RUNS, run.namespace, run.name, uid=run.uid)
-        busy = any(uid == run.uid for uid, _ in self._measuring)
-        return Outcome(requeue_after=None if busy else assessment.wake_after)
+        return Outcome(requeue_after=assessment.wake_after)
 
-    def _start(self, key: Key, run: RunView, metric: Metric) -> None:
+    def _start(self, key: Key, run: RunView, metric: Metric, state: RunState) -> None:
         subject = (run.uid, metric.name)
-        if subject not in self._measuring:
-            task = asyncio.get_running_loop().create_task(self._measure(key, run, metric))
+        waiting = any(fresh.metric == metric.name for fresh in self._measured.get(run.uid, ()))
+        if subject not in self._measuring and not waiting:
+            known = state.result(metric.name)
+            number = known.count if known else 0
+            task = asyncio.get_running_loop().create_task(self._measure(key, run, metric, number))
             self._measuring[subject] = task
 
-    async def _measure(self, key: Key, run: RunView, metric: Metric) -> None:
-        started, message, value = time.time(), "", None
+    async def _measure(self, key: Key, run: RunView, metric: Metric, number: int) -> None:
+        started, value = self._now(), None
         try:
             async with self._slots:
+                started = self._now()
                 measured = await self._ask(run, metric)
             phase, message = judge(metric, measured)
             value = clip(measured.text)
         except (ProviderError, ValueError) as error:
             phase, message = "Error", str(error)[:500]
+        except Exception as error:  # a defect of ours must not leave the run waiting for ever
+            log.exception("measuring %s of %s failed", metric.name, key)
+            phase, message = "Error", f"internal error: {type(error).__name__}"
         finally:
-            self._measuring.pop((run.uid, metric.name), None)
-        finished = time.time()
+            if self._measuring.get((run.uid, metric.name)) is asyncio.current_task():
+                del self._measuring[run.uid, metric.name]
+        finished = self._now()
         self._calls.labels(run.namespace, _owner(run), metric.name, phase).observe(finished - started)
         result = Measured(phase, started, finished, value, message)
-        self._measured.setdefault(run.uid, []).append((metric.name, result))
+        self._measured.setdefault(run.uid, []).append(_Fresh(metric.name, number, result))
         self._queue.add(key)
 
     async def _ask(self, run: RunView, metric: Metric) -> Value:
         args, provider = values_of(run.args), metric.provider
         if provider.web is not None:
-            return await web.measure(provider.web, args, self._settings.allow_cidrs)
+            return await web.measure(provider.web, args, self._reach)
         if provider.prometheus is not None:
-            return await prometheus.measure(provider.prometheus, args, self._settings.allow_cidrs)
+            return await prometheus.measure(provider.prometheus, args, self._reach)
         if provider.kubernetes is not None:
             uid = run.owner.uid if run.owner else ""
             return await kubernetes.measure(self._client, provider.kubernetes, args, run.namespace, uid)
@@ -237,7 +285,7 @@ class HookRunController:
         self._expectations.expect(key, seen, asyncio.get_running_loop().time())
 
     def _announce(self, run: RunView, assessment: Assessment) -> None:
-        about = ObjectReference(keys.API_VERSION, "HookRun", run.namespace, run.name, run.uid)
+        about = _about(run)
         ended = [(f"metric '{r.name}' completed {r.phase}", r.phase) for r in assessment.ended]
         if assessment.state.phase in FINAL:
             ended.append((f"hook completed {assessment.state.phase}", assessment.state.phase))
@@ -253,9 +301,22 @@ class HookRunController:
             self._measured.pop(run.uid, None)
             for subject in [s for s in self._measuring if s[0] == run.uid]:
                 self._measuring.pop(subject).cancel()
-        stale = [labels for labels in self._survive._metrics if (labels[0], labels[2]) == key]  # noqa: SLF001
-        for labels in stale:
+        labels = self._ages.pop(key, None)
+        if labels is not None:
             self._survive.remove(*labels)
+
+
+def _about(run: RunView) -> ObjectReference:
+    return ObjectReference(keys.API_VERSION, "HookRun", run.namespace, run.name, run.uid)
+
+
+def _with(state: RunState, fresh: Sequence[_Fresh]) -> RunState:
+    """The state with new measurements; one that an earlier write already brought in is not counted again."""
+    for item in fresh:
+        known = state.result(item.metric)
+        if (known.count if known else 0) == item.number:
+            state = record(state, item.metric, item.measured)
+    return state
 
 
 def _owner(run: RunView) -> str:

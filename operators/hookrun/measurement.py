@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from operators.api.hooktemplate import Metric
 from operators.hookrun.expressions import ExpressionError, evaluate
 
-_VALUE_LIMIT = 1024
+_VALUE_LIMIT, _SHOWN = 1024, 200
+_ASKS_FOR_NAN = re.compile(r"\bisNaN\s*\(")
 
 
 class ProviderError(Exception):
@@ -17,18 +19,27 @@ class ProviderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a provider found: ``result`` for conditions, ``text`` for people. A given phase needs no conditions."""
+    """What a provider found: ``result`` for conditions, ``text`` for people.
+
+    A given ``phase`` needs no conditions. ``nan`` says that a number is none, which no comparison would notice.
+    """
 
     result: Any
     text: str | None
     phase: str | None = None
+    nan: bool = False
 
 
 def judge(metric: Metric, value: Value) -> tuple[str, str]:
-    """Phase and message of a measurement."""
+    """Phase and message of a measurement.
+
+    A NaN is inconclusive, whatever the conditions are, unless one of them asks for it (spec/hooks.md 5.2).
+    """
     if value.phase is not None:
         return value.phase, ""
     success, failure = metric.success_condition, metric.failure_condition
+    if value.nan and not _ASKS_FOR_NAN.search(f"{success} {failure}"):
+        return "Inconclusive", f"the value is not a number: {clip(value.text)}"
     try:
         succeeded = evaluate(success, value.result) if success else None
     except ExpressionError as error:
@@ -37,13 +48,14 @@ def judge(metric: Metric, value: Value) -> tuple[str, str]:
         failed = evaluate(failure, value.result) if failure else None
     except ExpressionError as error:
         return "Error", f"failureCondition: {error}"
+    shown = repr((value.text or "")[:_SHOWN])
     if failed:
-        return "Failed", f"failureCondition {failure!r} holds for {clip(value.text)!r}"
-    if succeeded or (succeeded is None and failed is not None) or (succeeded is None and failed is None):
+        return "Failed", f"failureCondition {(failure or '')[:_SHOWN]!r} holds for {shown}"
+    if succeeded or not success:
         return "Successful", ""
     if failed is None:
-        return "Failed", f"successCondition {success!r} does not hold for {clip(value.text)!r}"
-    return "Inconclusive", f"neither condition holds for {clip(value.text)!r}"
+        return "Failed", f"successCondition {success[:_SHOWN]!r} does not hold for {shown}"
+    return "Inconclusive", f"neither condition holds for {shown}"
 
 
 def clip(text: str | None) -> str | None:

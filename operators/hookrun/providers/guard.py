@@ -1,8 +1,8 @@
-"""Which addresses hooks may reach.
+"""Which addresses hooks may reach (spec/hooks.md 5.1).
 
 A HookTemplate makes a privileged pod send requests, so addresses that only that pod could reach are refused: loopback,
-link-local (cloud metadata), multicast, unspecified, our own pod and the API server. The check is on the address that is
-connected to, not on the name.
+link-local (cloud metadata), multicast, unspecified, our own pod and the API server. The check is on the addresses that
+are connected to, not on the name: a name that leads elsewhere the next time gains nothing.
 """
 
 from __future__ import annotations
@@ -10,28 +10,70 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 from operators.hookrun.measurement import ProviderError
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: Metadata services of clouds that are not link-local.
-_METADATA = frozenset(("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254"))
+_METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")))
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
-@dataclass(frozen=True, slots=True)
 class Reach:
-    """``allowed`` networks win over every rule; ``refused`` are hosts or addresses besides the built-in classes."""
+    """What hooks may reach.
 
-    allowed: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
+    ``allowed`` are networks that may be reached whatever their kind. ``refused`` are refused besides the built-in
+    kinds: networks (``10.0.0.0/8``), addresses, an address with one port (``10.0.0.5:6443``), or host names.
+
+    Raises:
+        ValueError: ``allowed`` holds something that is no network.
+    """
+
+    def __init__(self, allowed: Iterable[str] = (), refused: Iterable[str] = ()) -> None:
+        self._allowed = tuple(ipaddress.ip_network(network, strict=False) for network in allowed)
+        self._networks: list[_Network] = []
+        self._endpoints: set[tuple[_Address, int]] = set()
+        self._names: set[str] = set()
+        for entry in refused:
+            self._refuse(entry)
+
+    def _refuse(self, entry: str) -> None:
+        host, _, port = entry.rpartition(":")
+        try:
+            self._networks.append(ipaddress.ip_network(entry, strict=False))
+        except ValueError:
+            try:
+                self._endpoints.add((_inner(host.strip("[]")), int(port)))
+            except ValueError:
+                self._names.add(_plain(entry))
+
+    def refusal(self, address: str, port: int) -> str:
+        """Why an address may not be connected to, "" when it may."""
+        ip = _inner(address)
+        if any(ip in network for network in self._allowed):
+            return ""
+        special = ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip.is_reserved
+        named = (ip, port) in self._endpoints or any(ip in network for network in self._networks)
+        if special or named or ip in _METADATA:
+            return f"address {ip} is refused by policy; --hook-allow-cidr can allow it"
+        return ""
+
+    def refuses_name(self, host: str) -> bool:
+        """Whether a host name is refused as such."""
+        return _plain(host) in self._names
+
+
+def _plain(host: str) -> str:
+    return host.rstrip(".").lower()
 
 
 def _inner(text: str) -> _Address:
     """The address, or the IPv4 address that an IPv6 one carries."""
-    ip = ipaddress.ip_address(text.split("%")[0])
+    ip = ipaddress.ip_address(text.split("%", maxsplit=1)[0])
     if isinstance(ip, ipaddress.IPv4Address):
         return ip
     if ip in _NAT64:
@@ -39,37 +81,42 @@ def _inner(text: str) -> _Address:
     return ip.ipv4_mapped or ip.sixtofour or ip
 
 
-def check_address(address: str, reach: Reach) -> None:
-    """Refuse an address.
+@lru_cache(maxsize=1)
+def _threads() -> ThreadPoolExecutor:
+    """Threads of our own: a slow name server of one hook must not hold up look-ups of the operators themselves."""
+    return ThreadPoolExecutor(32, "hook-names")
+
+
+async def resolve(host: str, port: int, reach: Reach) -> list[str]:
+    """The addresses of a host, at least one, all of which hooks may reach.
 
     Raises:
-        ProviderError: it is not for hooks.
+        ProviderError: no such host, or a refused name or address.
     """
-    ip = _inner(address)
-    if any(ip in ipaddress.ip_network(cidr) for cidr in reach.allowed):
-        return
-    special = ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip.is_reserved
-    if special or str(ip) in _METADATA or str(ip) in reach.refused:
-        raise ProviderError(f"address {ip} is refused by policy; --hook-allow-cidr can allow it")
-
-
-async def resolve(url: str, reach: Reach) -> str:
-    """An address of the URL's host that hooks may reach; with several, all must be.
-
-    Raises:
-        ProviderError: no such host, or a refused address.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ProviderError(f"url must begin with http:// or https:// and name a host, not {url[:100]!r}")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    if parts.hostname in reach.refused and not reach.allowed:
-        raise ProviderError(f"host {parts.hostname!r} is refused by policy")
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise ProviderError(f"host {parts.hostname!r} is not known: {error}") from error
-    addresses = [str(entry[4][0]) for entry in found]
+    if reach.refuses_name(host):
+        raise ProviderError(f"host {host!r} is refused by policy")
+    addresses = [host] if _is_address(host) else await _look_up(host)
     for address in addresses:
-        check_address(address, reach)
-    return addresses[0]
+        refusal = reach.refusal(address, port)
+        if refusal:
+            raise ProviderError(refusal)
+    return addresses
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+async def _look_up(host: str) -> list[str]:
+    def ask() -> list[str]:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_threads(), ask)
+    except (OSError, UnicodeError) as error:
+        raise ProviderError(f"host {host[:253]!r} is not known: {error}") from error

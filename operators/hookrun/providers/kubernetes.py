@@ -59,6 +59,8 @@ async def measure(
         found = await client.get(target, namespace, args["PodName"])
         metadata = found["metadata"]
         owners = [r.get("uid") for r in metadata.get("ownerReferences") or () if r.get("controller")]
+        if not owner_uid and spec.function == "patch" and owners:
+            raise ProviderError(f"{target.kind} {args['PodName']} belongs to a workload, and this run to none")
         if owner_uid and owner_uid not in (*owners, metadata["uid"]):
             raise ProviderError(f"{target.kind} {args['PodName']} does not belong to the workload of this run")
         annotations = metadata.get("annotations") or {}

@@ -1,82 +1,128 @@
-"""Measures by a Prometheus instant query (spec/hooks.md 5.2)."""
+"""Measures by a Prometheus instant query (spec/hooks.md 5.2).
+
+The request is made and the answer read by prometheus-api-client. What goes over the network in between is ours: the
+library would block the operator, retry on a schedule of its own, follow redirects, and connect wherever a name leads.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
+import orjson
+import requests
+from prometheus_api_client import PrometheusConnect
+from requests.adapters import BaseAdapter
+
 from operators.api.hooktemplate import PrometheusProvider
-from operators.hookrun.arguments import substitute
+from operators.hookrun.arguments import query_value, substitute
 from operators.hookrun.measurement import ProviderError, Value
-from operators.hookrun.providers.guard import resolve
+from operators.hookrun.providers.fetch import Answer, fetch
+from operators.hookrun.providers.guard import Reach
 
 _TIMEOUT = 30
 
 
-def _text(number: float) -> str:
-    if math.isinf(number):
-        return "+Inf" if number > 0 else "-Inf"
-    return str(int(number)) if number.is_integer() else repr(number)
+class _Caught(Exception):
+    """The library's request is known now."""
 
 
-def convert(data: Mapping[str, Any]) -> Value:
-    """The value of an answer's ``data``; a NaN is inconclusive.
+class _Exchange(BaseAdapter):
+    """The network as the library sees it: its first request is caught, the second is given the answer."""
 
-    Raises:
-        ProviderError: the result is of a kind that conditions cannot use.
-    """
-    kind, result = data.get("resultType"), data.get("result")
-    if kind == "scalar" and isinstance(result, list):
-        numbers, value = [float(result[1])], None
-    elif kind == "vector" and isinstance(result, list):
-        numbers = [float(sample["value"][1]) for sample in result]
-        value = numbers
-    elif kind == "string" and isinstance(result, list):
-        return Value(str(result[1]), str(result[1]))
-    else:
-        raise ProviderError("Prometheus metric type not supported")
-    shown = _text(numbers[0]) if value is None and not math.isnan(numbers[0]) else None
-    if any(math.isnan(n) for n in numbers):
-        return Value(None, "NaN" if value is None else str([*map(str, numbers)]), phase="Inconclusive")
-    if value is None:
-        return Value(numbers[0], shown)
-    return Value(value, "[" + ",".join(_text(n) for n in numbers) + "]")
+    def __init__(self) -> None:
+        super().__init__()
+        self.url = ""
+        self.answer: Answer | None = None
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        """Catch the request, or answer it."""
+        if self.answer is None:
+            self.url = request.url or ""
+            raise _Caught
+        response = requests.Response()
+        response.status_code, response.raw = self.answer.status, io.BytesIO(self.answer.body)
+        response.request, response.url = request, self.url
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
-def _query(address: str, query: str) -> Mapping[str, Any]:
-    import requests
-    from prometheus_api_client import PrometheusConnect
-
-    session = requests.Session()
-    session.trust_env = False
-    session.max_redirects = 0
-    client = PrometheusConnect(url=address, timeout=_TIMEOUT, session=session)
-    answer = client._session.get(  # noqa: SLF001 - custom_query drops the result's type, which decides its meaning
-        f"{client.url}/api/v1/query", params={"query": query}, timeout=_TIMEOUT, allow_redirects=False
-    )
-    body: Mapping[str, Any] = answer.json()
-    if answer.status_code != 200 or body.get("status") != "success":
-        raise ProviderError(f"Prometheus answered {answer.status_code}: {str(body.get('error', ''))[:300]}")
-    data: Mapping[str, Any] = body["data"]
-    return data
-
-
-async def measure(prometheus: PrometheusProvider, args: Mapping[str, str], allowed: Sequence[str]) -> Value:
-    """Ask once, in a thread: the client library blocks.
+async def measure(prometheus: PrometheusProvider, args: Mapping[str, str], reach: Reach) -> Value:
+    """Ask once.
 
     Raises:
         ProviderError: no usable answer.
         ValueError: arguments do not fit.
     """
-    query = substitute(prometheus.query, args)
-    await resolve(prometheus.address, allowed)
+    query = substitute(prometheus.query, args, query_value)
+    with requests.Session() as session:
+        session.trust_env = False  # neither proxies nor passwords of our own environment
+        exchange = _Exchange()
+        client = _client(prometheus.address, session, exchange)
+        try:
+            client.custom_query(query)
+        except _Caught:
+            pass
+        except requests.RequestException as error:
+            raise ProviderError(f"address {prometheus.address[:200]!r}: {error}") from error
+        exchange.answer = await fetch(exchange.url, {"Accept": "application/json"}, reach, _TIMEOUT)
+        kind = _result_type(exchange.answer)
+        try:
+            return convert(kind, client.custom_query(query))
+        except (ValueError, LookupError, TypeError) as error:
+            raise ProviderError(f"the answer of Prometheus is malformed: {type(error).__name__}") from error
+
+
+def _client(address: str, session: requests.Session, exchange: _Exchange) -> PrometheusConnect:
     try:
-        async with asyncio.timeout(_TIMEOUT + 1):
-            data = await asyncio.to_thread(_query, prometheus.address.rstrip("/"), query)
-    except TimeoutError as error:
-        raise ProviderError(f"no answer within {_TIMEOUT} s") from error
-    except (OSError, KeyError, TypeError) as error:  # requests' errors are OSErrors
-        raise ProviderError(f"{type(error).__name__}: {str(error)[:300]}") from error
-    return convert(data)
+        client = PrometheusConnect(url=address.rstrip("/"), session=session)
+    except ValueError as error:
+        raise ProviderError(f"address {address[:200]!r}: {error}") from error
+    session.adapters.clear()  # the library's own, and those for any other address
+    session.mount("http", exchange)
+    return client
+
+
+def _result_type(answer: Answer) -> str:
+    """The result's type, which the library drops although it decides what the result means."""
+    try:
+        body = orjson.loads(answer.body)
+    except ValueError as error:
+        raise ProviderError(f"Prometheus answered {answer.status} and no JSON") from error
+    if answer.status != 200 or not isinstance(body, dict) or body.get("status") != "success":
+        reason = str(body.get("error", ""))[:300] if isinstance(body, dict) else ""
+        raise ProviderError(f"Prometheus answered {answer.status}: {reason}")
+    data = body.get("data")
+    if not isinstance(data, dict):
+        raise ProviderError("the answer of Prometheus holds no data")
+    return str(data.get("resultType", ""))
+
+
+def convert(kind: str, result: Any) -> Value:
+    """The value of a result.
+
+    Raises:
+        ProviderError: the result is of a kind that conditions cannot use.
+    """
+    if kind == "scalar":
+        number = float(result[1])
+        return Value(number, _text(number), nan=math.isnan(number))
+    if kind == "vector":
+        numbers = [float(sample["value"][1]) for sample in result]
+        return Value(numbers, f"[{','.join(map(_text, numbers))}]", nan=any(map(math.isnan, numbers)))
+    if kind == "string":
+        return Value(str(result[1]), str(result[1]))
+    raise ProviderError("Prometheus metric type not supported")
+
+
+def _text(number: float) -> str:
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "+Inf" if number > 0 else "-Inf"
+    return format(Decimal(repr(number)), "f").removesuffix(".0")

@@ -1,0 +1,91 @@
+"""Cases 72 to 80 of spec/hooks.md section 8: arguments, merged and filled in."""
+
+from __future__ import annotations
+
+import pytest
+
+from operators.hookrun.arguments import ArgumentError, header_value, query_value, substitute, url_value, values_of
+from operators.planning.hookarguments import UnresolvedArgument, merge_arguments
+
+
+def test_hook_72_unclosed_tag() -> None:
+    with pytest.raises(ArgumentError, match=r'Cannot find end tag="}}"'):
+        substitute("{{123", {})
+
+
+def test_hook_73_argument_without_value() -> None:
+    with pytest.raises(ArgumentError, match='argument "name" was not supplied'):
+        values_of((("other", "1"), ("name", None)))
+
+
+def test_hook_74_unknown_tag() -> None:
+    with pytest.raises(ArgumentError, match=r"failed to resolve \{\{\}\}"):
+        substitute("{{}}", {"name": "n"})
+
+
+@pytest.mark.parametrize("text", ["{{args.name}}", "{{ args.name }}"])
+def test_hook_75_spaces_do_not_matter(text: str) -> None:
+    assert substitute(f"a{text}b{text}", {"name": "n"}) == "anbn"
+
+
+def test_hook_76_brackets_in_names() -> None:
+    assert substitute("{{ args.PodContainer[0] }}", {"PodContainer[0]": "game"}) == "game"
+
+
+def test_what_is_filled_in_is_not_read_again() -> None:
+    assert substitute("{{ args.a }}", {"a": "{{ args.b }}", "b": "secret"}) == "{{ args.b }}"
+
+
+def test_hook_77_merge() -> None:
+    merged = merge_arguments([("abc", "123")], [("abc", "456"), ("x", "1"), ("PodName", "p"), ("PodContainer[1]", "c")])
+    assert merged.args == (("abc", "456"), ("PodName", "p"), ("PodContainer[1]", "c"))
+    assert merged.dropped == ("x",)
+
+
+@pytest.mark.parametrize("name", ["MyPodName", "PodNameX", "PodContainer", "PodContainer[a]", "HostIP[0]"])
+def test_hook_77_only_the_exact_names_are_built_in(name: str) -> None:
+    assert merge_arguments([], [(name, "1")]).dropped == (name,)
+
+
+def test_hook_78_declared_but_not_supplied() -> None:
+    with pytest.raises(UnresolvedArgument, match=r"args\.service-name was not resolved"):
+        merge_arguments([("service-name", None)], [("x", "1")])
+    assert merge_arguments([("service-name", None)], [("service-name", "")]).args == (("service-name", ""),)
+
+
+def test_hook_80_pod_address_in_a_canary_run() -> None:
+    with pytest.raises(ArgumentError, match=r"failed to resolve \{\{ args.PodIP \}\}"):
+        substitute("http://{{ args.PodIP }}/", {"HostIP": "10.0.0.1"}, url_value)
+
+
+@pytest.mark.parametrize(
+    ("template", "value", "url"),
+    [
+        ("http://{{ args.x }}:80/a", "10.0.0.1", "http://10.0.0.1:80/a"),
+        ("http://{{ args.x }}:80/a", "fd00::1", "http://[fd00::1]:80/a"),
+        ("http://h/{{ args.x }}", "a b", "http://h/a%20b"),
+        ("http://h/?q={{ args.x }}", 'é"', "http://h/?q=%C3%A9%22"),
+        ("http://h/?q={{ args.x }}", "a=1&b=%20", "http://h/?q=a=1&b=%20"),
+    ],
+)
+def test_url_values(template: str, value: str, url: str) -> None:
+    assert substitute(template, {"x": value}, url_value) == url
+
+
+def test_header_values_cannot_add_headers() -> None:
+    with pytest.raises(ArgumentError, match="line break"):
+        substitute("Bearer {{ args.x }}", {"x": "a\r\nX-Admin: 1"}, header_value)
+
+
+@pytest.mark.parametrize(
+    ("template", "value", "query"),
+    [
+        ('up{pod="{{ args.x }}"}', 'a"} or up{b="', 'up{pod="a\\"} or up{b=\\""}'),
+        ('up{pod="{{ args.x }}"}', "a\\", 'up{pod="a\\\\"}'),
+        ("up{pod='{{ args.x }}'}", "it's", "up{pod='it\\'s'}"),
+        ("{{ args.x }} > 1", 'up{a="b"}', 'up{a="b"} > 1'),
+        ('up{a="\\"{{ args.x }}"}', '"', 'up{a="\\"\\""}'),
+    ],
+)
+def test_query_values_stay_within_their_string(template: str, value: str, query: str) -> None:
+    assert substitute(template, {"x": value}, query_value) == query

@@ -1,0 +1,360 @@
+"""Web and Prometheus measurements against servers on this machine (spec/hooks.md 5.1, 5.2 and cases 81 to 95, 106)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web as http
+
+from operators.api.hooktemplate import Metric, PrometheusProvider, WebProvider
+from operators.hookrun.measurement import ProviderError, Value, judge
+from operators.hookrun.providers import fetch, guard, prometheus, web
+from operators.hookrun.providers.guard import Reach
+from tests.unit.hookrun.runs import metric
+
+HERE = Reach(allowed=("127.0.0.0/8", "::1/128"))
+Handler = Callable[[http.Request], Awaitable[http.StreamResponse]]
+
+
+class Server:
+    """Answers as told, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.asked: list[http.Request] = []
+        self.answer: Handler = self._nothing
+        self.hold = asyncio.Event()
+
+    async def _nothing(self, request: http.Request) -> http.StreamResponse:
+        return http.Response(status=404)
+
+    async def serve(self, request: http.Request) -> http.StreamResponse:
+        self.asked.append(request)
+        return await self.answer(request)
+
+    def text(self, text: str, status: int = 200, **headers: str) -> None:
+        async def answer(request: http.Request) -> http.StreamResponse:
+            return http.Response(text=text, status=status, headers=headers)
+
+        self.answer = answer
+
+    def data(self, kind: str, result: Any) -> None:
+        self.text(json.dumps({"status": "success", "data": {"resultType": kind, "result": result}}))
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    found = Server()
+    app = http.Application()
+    app.router.add_route("*", "/{path:.*}", found.serve)
+    runner = http.AppRunner(app)
+    await runner.setup()
+    site = http.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield found
+    finally:
+        found.hold.set()
+        await runner.cleanup()
+
+
+async def ask(server: Server, path: str = "{.result}", reach: Reach = HERE, **fields: Any) -> Value:
+    given = {"url": server.url + "/hook", "jsonPath": path, **fields}
+    return await web.measure(WebProvider.model_validate(given), {"x": "a b"}, reach)
+
+
+async def query(server: Server, text: str = "up") -> Value:
+    return await prometheus.measure(PrometheusProvider(address=server.url, query=text), {"x": 'a"b'}, HERE)
+
+
+def judged(value: Value, success: str = "", failure: str = "") -> str:
+    conditions = {"successCondition": success or None, "failureCondition": failure or None}
+    return judge(Metric.model_validate(metric(**conditions)), value)[0]
+
+
+async def test_hook_81_nested_value(server: Server) -> None:
+    server.text('{"result":{"name":"Tom","age":18}}')
+    value = await ask(server, "{$.result.age}")
+    assert (value.text, judged(value, "asInt(result) > 1")) == ("18", "Successful")
+
+
+async def test_hook_82_the_white_papers_spelling(server: Server) -> None:
+    server.text('{"result":1}')
+    assert judged(await ask(server, "${.result}"), "asInt(result) == 1") == "Successful"
+
+
+async def test_hook_83_84_conditions_on_text(server: Server) -> None:
+    server.text('{"age":45}')
+    value = await ask(server, "{.age}")
+    assert (value.text, judged(value, "asInt(result) < 30"), judged(value, "result == 45")) == ("45", "Failed", "Error")
+
+
+async def test_hook_85_statuses(server: Server) -> None:
+    server.text("{}", status=500)
+    with pytest.raises(ProviderError, match="received non 2xx response code: 500"):
+        await ask(server)
+    server.text("", status=204)
+    with pytest.raises(ProviderError, match="Could not parse JSON body"):
+        await ask(server)
+
+
+@pytest.mark.parametrize(("fields", "seconds"), [({"timeoutSeconds": 1}, 1), ({}, 10), ({"timeoutSeconds": 0}, 10)])
+async def test_hook_86_time_out(server: Server, monkeypatch: pytest.MonkeyPatch, fields: Any, seconds: int) -> None:
+    async def wait(request: http.Request) -> http.StreamResponse:
+        await server.hold.wait()
+        return http.Response(text="{}")
+
+    server.answer = wait
+    limits: list[float] = []
+    real = asyncio.timeout
+
+    def shorter(limit: float) -> asyncio.Timeout:
+        limits.append(limit)
+        return real(0.2)  # the limit asked for is what is under test; waiting it out is not
+
+    monkeypatch.setattr(fetch.asyncio, "timeout", shorter)
+    with pytest.raises(ProviderError, match=f"no answer within {seconds} s"):
+        await ask(server, **fields)
+    assert seconds in limits
+
+
+async def test_hook_87_missing_key(server: Server) -> None:
+    server.text('{"a":1}')
+    with pytest.raises(ValueError, match="is not found"):
+        await ask(server)
+
+
+async def test_hook_88_large_numbers(server: Server) -> None:
+    server.text('{"result":1234567}')
+    assert judged(await ask(server), "asInt(result) == 1234567") == "Successful"
+
+
+async def test_request_is_as_written(server: Server) -> None:
+    server.text('{"result":1}')
+    headers = [{"key": "X-A", "value": "{{ args.x }}"}, {"key": "hOST", "value": "evil"}]
+    await ask(server, url=server.url + "/a?q={{ args.x }}", headers=headers)
+    asked = server.asked[0]
+    assert (asked.method, asked.raw_path, asked.headers["X-A"]) == ("GET", "/a?q=a%20b", "a b")
+    assert asked.headers.getall("Host") == [server.url.removeprefix("http://")]
+    assert "Authorization" not in asked.headers
+
+
+async def test_redirects_are_not_followed(server: Server) -> None:
+    server.text("", status=302, Location=server.url + "/other")
+    with pytest.raises(ProviderError, match="non 2xx response code: 302"):
+        await ask(server)
+    assert len(server.asked) == 1
+
+
+async def test_a_proxy_of_the_environment_is_not_used(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    server.text('{"result":1}')
+    assert (await ask(server)).text == "1"
+    server.data("scalar", [1, "1"])
+    assert (await query(server)).result == 1
+
+
+@pytest.mark.parametrize("kind", ["web", "prometheus"])
+async def test_large_and_deep_answers_are_refused(server: Server, kind: str) -> None:
+    for body, reason in (('{"result":"' + "x" * (1 << 20) + '"}', "larger than"), ("[" * 200_000, "JSON")):
+        server.text(body)
+        with pytest.raises(ProviderError, match=reason):
+            await (ask(server) if kind == "web" else query(server))
+
+
+async def test_hook_89_vector(server: Server) -> None:
+    server.data("vector", [{"metric": {}, "value": [1, "0"]}, {"metric": {}, "value": [1, "1"]}])
+    value = await query(server)
+    assert (value.text, judged(value, "0 in result"), judged(value, "result[0] == 0")) == ("[0,1]", *["Successful"] * 2)
+
+
+async def test_hook_90_scalar(server: Server) -> None:
+    server.data("scalar", [1, "0"])
+    value = await query(server)
+    assert (value.text, judged(value, "result == 0"), judged(value, "asInt(result) == 0")) == ("0", *["Successful"] * 2)
+
+
+async def test_hook_91_string(server: Server) -> None:
+    server.data("string", [1, "0"])
+    assert judged(await query(server), failure="asInt(result) == 0") == "Failed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "result"), [("scalar", [1, "NaN"]), ("vector", [{"value": [1, "1"]}, {"value": [1, "NaN"]}])]
+)
+async def test_hook_92_nan_is_inconclusive(server: Server, kind: str, result: Any) -> None:
+    server.data(kind, result)
+    value = await query(server)
+    assert judged(value, "nonsense") == "Inconclusive"
+    assert judged(value) == "Inconclusive"
+    asks = "isNaN(result)" if kind == "scalar" else "any(result, {isNaN(#)})"
+    assert judged(value, asks) == "Successful"
+
+
+async def test_hook_93_empty_vector(server: Server) -> None:
+    server.data("vector", [])
+    value = await query(server)
+    assert (value.text, judged(value, "result[0] > 1"), judged(value, "len(result) == 0"), judged(value)) == (
+        "[]",
+        "Error",
+        "Successful",
+        "Successful",
+    )
+
+
+async def test_hook_94_matrix(server: Server) -> None:
+    server.data("matrix", [])
+    with pytest.raises(ProviderError, match="Prometheus metric type not supported"):
+        await query(server)
+
+
+async def test_numbers_are_shown_without_exponent(server: Server) -> None:
+    server.data("vector", [{"value": [1, text]} for text in ("1e+21", "0.00001", "2.5", "+Inf")])
+    assert (await query(server)).text == "[1000000000000000000000,0.00001,2.5,+Inf]"
+
+
+async def test_query_of_prometheus(server: Server) -> None:
+    server.data("scalar", [1, "1"])
+    await query(server, 'up{pod="{{ args.x }}"}')
+    asked = server.asked[0]
+    assert (asked.path, asked.query["query"]) == ("/api/v1/query", 'up{pod="a\\"b"}')
+    assert asked.headers["Host"] == server.url.removeprefix("http://")
+
+
+async def test_errors_of_prometheus_are_told(server: Server) -> None:
+    server.text('{"status":"error","error":"parse error"}', status=400)
+    with pytest.raises(ProviderError, match="400: parse error"):
+        await query(server)
+    server.text("<html>", status=502)
+    with pytest.raises(ProviderError, match="502 and no JSON"):
+        await query(server)
+    assert len(server.asked) == 2, "a hook is asked again by its own schedule only"
+
+
+async def test_prometheus_must_not_redirect(server: Server) -> None:
+    server.text("", status=302, Location=server.url + "/other")
+    with pytest.raises(ProviderError, match="Prometheus answered 302"):
+        await query(server)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("address", ["", "prom:9090", "ftp://prom", "http://", "http://[::1", "http://pröm.invalid"])
+async def test_addresses_of_prometheus_that_are_none(address: str) -> None:
+    provider = PrometheusProvider.model_construct(address=address, query="up")
+    with pytest.raises(ProviderError):
+        await prometheus.measure(provider, {}, Reach())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"status":"success"}',
+        '{"status":"success","data":null}',
+        '{"status":"success","data":{"resultType":"vector","result":[{}]}}',
+        '{"status":"success","data":{"resultType":"scalar","result":[]}}',
+        '{"status":"success","data":{"resultType":"scalar","result":[1,"x"]}}',
+        "[]",
+    ],
+)
+async def test_malformed_answers_of_prometheus(server: Server, answer: str) -> None:
+    server.text(answer)
+    with pytest.raises(ProviderError):
+        await query(server)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "::1", "fe80::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"],
+)
+async def test_hook_106_refused_addresses(address: str) -> None:
+    host = f"[{address}]" if ":" in address else address
+    provider = WebProvider.model_validate({"url": f"http://{host}:1/", "jsonPath": "{.a}"})
+    with pytest.raises(ProviderError, match="refused by policy"):
+        await web.measure(provider, {}, Reach())
+    with pytest.raises(ProviderError, match="refused by policy"):
+        await prometheus.measure(PrometheusProvider(address=f"http://{host}:1", query="up"), {}, Reach())
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "refused"),
+    [
+        ("10.9.8.7", 80, True),
+        ("10.9.8.8", 80, False),
+        ("10.77.1.2", 80, True),
+        ("10.9.8.9", 6443, True),
+        ("10.9.8.9", 80, False),
+        ("fd00::9", 6443, True),
+        ("100.100.100.200", 80, True),
+        ("fd00:ec2::254", 80, True),
+        ("2002:a9fe:a9fe::", 80, True),
+        ("10.88.0.7", 8080, False),
+        ("10.96.0.10", 443, False),
+        ("8.8.8.8", 53, False),
+        ("127.1.2.3", 1, True),
+        ("127.0.0.9", 1, False),
+    ],
+)
+def test_hook_106_what_hooks_may_reach(address: str, port: int, refused: bool) -> None:
+    reach = Reach(
+        allowed=("127.0.0.0/16",),
+        refused=("10.9.8.7", "10.77.0.0/16", "10.9.8.9:6443", "[fd00::9]:6443", "secret.example"),
+    )
+    assert bool(reach.refusal(address, port)) is refused
+    assert reach.refuses_name("Secret.Example.")
+
+
+async def test_hook_106_names_are_judged_by_what_they_resolve_to(server: Server) -> None:
+    url = server.url.replace("127.0.0.1", "localhost")
+    server.text('{"result":1}')
+    with pytest.raises(ProviderError, match="refused by policy"):
+        await ask(server, url=url, reach=Reach())
+    assert server.asked == []
+    assert (await ask(server, url=url)).text == "1"
+
+
+@pytest.mark.parametrize("url", ["ftp://h/", "file:///etc/passwd", "http:///x", "x", "http://[::1", "http://h:99999/"])
+async def test_urls_that_are_none(url: str) -> None:
+    with pytest.raises(ProviderError):
+        await fetch.fetch(url, {}, Reach(), 1.0)
+
+
+async def test_a_host_that_nobody_knows() -> None:
+    with pytest.raises(ProviderError, match=r"host 'no-such-host\.invalid' is not known"):
+        await fetch.fetch("http://no-such-host.invalid/", {}, Reach(), 5.0)
+
+
+async def test_the_next_address_is_tried(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.text('{"result":1}')
+
+    def two_addresses(host: str, *_: Any, **__: Any) -> list[Any]:
+        return [(0, 0, 0, "", (address, 0)) for address in ("127.9.9.9", "127.0.0.1")]
+
+    monkeypatch.setattr(guard.socket, "getaddrinfo", two_addresses)
+    assert (await ask(server, url=server.url.replace("127.0.0.1", "game.example") + "/")).text == "1"
+
+
+async def test_a_name_that_leads_elsewhere_the_second_time_gains_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address that was checked is the one connected to: the name is looked up once."""
+    answers = ["10.255.255.1", "127.0.0.1"]
+    asked: list[str] = []
+
+    def rebinding(host: str, *_: Any, **__: Any) -> list[Any]:
+        asked.append(host)
+        return [(0, 0, 0, "", (answers[len(asked) - 1], 0))]
+
+    monkeypatch.setattr(guard.socket, "getaddrinfo", rebinding)
+    url = server.url.replace("127.0.0.1", "rebind.example")
+    with pytest.raises(ProviderError):
+        await fetch.fetch(url, {}, Reach(), 0.3)
+    assert (asked, server.asked) == (["rebind.example"], [])
+    with pytest.raises(ProviderError, match="refused by policy"):
+        await fetch.fetch(url, {}, Reach(), 0.3)
+    assert server.asked == []
