@@ -86,6 +86,11 @@ class Story:
             self._watch.terminate()
             self._watch.wait()
 
+    def condition(self, type_: str) -> str:
+        """Message of a condition of the workload."""
+        held = self.object("gamedeployment", NAME)["status"].get("conditions", [])
+        return next((str(c["message"]) for c in held if c["type"] == type_), "")
+
     def columns(self) -> list[str]:
         """The default listing of the workload without its age."""
         return self.kubectl("get", "gamedeployments.tkex.tencent.com", NAME, "--no-headers").split()[:-1]
@@ -146,17 +151,31 @@ def update_in_place(story: Story, before: Sequence[Any]) -> None:
 
 
 def update_rolling(story: Story, before: Sequence[Any]) -> None:
-    """Back to 0.0.1 in new pods."""
+    """Back to 0.0.1 in new pods; one of the old ones has players inside for a while."""
+    busy = before[0]
+    name = busy["metadata"]["name"]
+    story.step(f"a match begins in {name}: its /hook says 0 from now on")
+    story.answer(busy, "/hook/set?result=0")
     story.step("rolling update: kubectl apply -f gamedeployment-rollingupdate.yaml (image game-demo:0.0.1)")
     story.kubectl("apply", "-f", "-", data=manifest("gamedeployment-rollingupdate.yaml"))
     old = {p["metadata"]["name"] for p in before}
+
+    def held() -> bool:
+        living = {p["metadata"]["uid"] for p in story.pods()}
+        return busy["metadata"]["uid"] in living and len(living) == 2 and name in story.condition("Progressing")
+
+    story.until(f"the other pod is replaced, {name} is held by its hook", held)
+    story.say(f"condition Progressing: {story.condition('Progressing')}")
+    story.step(f"the match in {name} ends: its /hook says 1")
+    story.answer(busy, "/hook/set?result=1")
+
     wanted = [NAME, "2", "2", "2", "2", "2"]
 
     def done() -> bool:
-        names = {p["metadata"]["name"] for p in story.pods()}
+        names = {p["metadata"]["name"] for p in story.object("pods")["items"]}
         return story.columns() == wanted and not names & old and len(names) == 2
 
-    story.until("both pods are replaced", done, 180)
+    story.until("both pods are replaced, the old ones are gone", done, 180)
     pods = story.pods()
     assert [p["status"]["containerStatuses"][0]["restartCount"] for p in pods] == [0, 0]
     assert {story.answer(p, "/version") for p in pods} == {"0.0.1"}
