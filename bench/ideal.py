@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from operators.api import keys
-from operators.planning.inplace import rfc3339
+from operators.planning.times import rfc3339
 from operators.planning.views import PodView, pod_view
 from operators.runtime.client import Client
 from operators.runtime.errors import Conflict, NotFound

@@ -16,7 +16,7 @@ from typing import Any
 from operators.api import keys
 from operators.gamedeployment.observed import GameDeploymentView
 from operators.planning import actions as act
-from operators.planning.inplace import rfc3339
+from operators.planning.times import rfc3339
 from operators.planning.revisions import revision_data
 from operators.runtime import resources
 from operators.runtime.batching import bounded, slow_start

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from operators.api.gamedeployment import GameDeploymentSpec
-from operators.planning.views import HookRunView, HookTemplateView, PodView, RevisionView, template_digest, timestamp
+from operators.planning.times import timestamp
+from operators.planning.views import HookRunView, HookTemplateView, PodView, RevisionView, template_digest
 
 Json = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ from operators.gamedeployment.observed import GameDeploymentView
 from operators.gamedeployment.scene import Scene
 from operators.planning import conditions
 from operators.planning.actions import Blocked
-from operators.planning.inplace import rfc3339
+from operators.planning.times import rfc3339
 from operators.planning.views import PodView
 
 _HOOK_FIELDS = {

@@ -34,8 +34,8 @@ from operators.hookrun.providers import kubernetes, prometheus, web
 from operators.hookrun.providers.guard import Reach
 from operators.hookrun.settings import HookSettings
 from operators.hookrun.status import dump_status, read_state
-from operators.planning.inplace import rfc3339
-from operators.planning.views import OwnerView, owner_view, timestamp
+from operators.planning.times import rfc3339, timestamp
+from operators.planning.views import OwnerView, owner_view
 from operators.runtime.client import Client
 from operators.runtime.events import EventRecorder, ObjectReference
 from operators.runtime.expectations import Expectations, written

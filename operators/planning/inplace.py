@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from operators.api import keys
 from operators.planning.actions import SetGate, UpdatePodInPlace
-from operators.planning.views import ContainerView, PodView, timestamp
+from operators.planning.times import rfc3339, timestamp
+from operators.planning.views import ContainerView, PodView
 
 Template = Mapping[str, Any]
 _POST_HOOK = "postHook"
@@ -50,11 +50,6 @@ class State:
         if self.post_hook:
             body[_POST_HOOK] = "Pending"
         return json.dumps(body, sort_keys=True, separators=(",", ":"))
-
-
-def rfc3339(seconds: float) -> str:
-    """Unix seconds as RFC 3339 in UTC, whole seconds."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_state(pod: PodView) -> State | None:

@@ -11,10 +11,10 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from operators.api import keys
+from operators.planning.times import timestamp
 
 Json = Mapping[str, Any]
 
@@ -180,17 +180,6 @@ _ANNOTATIONS = frozenset(
         *(prefix + keys.INDEX_ID for prefix in keys.INDEX_PREFIXES),
     }
 )
-
-
-def timestamp(text: str | None) -> float | None:
-    """RFC 3339 to Unix seconds; None for absent text.
-
-    Raises:
-        ValueError: the text is no RFC 3339 time.
-    """
-    if not text:
-        return None
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def owner_view(metadata: Json) -> OwnerView | None:

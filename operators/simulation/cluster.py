@@ -15,7 +15,7 @@ from operators.api import keys
 from operators.gamedeployment.observed import Observed, gamedeployment_view
 from operators.gamedeployment.plan import plan
 from operators.planning import actions as act
-from operators.planning.inplace import rfc3339
+from operators.planning.times import rfc3339
 from operators.planning.revisions import revision_data
 from operators.planning.views import hookrun_view, hooktemplate_view, pod_view, revision_view
 
