@@ -21,6 +21,9 @@ POD_DELETING_ANNOTATION: Final = "io.tencent.bcs.dev/game-pod-deleting"
 INPLACE_READY_GATE: Final = "InPlaceUpdateReady"
 INPLACE_START_REASON: Final = "StartInPlaceUpdate"
 
+# Beside updateStrategy.paused while a canary step has set it
+CANARY_PAUSE_ANNOTATION: Final = f"{GROUP}/canary-pause"
+
 # Order of scale-in
 POD_COST_ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"
 LEGACY_POD_COST_ANNOTATION: Final = "io.tencent.bcs.dev/pod-deletion-cost"

@@ -78,9 +78,14 @@ class HookRuns:
         return [r for r in self.all if KINDS.get(r.labels.get(keys.HOOK_TYPE_LABEL, "")) == kind]
 
 
+def cut_name(name: str) -> str:
+    """A name, cut to what a name may hold."""
+    return name[:_NAME_LIMIT].rstrip("-.")
+
+
 def run_name(kind: PodHook, pod: PodView, template: str) -> str:
-    """``<kind>-<revision>-<instance>-<template>``, cut to what a name may hold."""
-    return f"{kind}-{pod.revision}-{pod.instance}-{template}"[:_NAME_LIMIT].rstrip("-.")
+    """``<kind>-<revision>-<instance>-<template>``."""
+    return cut_name(f"{kind}-{pod.revision}-{pod.instance}-{template}")
 
 
 def _supplied(hook: Hook, pod: PodView, modified: Sequence[str]) -> list[tuple[str, str]]:
@@ -97,6 +102,29 @@ def _supplied(hook: Hook, pod: PodView, modified: Sequence[str]) -> list[tuple[s
     return args
 
 
+def compose(
+    hook: Hook, template: HookTemplateView | None, supplied: Sequence[tuple[str, str]], about: str, pod: str = ""
+) -> dict[str, Any] | Blocked:
+    """The spec of a HookRun: the template's metrics and policy, its arguments filled; or why there can be none.
+
+    ``about`` names in words who asks.
+    """
+    if template is None or template.deleting:
+        text = f"HookTemplate {hook.template!r} of the {about} does not exist"
+        return Blocked("HookTemplateMissing", text, pod, waiting=False)
+    try:
+        merged = merge_arguments(template.args, supplied)
+    except UnresolvedArgument as error:
+        text = f"{about} with HookTemplate {hook.template!r}: {error}"
+        return Blocked("HookArgumentMissing", text, pod, waiting=False)
+    spec: dict[str, Any] = {"metrics": list(template.metrics)}
+    if merged.args:
+        spec["args"] = [{"name": name, "value": value} for name, value in merged.args]
+    if template.policy:
+        spec["policy"] = template.policy
+    return spec
+
+
 def new_run(
     kind: PodHook,
     hook: Hook,
@@ -105,20 +133,11 @@ def new_run(
     target: Mapping[str, Any] | None = None,
 ) -> CreateHookRun | Blocked:
     """The HookRun to start for a pod, or why none can be started."""
-    if template is None or template.deleting:
-        text = f"HookTemplate {hook.template!r} of the {kind} hook of pod {pod.name} does not exist"
-        return Blocked("HookTemplateMissing", text, pod.name, waiting=False)
     modified = modified_containers(pod, target) if kind == "preinplace" and target is not None else []
-    try:
-        merged = merge_arguments(template.args, _supplied(hook, pod, modified))
-    except UnresolvedArgument as error:
-        text = f"{kind} hook of pod {pod.name} with HookTemplate {hook.template!r}: {error}"
-        return Blocked("HookArgumentMissing", text, pod.name, waiting=False)
-    spec: dict[str, Any] = {"metrics": list(template.metrics)}
-    if merged.args:
-        spec["args"] = [{"name": name, "value": value} for name, value in merged.args]
-    if template.policy:
-        spec["policy"] = template.policy
+    supplied = _supplied(hook, pod, modified)
+    spec = compose(hook, template, supplied, f"{kind} hook of pod {pod.name}", pod.name)
+    if isinstance(spec, Blocked):
+        return spec
     labels = {
         keys.HOOK_TYPE_LABEL: TYPE_LABELS[kind],
         keys.HOOK_REVISION_LABEL: pod.revision,
