@@ -26,9 +26,8 @@ from typing import Any
 from operators.api import keys
 from operators.api.strategies import Canary, CanaryStep
 from operators.planning.budgets import kept_old
-from operators.planning.times import rfc3339, timestamp
 from operators.planning.stephash import same_steps, step_hash
-from operators.planning.times import timestamp
+from operators.planning.times import rfc3339, timestamp
 
 Json = Mapping[str, Any]
 PAUSE_STEP = "PausedByCanaryPauseStep"

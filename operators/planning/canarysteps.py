@@ -30,9 +30,9 @@ from operators.planning.canary import (
     describe,
     whole_second,
 )
-from operators.planning.times import rfc3339
 from operators.planning.podhooks import TYPE_LABELS, Hook, compose, cut_name
 from operators.planning.stephash import step_hash
+from operators.planning.times import rfc3339
 from operators.planning.views import HookRunView, HookTemplateView
 
 
