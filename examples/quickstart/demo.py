@@ -161,8 +161,8 @@ def update_rolling(story: Story, before: Sequence[Any]) -> None:
     old = {p["metadata"]["name"] for p in before}
 
     def held() -> bool:
-        living = {p["metadata"]["uid"] for p in story.pods()}
-        return busy["metadata"]["uid"] in living and len(living) == 2 and name in story.condition("Progressing")
+        left = {p["metadata"]["name"] for p in story.pods()} & old
+        return left == {name} and name in story.condition("Progressing")
 
     story.until(f"the other pod is replaced, {name} is held by its hook", held)
     story.say(f"condition Progressing: {story.condition('Progressing')}")
