@@ -162,9 +162,11 @@ def update_rolling(story: Story, before: Sequence[Any]) -> None:
 
     def held() -> bool:
         left = {p["metadata"]["name"] for p in story.pods()} & old
-        return left == {name} and name in story.condition("Progressing")
+        said = story.condition("Progressing")
+        return left == {name} and name in said and "value 0" in said
 
     story.until(f"the other pod is replaced, {name} is held by its hook", held)
+    story.show("get", "hookruns")
     story.say(f"condition Progressing: {story.condition('Progressing')}")
     story.step(f"the match in {name} ends: its /hook says 1")
     story.answer(busy, "/hook/set?result=1")
