@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +23,17 @@ from operators.runtime.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 #: Fields whose change is written at once; mere counters of a rollout wait up to this many seconds.
-_PROMPT = ("observedGeneration", "updateRevision", "currentRevision", "canary", "collisionCount", "labelSelector")
+_PROMPT = (
+    "observedGeneration",
+    "updateRevision",
+    "currentRevision",
+    "collisionCount",
+    "labelSelector",
+    "canary",
+    "currentStepIndex",
+    "currentStepHash",
+    "pauseConditions",
+)
 _STATUS_INTERVAL = 0.5
 
 
@@ -31,6 +42,7 @@ class GameDeploymentController:
 
     def __init__(self, rim: Rim, queue: WorkQueue[Key]) -> None:
         self._rim, self._queue = rim, queue
+        self._host_ip = os.environ.get("HOST_IP", "")
         self._written: dict[Key, float] = {}
         self._told: dict[Key, frozenset[tuple[str, str]]] = {}
 
@@ -89,6 +101,7 @@ class GameDeploymentController:
             hook_runs=tuple(stores.hook_runs.by("owner", uid)),
             templates={t.name: t for t in stores.templates.by("namespace", namespace)},
             node_costs={n.name: n.cost for n in stores.nodes.values() if n.cost is not None},
+            host_ip=self._host_ip,
         )
 
     async def reconcile(self, key: Key) -> Outcome:
@@ -146,7 +159,10 @@ class GameDeploymentController:
         return None
 
     def _tell(self, key: Key, workload: GameDeploymentView, decision: Plan) -> None:
-        """Events for what newly waits or is refused; metrics for all of it."""
+        """Events for what happened, and for what newly waits or is refused; metrics for all of it."""
+        for note in decision.notes:
+            self._rim.events.note(reference(workload), note.type, note.reason, note.message)
+            log.info("%s/%s: %s: %s", workload.namespace, workload.name, note.reason, note.message)
         counts = Counter(b.reason for b in decision.blocked)
         self._rim.metrics.observe_blocked("/".join(key), dict(counts))
         seen = frozenset((b.reason, b.pod) for b in decision.blocked)

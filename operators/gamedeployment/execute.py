@@ -16,8 +16,8 @@ from typing import Any
 from operators.api import keys
 from operators.gamedeployment.observed import GameDeploymentView
 from operators.planning import actions as act
-from operators.planning.times import rfc3339
 from operators.planning.revisions import revision_data
+from operators.planning.times import rfc3339
 from operators.runtime import resources
 from operators.runtime.batching import bounded, slow_start
 from operators.runtime.client import Client
@@ -198,7 +198,8 @@ class Execution:
                 raise Invalid(409, "NameTaken", f"HookRun {action.name} exists and belongs to somebody else") from None
         else:
             reason = "SuccessfulCreatePostHookRun" if action.kind == "postinplace" else "SuccessfulCreateHookRun"
-            self._note("Normal", reason, f"succeed to create hookrun {action.name} of pod {action.pod}")
+            pod = f" of pod {action.pod}" if action.pod else ""
+            self._note("Normal", reason, f"succeed to create hookrun {action.name}{pod}")
         self._expect(created(self._rim.stores.hook_runs, namespace, action.name))
 
     async def _delete_hook_run(self, action: act.DeleteHookRun) -> None:
@@ -280,7 +281,8 @@ class Execution:
         family.labels(gd, "success", self._grace, action).observe(asyncio.get_running_loop().time() - began)
 
     async def _patch_spec(self, action: act.PatchSpec) -> None:
-        patch: Json = {**action.patch, "metadata": {"resourceVersion": self._workload.resource_version}}
+        guard = {**(action.patch.get("metadata") or {}), "resourceVersion": self._workload.resource_version}
+        patch: Json = {**action.patch, "metadata": guard}
         answer = await self._client.merge_patch(GAME_DEPLOYMENTS, self._workload.namespace, self._workload.name, patch)
         self._expect_written(self._rim.stores.workloads, answer)
 

@@ -38,7 +38,7 @@ class Observed:
     """The workload and everything around it.
 
     ``pods`` are all pods of the namespace that carry our controller reference or that the selector matches,
-    terminating ones included.
+    terminating ones included. ``host_ip`` is the address of the operator's own node, "" when unknown.
     """
 
     workload: GameDeploymentView
@@ -47,6 +47,7 @@ class Observed:
     hook_runs: tuple[HookRunView, ...] = ()
     templates: Mapping[str, HookTemplateView] = field(default_factory=dict)
     node_costs: Mapping[str, str] = field(default_factory=dict)
+    host_ip: str = ""
 
 
 def _explain(error: ValidationError) -> str:

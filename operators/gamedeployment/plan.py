@@ -5,6 +5,7 @@ Pure and level-triggered: the same observation gives the same plan, and nothing 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from operators.api import keys
@@ -25,6 +26,7 @@ from operators.planning.actions import (
     Plan,
     RenumberRevision,
 )
+from operators.planning.canarysteps import Decision, StepHooks, decide
 from operators.planning.revisions import trim
 
 
@@ -40,28 +42,41 @@ def plan(observed: Observed, now: float) -> Plan:
     scene = arrange(observed, workload.spec, pods, now)
     if any(isinstance(a, RenumberRevision | CreateRevision) for a in scene.revisions.actions):
         # The new version is put on record before anything of it exists; the next pass goes on from there.
-        return Plan((*scene.revisions.actions, *ownership), status(scene, ()), wake_after=None)
+        steps = canary_steps(scene, ())
+        state = status(scene, (), steps.record)
+        return Plan((*scene.revisions.actions, *ownership), state, notes=steps.notes, wake_after=None)
     return _decide(scene, ownership)
 
 
 def _decide(scene: Scene, ownership: list[Action]) -> Plan:
     work = refresh(scene)
     scaling = scale(scene)
+    steps = canary_steps(scene, scaling.victims)
     update(scene, scaling.victims, work)
     retried = retry(scene)
     cleaned = clean(scene, scaling.victims, work.targets)
-    actions: list[Action] = [*ownership, *scaling.actions, *work.actions, *_unique(retried, cleaned)]
+    actions: list[Action] = [*ownership, *scaling.actions, *work.actions, *_unique(retried, cleaned), *steps.actions]
     actions += _marks(scene, actions)
     actions += _patch_spec(scene, retry_asked=_retry_flags(scene))
+    if steps.patch and not any(isinstance(a, PatchSpec) for a in actions):
+        actions.append(steps.patch)  # one patch of the spec a pass: each is guarded by the version it was planned on
     creates = any(isinstance(a, CreatePod) for a in actions)
     live = {scene.revisions.update, scene.revisions.current, *(p.revision for p in scene.observed.pods)}
-    live.add((scene.workload.status.get("canary") or {}).get("revision") or "")
+    live.add(scene.course.stable)
     if not creates:
         actions += trim(scene.observed.revisions, live, scene.spec.revision_history_limit)
-    blocked = (*work.blocked, *scaling.blocked, *_no_budget(scene))
-    wait = min([*work.waits, *_availability(scene)], default=None)
+    blocked = (*steps.blocked, *work.blocked, *scaling.blocked, *_no_budget(scene))
+    waits = [*work.waits, *_availability(scene), *([] if steps.wait is None else [steps.wait])]
     actions.sort(key=lambda a: a.stage)
-    return Plan(tuple(actions), status(scene, blocked), blocked, wake_after=wait)
+    state = status(scene, blocked, steps.record)
+    return Plan(tuple(actions), state, blocked, steps.notes, wake_after=min(waits, default=None))
+
+
+def canary_steps(scene: Scene, victims: Collection[str]) -> Decision:
+    """The canary's move in this pass; pods chosen to go do not count for its steps."""
+    runs = scene.runs.of_kind("canary")
+    hooks = StepHooks(runs, scene.observed.templates, scene.observed.host_ip)
+    return decide(scene.course, scene.tally(victims), hooks, scene.now, complete=scene.complete)
 
 
 def _marks(scene: Scene, actions: list[Action]) -> list[Action]:
@@ -111,7 +126,7 @@ def _patch_spec(scene: Scene, retry_asked: dict[str, Any]) -> list[Action]:
 
 
 def _no_budget(scene: Scene) -> tuple[Blocked, ...]:
-    if not scene.outdated or scene.budget.unavailable or scene.budget.surge or scene.spec.update_strategy.paused:
+    if not scene.outdated or scene.budget.unavailable or scene.budget.surge or scene.course.held:
         return ()
     if scene.spec.update_strategy.type in ("OnDelete", "HotPatchUpdate"):
         return ()

@@ -45,7 +45,7 @@ def scale(scene: Scene) -> Scaling:
 def _create(scene: Scene, wanted: Difference, indexes: range | None, result: Scaling) -> None:
     count = -wanted.total
     from_current = min(count, max(0, -wanted.old))
-    if scene.spec.update_strategy.paused and scene.outdated and not scene.updated:
+    if scene.spec.update_strategy.paused and not scene.course.active and scene.outdated and not scene.updated:
         from_current = count  # an unreleased version must not slip in through a scale-out (spec 7.2)
     pods = scene.observed.pods
     free = free_indexes(indexes, pods) if indexes is not None else None
@@ -57,7 +57,7 @@ def _create(scene: Scene, wanted: Difference, indexes: range | None, result: Sca
     seed = f"{scene.workload.uid}/{scene.workload.resource_version}/{newest}/{len(pods)}"
     ids = instance_ids(seed, {p.instance for p in pods} | {p.name.rsplit("-", 1)[-1] for p in pods})
     for number, instance in enumerate(sorted(next(ids) for _ in range(count))):
-        revision = scene.revisions.current if number < from_current else scene.revisions.update
+        revision = scene.revisions.current if number < from_current else scene.course.target
         template = scene.revisions.templates[revision]
         index = free[number] if free is not None else None
         gate = not scene.spec.disable_readiness_gate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from operators.api import keys
@@ -9,7 +10,8 @@ from operators.api.gamedeployment import GameDeploymentSpec
 from operators.gamedeployment.observed import GameDeploymentView, Observed
 from operators.planning import inplace
 from operators.planning.actions import Action, AdoptPod, DeletePod, ReleasePod
-from operators.planning.budgets import Budget, budget, kept_old
+from operators.planning.budgets import Budget, budget
+from operators.planning.canary import Course, Tally, Wanted, chart, read_memory
 from operators.planning.identity import instance_ids
 from operators.planning.podhooks import Hook, HookRuns
 from operators.planning.revisions import Revisions, resolve
@@ -22,8 +24,8 @@ KIND = "GameDeployment"
 class Scene:
     """Everything that scaling and updating decide on.
 
-    ``pods`` are the active pods we own; ``kept`` of them stay at the old version; ``progress`` says for each where
-    its in-place update stands.
+    ``pods`` are the active pods we own; ``progress`` says for each where its in-place update stands; ``course`` says
+    which revision they are brought to, how many are kept back, and whether any may be updated at all.
     """
 
     workload: GameDeploymentView
@@ -32,20 +34,30 @@ class Scene:
     pods: tuple[PodView, ...]
     revisions: Revisions
     runs: HookRuns
-    kept: int
+    course: Course
     budget: Budget
     progress: dict[str, inplace.Progress]
     now: float
 
     @property
+    def kept(self) -> int:
+        """Pods that stay at the old version."""
+        return self.course.kept
+
+    @property
     def outdated(self) -> list[PodView]:
-        """Pods that are not at the update revision."""
-        return [p for p in self.pods if p.revision != self.revisions.update]
+        """Pods that are not at the revision they are brought to."""
+        return [p for p in self.pods if p.revision != self.course.target]
 
     @property
     def updated(self) -> list[PodView]:
-        """Pods at the update revision."""
-        return [p for p in self.pods if p.revision == self.revisions.update]
+        """Pods at the revision they are brought to."""
+        return [p for p in self.pods if p.revision == self.course.target]
+
+    @property
+    def complete(self) -> bool:
+        """Every pod is at the update revision, and none is missing or too many."""
+        return len(self.pods) == self.spec.replicas and all(p.revision == self.revisions.update for p in self.pods)
 
     @property
     def pre_update_hook(self) -> tuple[str, Hook | None]:
@@ -64,6 +76,20 @@ class Scene:
         if holder.hook is None:
             return None
         return Hook(holder.hook.template_name, tuple((a.name, a.value) for a in holder.hook.args))
+
+    def tally(self, leaving: Collection[str]) -> Tally:
+        """The pods that stay, counted for the canary."""
+        pods = [p for p in self.pods if p.name not in leaving]
+        updated = [p for p in pods if p.revision == self.revisions.update]
+        return Tally(
+            replicas=self.spec.replicas,
+            outdated=len(pods) - len(updated),
+            updated=len(updated),
+            updated_ready=sum(self.update_ready(p) for p in updated),
+            ready=sum(p.ready for p in pods),
+            available=sum(p.available(self.now, self.spec.min_ready_seconds) for p in pods),
+            stable=sum(p.revision == self.course.stable for p in pods),
+        )
 
     def update_ready(self, pod: PodView) -> bool:
         """Available, its last in-place update complete, and its post hook passed (spec 2.7, decision 9)."""
@@ -110,13 +136,16 @@ def claim(observed: Observed, spec: GameDeploymentSpec) -> tuple[list[PodView], 
     return mine, actions
 
 
-def _kept(spec: GameDeploymentSpec, workload: GameDeploymentView, update: str) -> int:
-    """Pods kept at the old version by the partition, or by canary steps that have not run."""
+def _course(spec: GameDeploymentSpec, workload: GameDeploymentView, revisions: Revisions, mixed: bool) -> Course:  # noqa: FBT001
     strategy = spec.update_strategy
-    if strategy.canary is not None and strategy.canary.steps:
-        stable = (workload.status.get("canary") or {}).get("revision") or ""
-        return 0 if stable in ("", update) else spec.replicas
-    return kept_old(strategy.partition, spec.replicas)
+    return chart(
+        Wanted(strategy.canary, strategy.partition, strategy.paused, spec.replicas),
+        read_memory(workload.status, workload.annotations, paused=strategy.paused),
+        revisions.update,
+        revisions.current,
+        mixed=mixed,
+        known=revisions.templates,
+    )
 
 
 def arrange(observed: Observed, spec: GameDeploymentSpec, pods: list[PodView], now: float) -> Scene:
@@ -132,9 +161,12 @@ def arrange(observed: Observed, spec: GameDeploymentSpec, pods: list[PodView], n
         int(status.get("collisionCount") or 0),
     )
     strategy = spec.update_strategy
+    course = _course(spec, workload, revisions, any(p.revision != revisions.update for p in pods))
     limits = budget(strategy.max_unavailable, strategy.max_surge, spec.replicas)
-    if strategy.paused or strategy.type in ("OnDelete", "HotPatchUpdate"):
+    stopped = course.held and not course.begins
+    if stopped or strategy.type in ("OnDelete", "HotPatchUpdate"):
         limits = Budget(limits.unavailable, 0)
+    due = not stopped and sum(p.revision != course.target for p in pods) > course.kept
     policy = strategy.in_place_update_strategy.policy
     progress = {
         p.name: inplace.advance(
@@ -142,10 +174,9 @@ def arrange(observed: Observed, spec: GameDeploymentSpec, pods: list[PodView], n
             revisions.templates.get(p.revision),
             policy,
             now,
-            superseded=p.revision != revisions.update and not strategy.paused,
+            superseded=due and p.revision != course.target,
         )
         for p in pods
     }
     runs = HookRuns(r for r in observed.hook_runs if r.owner == OwnerView(KIND, workload.name, workload.uid))
-    kept = _kept(spec, workload, revisions.update)
-    return Scene(workload, spec, observed, tuple(pods), revisions, runs, kept, limits, progress, now)
+    return Scene(workload, spec, observed, tuple(pods), revisions, runs, course, limits, progress, now)

@@ -10,6 +10,7 @@ from operators.gamedeployment.observed import GameDeploymentView
 from operators.gamedeployment.scene import Scene
 from operators.planning import conditions
 from operators.planning.actions import Blocked
+from operators.planning.canary import Record
 from operators.planning.times import rfc3339
 from operators.planning.views import PodView
 
@@ -18,11 +19,6 @@ _HOOK_FIELDS = {
     "preinplace": "preInplaceHookCondition",
     "postinplace": "postInplaceHookCondition",
 }
-
-
-def complete(scene: Scene) -> bool:
-    """Every pod is at the update revision, and none is missing or too many."""
-    return not scene.outdated and len(scene.pods) == scene.spec.replicas
 
 
 def _hook_conditions(scene: Scene, kind: str) -> list[dict[str, Any]]:
@@ -46,18 +42,20 @@ def _available(scene: Scene, available: int, ready: int) -> dict[str, Any]:
 
 
 def _progressing(scene: Scene, blocked: Sequence[Blocked], ready: int) -> list[dict[str, Any]]:
-    total, updated = scene.spec.replicas, len(scene.updated)
-    due = max(0, total - scene.kept)
-    settled = updated >= due and len(scene.pods) == total and ready == total and not blocked
+    total, updated = scene.spec.replicas, len(_updated(scene))
+    due, back = max(0, total - scene.kept), scene.course.rolling_back
+    whole = len(scene.pods) == total and ready == total
+    settled = whole and (not scene.outdated if back else updated >= due and not blocked)
     text = f"{updated} of {total} pods are at revision {scene.revisions.update}, {ready} are ready"
-    if scene.kept and scene.outdated:
+    if scene.kept and scene.outdated and not back:
         text += f"; {min(scene.kept, len(scene.outdated))} are kept at the old version by the partition"
     waiting = [b for b in blocked if b.waiting]
     if waiting:
         text += ". " + waiting[0].message + (f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else "")
     generation = scene.workload.generation
-    done = settled and not scene.outdated
+    done = settled and not scene.outdated and not back
     reason = waiting[0].reason if waiting else ("PartitionReached" if settled and not done else "RollingOut")
+    reason = "CanaryRolledBack" if back else reason
     return [
         conditions.condition("Progressing", not settled, "Settled" if done else reason, text, generation),
         conditions.condition("Complete", done, "AllPodsUpdated" if done else "InProgress", text, generation),
@@ -82,28 +80,29 @@ def _troubled(pods: Sequence[PodView]) -> list[Blocked]:
     ]
 
 
-def status(scene: Scene, blocked: Sequence[Blocked]) -> dict[str, Any]:
-    """The whole status of a readable workload."""
+def _updated(scene: Scene) -> list[PodView]:
+    """Pods at the update revision, whichever way they are going."""
+    return [p for p in scene.pods if p.revision == scene.revisions.update]
+
+
+def status(scene: Scene, blocked: Sequence[Blocked], record: Record) -> dict[str, Any]:
+    """The whole status of a readable workload; ``record`` is what is remembered of the rollout."""
     pods, now, old = scene.pods, scene.now, scene.workload.status
     ready = [p for p in pods if p.ready]
     available = sum(p.available(now, scene.spec.min_ready_seconds) for p in pods)
     all_blocked = [*blocked, *_troubled(pods)]
-    finished = complete(scene)
-    stable = (old.get("canary") or {}).get("revision") or ""
-    if finished or not stable:
-        stable = scene.revisions.update if finished else scene.revisions.current
+    updated = _updated(scene)
     result: dict[str, Any] = {
         "observedGeneration": scene.workload.generation,
         "replicas": len(pods),
         "readyReplicas": len(ready),
         "availableReplicas": available,
-        "updatedReplicas": len(scene.updated),
-        "updatedReadyReplicas": sum(p.ready for p in scene.updated),
-        "currentRevision": scene.revisions.update if finished else scene.revisions.current,
-        "updateRevision": scene.revisions.update,
+        "updatedReplicas": len(updated),
+        "updatedReadyReplicas": sum(p.ready for p in updated),
+        "currentRevision": scene.revisions.update if scene.complete else scene.revisions.current,
         "collisionCount": scene.revisions.collisions,
         "labelSelector": scene.spec.selector.to_string(),
-        "canary": {**(old.get("canary") or {}), "revision": stable},
+        **record.fields(old),
     }
     for kind, field in _HOOK_FIELDS.items():
         result[field] = _hook_conditions(scene, kind)

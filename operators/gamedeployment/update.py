@@ -78,8 +78,9 @@ def update(scene: Scene, victims: Mapping[str, PodView], result: Updating) -> No
     outdated = [p for p in scene.outdated if p.name not in victims]
     if not outdated:
         return
-    if strategy.paused:
-        result.blocked.append(Blocked("Paused", f"updateStrategy.paused: {len(outdated)} pods are not updated"))
+    if scene.course.held:
+        if scene.course.memory.user_paused and not scene.course.active:
+            result.blocked.append(Blocked("Paused", f"updateStrategy.paused: {len(outdated)} pods are not updated"))
         return
     if strategy.type == "HotPatchUpdate":
         text = "updateStrategy.type HotPatchUpdate needs a patched kubelet and is not enabled; nothing is updated"
@@ -92,9 +93,6 @@ def update(scene: Scene, victims: Mapping[str, PodView], result: Updating) -> No
     asked = {p.name for p in outdated if scene.runs.of(cast("PodHook", kind), p)}
     outdated.sort(key=lambda p: (p.name not in asked, expendable(p)))
     candidates = outdated[: max(0, len(scene.outdated) - scene.kept)]
-    if strategy.canary and strategy.canary.steps and scene.kept:
-        text = f"canary steps hold {scene.kept} pods at revision {scene.revisions.current}"
-        result.blocked.append(Blocked("CanaryHeld", text))
     result.targets.update({p.name: p for p in candidates})
     _walk(scene, victims, candidates, asked, result)
 
@@ -128,7 +126,7 @@ def _walk(
 def _update_one(scene: Scene, pod: PodView, result: Updating, *, may_ask: bool) -> int:
     """Update one pod if its hook allows; the number of hooks newly opened."""
     in_place = scene.spec.update_strategy.type == "InplaceUpdate"
-    old, new = scene.revisions.templates.get(pod.revision), scene.revisions.templates[scene.revisions.update]
+    old, new = scene.revisions.templates.get(pod.revision), scene.revisions.templates[scene.course.target]
     path = inplace.ineligible_path(old, new) if in_place else None
     if path is not None and scene.spec.update_strategy.in_place_update_strategy.on_ineligible == "Block":
         text = f"pod {pod.name} cannot be updated in place: {path} changed; only images, labels and annotations can"
@@ -155,7 +153,7 @@ def _update_one(scene: Scene, pod: PodView, result: Updating, *, may_ask: bool) 
             details.grace_period_seconds, details.policy, post_hook=scene.hook("postinplace") is not None
         )
         _drop_refresh(pod, result)
-        result.actions.append(inplace.begin(pod, old, new, scene.revisions.update, settings, scene.now))
+        result.actions.append(inplace.begin(pod, old, new, scene.course.target, settings, scene.now))
     else:
         result.actions.append(DeletePod(pod.name, pod.uid, "rollingUpdate"))
     return 0

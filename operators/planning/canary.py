@@ -234,7 +234,6 @@ class Tally:
     """
 
     replicas: int
-    total: int
     outdated: int
     updated: int
     updated_ready: int

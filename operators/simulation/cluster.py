@@ -15,8 +15,8 @@ from operators.api import keys
 from operators.gamedeployment.observed import Observed, gamedeployment_view
 from operators.gamedeployment.plan import plan
 from operators.planning import actions as act
-from operators.planning.times import rfc3339
 from operators.planning.revisions import revision_data
+from operators.planning.times import rfc3339
 from operators.planning.views import hookrun_view, hooktemplate_view, pod_view, revision_view
 
 Json = dict[str, Any]
@@ -156,7 +156,11 @@ class SimulatedCluster:
         self._touch(self.pods[action.name])
 
     def _patchspec(self, action: act.PatchSpec) -> None:
-        self.patch_spec(json.loads(json.dumps(dict(action.patch)))["spec"])
+        patch = json.loads(json.dumps(dict(action.patch)))
+        _merge(self.workload["metadata"], patch.get("metadata", {}))
+        if "spec" in patch:
+            self.patch_spec(patch["spec"])
+        self._touch(self.workload)
 
     # ---- kubelets, hooks, time
 
