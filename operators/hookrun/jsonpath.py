@@ -1,7 +1,7 @@
 """Values out of a JSON answer, in the dialect of kubectl (spec/hooks.md 5.1), on jsonpath-ng.
 
 ``{$.a.b}``, ``{.a.b}`` and the white paper's ``${.a.b}`` are the same. Text around the braces is kept, ``{"text"}`` is
-text, and ``{range .list[*]}...{end}`` repeats what it encloses.
+text, and ``{range .list[*]}...{end}`` repeats what it encloses. The work is bounded: no path can hold up the operator.
 """
 
 from __future__ import annotations
@@ -13,33 +13,24 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from jsonpath_ng.exceptions import JSONPathError
-from jsonpath_ng.ext import parse as parse_path
+from operators.hookrun.jsonsteps import JsonPathError, steps_of
+
+__all__ = ["JsonPathError", "extract", "render"]
 
 _GROUP = re.compile(r"""\{((?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*)\}""")
-_ESCAPED = re.compile(r"\.((?:[^.\[\]\\]|\\.)*\\\.(?:[^.\[\]\\]|\\.)*)")
-_MAX_OUTPUT = 1 << 20
+_MAX_OUTPUT, _MAX_WORK = 1 << 20, 20_000
 
 
-class JsonPathError(ValueError):
-    """The path cannot be read, or leads nowhere."""
+def extract(template: str, body: Any) -> str:
+    """Apply a path template to an answer.
 
-
-def _standard(path: str) -> str:
-    """The standard spelling of kubectl's: a root, and bracket quotes for keys with escaped dots."""
-    path = _ESCAPED.sub(lambda m: "['" + m.group(1).replace("\\.", ".") + "']", path.strip())
-    path = path.removeprefix("$").removeprefix("@")
-    if path in ("", "."):
-        return "$"
-    return "$" + path if path[0] in ".[" else "$." + path
-
-
-@lru_cache(maxsize=1024)
-def _compile(path: str) -> Any:
+    Raises:
+        JsonPathError: the path cannot be read, a key is not found, or there is too much to look at.
+    """
     try:
-        return parse_path(_standard(path))
-    except (JSONPathError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise JsonPathError(f"jsonPath {path!r} cannot be read: {error}") from error
+        return _Extraction().apply(_parts(template), body)
+    except RecursionError as error:
+        raise JsonPathError("jsonPath: nested too deeply") from error
 
 
 def render(value: Any) -> str:
@@ -57,61 +48,86 @@ def render(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def _find(path: str, body: Any) -> list[Any]:
-    try:
-        found = [match.value for match in _compile(path).find(body)]
-    except (JSONPathError, TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
-        raise JsonPathError(f"jsonPath {path!r} cannot be applied: {error}") from error
-    if not found and not re.search(r"[?*:]|\.\.", path):  # a filter or a wildcard may well find nothing
-        key = re.split(r"[.\[]", path)[-1].strip("]'\" ")
-        raise JsonPathError(f"Could not find JsonPath in body: {key} is not found")
-    return found
+class _Extraction:
+    """One application of a template; counts what it does."""
+
+    def __init__(self) -> None:
+        self._work = self._size = 0
+
+    def _spend(self, work: int) -> None:
+        self._work += work
+        if self._work > _MAX_WORK:
+            raise JsonPathError("jsonPath: the answer has too many elements to look at")
+
+    def _text(self, text: str) -> str:
+        self._size += len(text)
+        if self._size > _MAX_OUTPUT:
+            raise JsonPathError("jsonPath: the outcome is too large")
+        return text
+
+    def _find(self, path: str, body: Any) -> list[Any]:
+        values = [body]
+        for step in steps_of(path):
+            found = [inner for value in values for inner in step.find(value, self._spend)]
+            if values and not found and step.key:
+                raise JsonPathError(f"Could not find JsonPath in body: {step.key} is not found")
+            values = found
+        return values
+
+    def apply(self, parts: Sequence[tuple[str, str]], body: Any) -> str:
+        """The text that the parts of a template give."""
+        done, at = [], 0
+        while at < len(parts):
+            kind, text = parts[at]
+            if kind == "text":
+                done.append(self._text(text))
+            elif kind == "path":
+                done.append(self._text(" ".join(map(render, self._find(text, body)))))
+            elif kind == "range":
+                closing = _closing(parts, at)
+                inside = parts[at + 1 : closing]
+                for item in self._find(text, body):
+                    self._spend(1)
+                    done.append(self.apply(inside, item))
+                at = closing
+            else:
+                raise JsonPathError("jsonPath: {end} without {range}")
+            at += 1
+        return "".join(done)
 
 
-def _parts(template: str) -> list[tuple[str, str]]:
+@lru_cache(maxsize=1024)
+def _parts(template: str) -> tuple[tuple[str, str], ...]:
     """The template as (kind, text): literal text, path, ``range`` or ``end``."""
+    template = template.removeprefix("$") if template.startswith("${") else template
     parts: list[tuple[str, str]] = []
     end = 0
     for match in _GROUP.finditer(template):
-        parts.append(("text", template[end : match.start()]))
-        inside = match.group(1).strip()
+        parts += [_literal(template[end : match.start()]), _part(match.group(1).strip())]
         end = match.end()
-        if inside[:1] in ("'", '"'):
-            try:
-                parts.append(("text", str(ast.literal_eval(inside))))
-            except (SyntaxError, ValueError) as error:
-                raise JsonPathError(f"jsonPath: {inside} is not a quoted text") from error
-        elif inside == "end":
-            parts.append(("end", ""))
-        elif inside.startswith("range "):
-            parts.append(("range", inside[6:]))
-        else:
-            parts.append(("path", inside))
-    parts.append(("text", template[end:]))
-    if any(kind == "text" and "{" in text for kind, text in parts[-1:]):
+    parts.append(_literal(template[end:]))
+    if sum(any(step.deep for step in steps_of(text)) for kind, text in parts if kind in ("path", "range")) > 1:
+        raise JsonPathError("jsonPath: .. may be used once only")
+    return tuple(parts)
+
+
+def _literal(text: str) -> tuple[str, str]:
+    if "{" in text:
         raise JsonPathError("jsonPath: a { is not closed")
-    return parts
+    return "text", text
 
 
-def _apply(parts: Sequence[tuple[str, str]], body: Any) -> str:
-    done, at = "", 0
-    while at < len(parts):
-        kind, text = parts[at]
-        if kind == "text":
-            done += text
-        elif kind == "path":
-            done += " ".join(map(render, _find(text, body)))
-        elif kind == "range":
-            closing = _closing(parts, at)
-            for item in _find(text, body):
-                done += _apply(parts[at + 1 : closing], item)
-                if len(done) > _MAX_OUTPUT:
-                    raise JsonPathError("jsonPath: the outcome is too large")
-            at = closing
-        else:
-            raise JsonPathError("jsonPath: {end} without {range}")
-        at += 1
-    return done
+def _part(inside: str) -> tuple[str, str]:
+    if inside[:1] in ("'", '"'):
+        try:
+            return "text", str(ast.literal_eval(inside))
+        except (SyntaxError, ValueError) as error:
+            raise JsonPathError(f"jsonPath: {inside} is not a quoted text") from error
+    if inside == "end":
+        return "end", ""
+    if inside.startswith("range "):
+        return "range", inside[6:]
+    return "path", inside
 
 
 def _closing(parts: Sequence[tuple[str, str]], opening: int) -> int:
@@ -121,12 +137,3 @@ def _closing(parts: Sequence[tuple[str, str]], opening: int) -> int:
         if not depth:
             return at
     raise JsonPathError("jsonPath: {range} without {end}")
-
-
-def extract(template: str, body: Any) -> str:
-    """Apply a path template to an answer.
-
-    Raises:
-        JsonPathError: the path cannot be read, or a key is not found.
-    """
-    return _apply(_parts(template.removeprefix("$") if template.startswith("${") else template), body)

@@ -8,6 +8,7 @@ hooks. Here the pattern becomes a set of states that is moved along the text, as
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,7 @@ from re import _parser as reader  # type: ignore[attr-defined]  # private, but t
 from typing import Any
 
 _MAX_STATES, _MAX_TEXT = 400, 1024
+_NAMED_CLASS = re.compile(r"\[:\^?[a-z]+:\]")
 _WORD = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _SETS = {
     c.CATEGORY_DIGIT: (frozenset("0123456789"), True),
@@ -65,8 +67,12 @@ class Pattern:
     def __init__(self, text: str) -> None:
         if len(text) > _MAX_TEXT:
             raise RegexError(f"longer than {_MAX_TEXT} characters")
+        if _NAMED_CLASS.search(text):
+            raise RegexError("classes like [:alpha:] are not supported, write a-zA-Z")
         try:
-            tree = reader.parse(text)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # of [[ and the like, which mean here what they say
+                tree = reader.parse(text)
         except (re.error, RecursionError, OverflowError, ValueError) as error:
             raise RegexError(f"cannot be read: {error}") from error
         flags = tree.state.flags

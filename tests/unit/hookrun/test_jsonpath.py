@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 import pytest
 
 from operators.hookrun.jsonpath import JsonPathError, extract
@@ -49,19 +52,77 @@ BODY = {
         ('{range .l[*]}{.x}:{.v}{"\\n"}{end}', "y:1\nz:2\nw:3\n"),
         ("age={.result.age};", "age=18;"),
         ("$.result", "$.result"),
+        ("{}", None),
+        ("{.l[*]['x','v']}", "y 1 z 2 w 3"),
+        ("{.l[1:]['x']}", "z w"),
+        ('{.result["name"]}', "Tom"),
+        ("{.l[?(@.v)].x}", "y z w"),
+        ("{.l[?(@['v'] != 2)].x}", "y w"),
+        ("{.l[?(@.none == null)].x}", ""),
+        ("{range .l[*]}{$.v}{end}", "123"),
+        ('{"{"}{.n}{"}"}', "{1234567}"),
+        ("{..l[?(@.x == 'w')].v}", "3"),
+        ("{.e[*].x}", ""),
     ],
 )
 def test_paths(path: str, text: str) -> None:
-    assert extract(path, BODY) == text
+    assert extract(path, BODY) == (json.dumps(BODY, separators=(",", ":")) if text is None else text)
 
 
-@pytest.mark.parametrize("path", ["{.missing}", "{.result.missing}", "{.l[9]}"])
+@pytest.mark.parametrize(
+    "path", ["{.missing}", "{.result.missing}", "{.l[9]}", "{.l[*].missing}", "{.n.x}", "{..missing}"]
+)
 def test_hook_87_missing_keys(path: str) -> None:
     with pytest.raises(JsonPathError, match=r"Could not find JsonPath in body: .* is not found"):
         extract(path, BODY)
 
 
-@pytest.mark.parametrize("path", ["{", "{.a", "{range .l[*]}{.x}", "{.x}{end}", "{.l[}", "{.l[?(}"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "{",
+        "{.a",
+        "{range .l[*]}{.x}",
+        "{.x}{end}",
+        "{.l[}",
+        "{.l[?(}",
+        "{.l[?(@.x =~ 'y')]}",
+        "{.l.`len`}",
+        "{.x * 9}",
+        "{..x..x}",
+        "{..x}{..x}",
+        "{.l[0:1:0]}",
+        "{.l[?(@.x == y)]}",
+        "{..}",
+    ],
+)
 def test_paths_that_cannot_be_read(path: str) -> None:
     with pytest.raises(JsonPathError):
-        extract(path, {"x": 1, "l": []})
+        extract(path, {"x": 1, "l": [{"x": "y"}]})
+
+
+DEEP: dict[str, object] = {}
+for _ in range(900):
+    DEEP = {"a": DEEP, "b": [DEEP]} if len(str(DEEP)) < 1000 else {"a": DEEP}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("{[*]}", [0] * 500_000),
+        ("{..a}", {"a": [[0] * 1000] * 500}),
+        ("{" + "[0,0]" * 60 + "}", None),
+        ("{" + "['a','a']" * 100 + "}", DEEP),
+        ("{range ..*}{.*.*.*}{end}", DEEP),
+        ("{.a}" * 250, {"a": "x" * 10_000}),
+    ],
+)
+def test_work_and_outcome_are_bounded(path: str, body: object) -> None:
+    if body is None:
+        body = 0
+        for _ in range(60):
+            body = [body]
+    began = time.process_time()
+    with pytest.raises(JsonPathError, match=r"too (many|large|deep)"):
+        extract(path, body)
+    assert time.process_time() - began < 1.0
