@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from operators.api.base import SpecModel
+from operators.api.base import Count, SpecModel
 from operators.api.durations import PATTERN
 
 Duration = Annotated[str, Field(max_length=64, json_schema_extra={"pattern": PATTERN})]
@@ -16,8 +16,12 @@ Condition = Annotated[str, Field(max_length=4096)]
 class Argument(SpecModel):
     """An argument; without a value it must be given when a HookRun is made."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253, description="Name, used as {{ args.<name> }}.")]
-    value: Annotated[str | None, Field(max_length=4096, description="Default value.")] = None
+    name: Annotated[
+        str, Field(min_length=1, max_length=253, description="Name, used as {{ args.<name> }}, brackets included.")
+    ]
+    value: Annotated[
+        str | None, Field(max_length=4096, description="Default value; absent: the workload has to give one.")
+    ] = None
 
 
 class Header(SpecModel):
@@ -28,19 +32,41 @@ class Header(SpecModel):
 
 
 class WebProvider(SpecModel):
-    """Asks an HTTP endpoint that answers JSON."""
+    """Asks an HTTP endpoint that answers JSON, by GET."""
 
-    url: Annotated[str, Field(min_length=1, max_length=4096, description="Address; may hold {{ args.<name> }}.")]
+    url: Annotated[
+        str,
+        Field(min_length=1, max_length=4096, description="Address, http or https; may hold {{ args.<name> }}."),
+    ]
     headers: Annotated[tuple[Header, ...], Field(max_length=64, description="Request headers.")] = ()
-    timeout_seconds: Annotated[int, Field(description="Seconds for the whole exchange; 10 when absent or 0.")] = 10
-    json_path: Annotated[str, Field(min_length=1, max_length=1024, description="Which part of the answer, {$.result}.")]
+    timeout_seconds: Annotated[
+        int, Field(le=2_147_483_647, description="Seconds for the whole exchange; 10 when absent or not positive.")
+    ] = 10
+    json_path: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=1024,
+            description="Which part of the JSON answer becomes the result, a text: {$.result} or ${.result}.",
+        ),
+    ]
 
 
 class PrometheusProvider(SpecModel):
-    """Asks Prometheus."""
+    """Asks Prometheus by an instant query."""
 
-    address: Annotated[str, Field(min_length=1, max_length=2048, description="Base URL of the Prometheus server.")]
-    query: Annotated[str, Field(min_length=1, max_length=8192, description="PromQL; may hold {{ args.<name> }}.")]
+    address: Annotated[
+        str, Field(min_length=1, max_length=2048, description="Base URL of the Prometheus server, http or https.")
+    ]
+    query: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=8192,
+            description="PromQL; may hold {{ args.<name> }}. A vector becomes a list of numbers, a scalar a number, a "
+            "string a text.",
+        ),
+    ]
 
 
 class KubernetesField(SpecModel):
@@ -56,54 +82,89 @@ class KubernetesField(SpecModel):
 
 
 class KubernetesProvider(SpecModel):
-    """Reads or writes annotations of the pod (or of the workload named by Group, Version and Kind arguments)."""
+    """Reads or writes annotations of the pod, or of the workload that arguments Group, Version and Kind name."""
 
-    function: Annotated[Literal["get", "patch"], Field(description="Compare (get) or write (patch).")]
-    fields: Annotated[
-        tuple[KubernetesField, ...], Field(min_length=1, max_length=64, description="The annotations.", alias="fields")
+    function: Annotated[
+        Literal["get", "patch"],
+        Field(description="Compare all annotations with their values (get), or write them (patch)."),
     ]
+    fields: Annotated[tuple[KubernetesField, ...], Field(min_length=1, max_length=32, description="The annotations.")]
 
 
 class Provider(SpecModel):
     """Where a metric is measured: exactly one of web, prometheus and kubernetes."""
 
-    web: Annotated[WebProvider | None, Field(description="An HTTP endpoint.")] = None
+    web: Annotated[WebProvider | None, Field(description="An HTTP endpoint that answers JSON.")] = None
     prometheus: Annotated[PrometheusProvider | None, Field(description="A Prometheus query.")] = None
-    kubernetes: Annotated[KubernetesProvider | None, Field(description="Annotations of an object.")] = None
+    kubernetes: Annotated[
+        KubernetesProvider | None,
+        Field(description="Annotations of the pod, or of a GameDeployment or GameStatefulSet."),
+    ] = None
 
 
 class Metric(SpecModel):
     """One check of a hook."""
 
+    empty_is_absent: ClassVar[frozenset[str]] = frozenset({"interval", "initialDelay", "onCountExhausted"})
+
     name: Annotated[str, Field(min_length=1, max_length=253, description="Name, unique in the template.")]
-    interval: Annotated[Duration | None, Field(description="Time between two measurements, like 5s.")] = None
-    initial_delay: Annotated[Duration | None, Field(description="Time before the first measurement.")] = None
+    interval: Annotated[
+        Duration | None,
+        Field(description="Time between two measurements, like 5s or 1h30m, at least 1s; needed when count is over 1."),
+    ] = None
+    initial_delay: Annotated[
+        Duration | None, Field(description="Time before the first measurement, like 5s or 1h30m.")
+    ] = None
     count: Annotated[
-        int, Field(ge=0, description="Measurements to take; 0: one, or without end when an interval is set.")
+        Count, Field(description="Measurements to take; 0: one, or without end when an interval is set.")
     ] = 0
-    success_condition: Annotated[Condition | None, Field(description="Expression that must be true.")] = None
-    failure_condition: Annotated[Condition | None, Field(description="Expression that must not be true.")] = None
-    failure_limit: Annotated[int | None, Field(ge=0, description="Failures tolerated; absent: any number.")] = None
-    successful_limit: Annotated[int, Field(ge=0, description="Successes that end the metric well; 0: off.")] = 0
-    inconclusive_limit: Annotated[int, Field(ge=0, description="Inconclusive results tolerated.")] = 0
+    success_condition: Annotated[
+        Condition | None, Field(description='Expression that must be true, like asInt(result) == 1 or "0 in result".')
+    ] = None
+    failure_condition: Annotated[
+        Condition | None,
+        Field(description="Expression that must not be true; when both are given and neither holds: inconclusive."),
+    ] = None
+    failure_limit: Annotated[
+        Count | None,
+        Field(description="Failures tolerated: one more fails the metric; absent: any number; 0: none."),
+    ] = None
+    successful_limit: Annotated[Count, Field(description="Successes that end the metric well; 0: off.")] = 0
+    inconclusive_limit: Annotated[
+        Count, Field(description="Inconclusive results tolerated: one more ends the metric Inconclusive.")
+    ] = 0
     consecutive_error_limit: Annotated[
-        int | None, Field(ge=0, description="Errors in a row that end the metric; absent: any number.")
+        Count | None, Field(description="Errors in a row that end the metric with Error; absent: any number.")
     ] = None
     consecutive_successful_limit: Annotated[
-        int | None, Field(ge=1, description="Successes in a row that end the metric well.")
+        int | None,
+        Field(ge=1, le=2_147_483_647, description="Successes in a row that end the metric well; absent: off."),
     ] = None
     on_count_exhausted: Annotated[
         Literal["Successful", "Failed"],
-        Field(description="Result when count runs out undecided; Failed keeps the pod, and suits canary steps."),
+        Field(
+            description="Result when count runs out undecided: Successful lets the pod go, Failed keeps it, and suits "
+            "canary steps."
+        ),
     ] = "Successful"
-    provider: Annotated[Provider, Field(description="Where to measure.")]
+    provider: Annotated[Provider, Field(description="Where to measure: exactly one of web, prometheus, kubernetes.")]
 
 
 class HookTemplateSpec(SpecModel):
     """A recipe for HookRuns."""
 
-    metrics: Annotated[tuple[Metric, ...], Field(min_length=1, max_length=64, description="The checks.")]
-    args: Annotated[tuple[Argument, ...], Field(max_length=128, description="Arguments of the checks.")] = ()
+    empty_is_absent: ClassVar[frozenset[str]] = frozenset({"policy"})
+
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1, max_length=32, description="The checks.")]
+    args: Annotated[
+        tuple[Argument, ...],
+        Field(
+            max_length=128,
+            description="Arguments of the checks. PodName, PodNamespace, PodIP, HostIP, PodContainer[i] and "
+            "ModifiedContainer[i] of pod hooks come by themselves.",
+        ),
+    ] = ()
     policy: Annotated[
-        Literal["Parallel", "Ordered"], Field(description="All metrics at once, or one after the other.")
+        Literal["Parallel", "Ordered"],
+        Field(description="Measure all metrics at once (Parallel), or each after the end of the one before (Ordered)."),
     ] = "Parallel"

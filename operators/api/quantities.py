@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-_PERCENT = re.compile(r"(\d{1,3})%\Z")
+_PERCENT = re.compile(r"([0-9]{1,3})%\Z")
 
 
 def parse_int_or_percent(value: Any) -> int | str:

@@ -15,7 +15,10 @@ class Requirement(SpecModel):
 
     key: Annotated[str, Field(min_length=1, max_length=317, description="Label the condition is about.")]
     operator: Annotated[
-        Literal["In", "NotIn", "Exists", "DoesNotExist"], Field(description="How the label is compared.")
+        Literal["In", "NotIn", "Exists", "DoesNotExist"],
+        Field(
+            description="Whether the label's value is one of values, or none of them, or the label is there, or not."
+        ),
     ]
     values: Annotated[
         tuple[Annotated[str, Field(max_length=63)], ...],

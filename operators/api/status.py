@@ -34,7 +34,9 @@ class PodHookCondition(SpecModel):
 
     pod_name: Annotated[str, Field(description="The pod.")]
     start_time: Annotated[Time | None, Field(description="Since when.")] = None
-    phase: Annotated[str, Field(description="Phase of the HookRun.")] = ""
+    phase: Annotated[
+        str, Field(description="Phase of its HookRun: Pending, Running, Successful, Failed, Error or Inconclusive.")
+    ] = ""
 
 
 class CanaryStatus(SpecModel):
@@ -48,19 +50,31 @@ class CanaryStatus(SpecModel):
 class WorkloadStatus(SpecModel):
     """What a workload is."""
 
-    observed_generation: Annotated[int, Field(description="Generation the status speaks of.")] = 0
+    observed_generation: Annotated[int, Field(description="Generation of the spec that the status speaks of.")] = 0
     replicas: Annotated[int, Field(description="Pods that exist, those waiting for a hook included.")] = 0
     ready_replicas: Annotated[int, Field(description="Pods that are ready.")] = 0
     available_replicas: Annotated[int, Field(description="Pods ready for minReadySeconds.")] = 0
     updated_replicas: Annotated[int, Field(description="Pods at the update revision.")] = 0
     updated_ready_replicas: Annotated[int, Field(description="Ready pods at the update revision.")] = 0
-    current_revision: Annotated[str, Field(description="Revision of the pods that are kept.")] = ""
-    update_revision: Annotated[str, Field(description="Revision that pods are updated to.")] = ""
+    current_revision: Annotated[
+        str, Field(description="ControllerRevision of the pods that are kept at the old version.")
+    ] = ""
+    update_revision: Annotated[str, Field(description="ControllerRevision that pods are updated to.")] = ""
     collision_count: Annotated[int, Field(description="Hash collisions of revision names.")] = 0
-    conditions: Annotated[tuple[Condition, ...], Field(description="Conditions.")] = ()
-    pause_conditions: Annotated[tuple[PauseCondition, ...], Field(description="Why the controller paused.")] = ()
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            description="Progressing, Complete, Available, and Blocked: what needs a person, naming pod, rule and "
+            "numbers."
+        ),
+    ] = ()
+    pause_conditions: Annotated[
+        tuple[PauseCondition, ...], Field(description="Why the controller paused; empty under a pause by the user.")
+    ] = ()
     label_selector: Annotated[str, Field(description="The selector in string form, for autoscalers.")] = ""
-    current_step_index: Annotated[int | None, Field(description="Canary step being executed.")] = None
+    current_step_index: Annotated[
+        int | None, Field(description="Canary step being taken, from 0; the number of steps when all are done.")
+    ] = None
     current_step_hash: Annotated[str, Field(description="Hash of the canary steps.")] = ""
     canary: Annotated[CanaryStatus, Field(description="State of the canary.")] = CanaryStatus()
     pre_delete_hook_condition: Annotated[

@@ -1,0 +1,72 @@
+"""What the specs of both workloads have in common (spec/gamedeployment.md 1.2, spec/gamestatefulset.md 1.1)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from operators.api.base import Count, SpecModel
+from operators.api.podtemplate import PodTemplate
+from operators.api.quantities import IntOrPercent
+from operators.api.selectors import LabelSelector
+from operators.api.strategies import PodHook
+
+
+class ScaleStrategy(SpecModel):
+    """Details of scaling."""
+
+    pods_to_delete: Annotated[
+        tuple[Annotated[str, Field(max_length=253)], ...],
+        Field(
+            description="Names of pods to delete first; cleaned from the list once they are gone. With unchanged "
+            "replicas they are replaced."
+        ),
+    ] = ()
+    create_batch: Annotated[
+        IntOrPercent,
+        Field(
+            description="Pods created at a time when the workload is first created, as a number or a percentage of "
+            "replicas, rounded up; the next ones follow when those are ready."
+        ),
+    ] = "100%"
+
+
+class WorkloadSpec(SpecModel):
+    """What both kinds of workload say about their pods."""
+
+    replicas: Annotated[Count, Field(description="Desired number of pods.")] = 1
+    selector: Annotated[
+        LabelSelector,
+        Field(description="Which pods belong to this workload: it matches the labels of template, and never changes."),
+    ]
+    template: Annotated[PodTemplate, Field(description="The pod to run; a change of it starts a rollout.")]
+    scale_strategy: Annotated[ScaleStrategy, Field(description="Details of scaling.")] = ScaleStrategy()
+    pre_delete_update_strategy: Annotated[
+        PodHook,
+        Field(
+            description="Check before the controller deletes a pod, in scaling in and in rolling updates. It guards "
+            "in-place updates too when preInplaceUpdateStrategy has no hook. A pod deleted by hand is not checked."
+        ),
+    ] = PodHook()
+    pre_inplace_update_strategy: Annotated[
+        PodHook, Field(description="Check before a pod is updated in place; while it runs or fails the pod stays.")
+    ] = PodHook()
+    post_inplace_update_strategy: Annotated[
+        PodHook,
+        Field(
+            description="Check after the new containers of a pod are ready; until it succeeds the pod counts as "
+            "unavailable for the rollout."
+        ),
+    ] = PodHook()
+    revision_history_limit: Annotated[Count, Field(description="Number of unused ControllerRevisions to keep.")] = 10
+    min_ready_seconds: Annotated[
+        Count, Field(description="Seconds a pod must be ready before it counts as available.")
+    ] = 0
+    disable_readiness_gate: Annotated[
+        bool,
+        Field(
+            description="Do not add the readiness gate InPlaceUpdateReady to new pods. Cannot change while the update "
+            "type is InplaceUpdate."
+        ),
+    ] = False
