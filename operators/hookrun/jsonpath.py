@@ -15,7 +15,7 @@ from typing import Any
 
 from operators.hookrun.jsonsteps import JsonPathError, steps_of
 
-__all__ = ["JsonPathError", "extract", "render"]
+__all__ = ["JsonPathError", "check", "extract", "render"]
 
 _GROUP = re.compile(r"""\{((?:[^{}"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*)\}""")
 _MAX_OUTPUT, _MAX_WORK = 1 << 20, 20_000
@@ -31,6 +31,22 @@ def extract(template: str, body: Any) -> str:
         return _Extraction().apply(_parts(template), body)
     except RecursionError as error:
         raise JsonPathError("jsonPath: nested too deeply") from error
+
+
+def check(template: str) -> None:
+    """Read a path template without an answer to apply it to.
+
+    Raises:
+        JsonPathError: it cannot be read.
+    """
+    parts = _parts(template)
+    depth = 0
+    for at, (kind, _) in enumerate(parts):
+        depth += {"range": 1, "end": -1}.get(kind, 0)
+        if depth < 0:
+            raise JsonPathError("jsonPath: {end} without {range}")
+        if kind == "range":
+            _closing(parts, at)
 
 
 def render(value: Any) -> str:

@@ -25,6 +25,11 @@ class Merged:
     dropped: tuple[str, ...]
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a controller gives this argument by itself, declared or not."""
+    return _BUILT_IN.match(name) is not None
+
+
 def merge_arguments(template_args: Sequence[tuple[str, str | None]], supplied: Sequence[tuple[str, str]]) -> Merged:
     """Fill the declared arguments; built-in ones are added undeclared, others are dropped. Later entries win.
 
@@ -34,7 +39,7 @@ def merge_arguments(template_args: Sequence[tuple[str, str | None]], supplied: S
     values: dict[str, str | None] = dict(template_args)
     dropped: list[str] = []
     for name, value in supplied:
-        if name in values or _BUILT_IN.match(name):
+        if name in values or is_built_in(name):
             values[name] = value
         else:
             dropped.append(name)
