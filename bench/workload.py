@@ -59,7 +59,7 @@ class Workload:
         wall = time.monotonic() - began
         spent = self._cpu() - cpu
         made = {k: v - before.get(k, 0) for k, v in requests_made().items() if v > before.get(k, 0)}
-        events = sum(v for k, v in made.items() if k.endswith(" events"))
+        events = sum(v for k, v in made.items() if k.split("{name}")[0].rstrip("/").endswith("/events"))
         pods = sum(v for k, v in made.items() if k.endswith((" pods", " pods/status")))
         return {
             "wall_s": round(wall, 2),

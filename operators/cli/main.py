@@ -11,10 +11,10 @@ from operators.runtime import logs
 
 
 def _run(options: argparse.Namespace) -> int:
-    from operators.cli.run import run
-
     chosen = settings.from_arguments(options)
     logs.configure(chosen.log_format, chosen.log_level)
+    from operators.cli.run import run
+
     return run(chosen)
 
 
@@ -27,9 +27,11 @@ def _crds(options: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 2 when its arguments are wrong."""
-    parser = argparse.ArgumentParser(prog="game-operators", description="Operators for game workloads.")
+    parser = argparse.ArgumentParser(
+        prog="game-operators", description="Operators for game workloads.", allow_abbrev=False
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="run the controllers")
+    run = commands.add_parser("run", help="run the controllers", allow_abbrev=False)
     settings.add_arguments(run)
     run.set_defaults(action=_run)
     crds = commands.add_parser("crds", help="write the CustomResourceDefinitions into a folder")
@@ -38,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return int(options.action(options))
-    except ValueError as error:
+    except settings.WrongSetting as error:
+        run.print_usage(sys.stderr)
         print(f"game-operators: {error}", file=sys.stderr)
         return 2
 

@@ -9,238 +9,56 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import time
-from collections.abc import Coroutine
+from collections.abc import Iterator
 from typing import Any
 
 import kopf
-from aiohttp import web
-from prometheus_client import CollectorRegistry, Gauge
+import prometheus_client
 
 from operators.api import keys
+from operators.cli.process import CannotListen, Operators
 from operators.cli.settings import Settings
-from operators.gamedeployment.controller import GameDeploymentController
-from operators.gamedeployment.execute import Rim, Stores
-from operators.gamedeployment.observed import gamedeployment_view
-from operators.hookrun.controller import HookRunController
-from operators.hookrun.settings import HookSettings
-from operators.planning.views import hookrun_view, hooktemplate_view, node_view, pod_view, revision_view
-from operators.runtime import resources
-from operators.runtime.client import Client
-from operators.runtime.events import EventRecorder
-from operators.runtime.expectations import Expectations
-from operators.runtime.feed import Feed
-from operators.runtime.informer import Informer
-from operators.runtime.leaderelection import LeaderElector, LeadershipLost
-from operators.runtime.metrics import Heartbeat, QueueFamilies, QueueMetrics, RestMetrics, WorkloadMetrics
-from operators.runtime.reconciler import Controller
-from operators.runtime.serving import serve
-from operators.runtime.store import Key, Store
-from operators.runtime.workqueue import WorkQueue
+from operators.runtime.credentials import NoCredentials
 
 log = logging.getLogger(__name__)
-_DRAIN = 20.0
 
 
-def _orphans(pod: Any) -> tuple[str, ...]:
-    return (pod.namespace,) if pod.owner is None else ()
+class _Patience:
+    """Pauses between kopf's requests that fail: longer each time, but without end.
 
+    With an end, an outage of the API server would end the process.
+    """
 
-def _owner(view: Any) -> tuple[str, ...]:
-    return (view.owner.uid,) if view.owner is not None else ()
-
-
-def _namespace(view: Any) -> tuple[str, ...]:
-    return (view.namespace,)
-
-
-class Operators:
-    """The runtime of one process."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.registry = CollectorRegistry()
-        self.heartbeat = Heartbeat()
-        self.feeds: dict[str, Feed[Any]] = {}
-        self.exit_code = 0
-        self._informers: dict[str, Informer[Any]] = {}
-        self._tasks: list[asyncio.Task[None]] = []
-        self._workers: list[asyncio.Task[None]] = []
-        self._leading = Gauge("game_operators_leader", "1 while this replica leads.", registry=self.registry)
-        self._server: web.AppRunner | None = None
-
-    async def start(self) -> None:
-        """Connect, fill the caches, begin to lead or to wait for it."""
-        settings = self.settings
-        metrics = RestMetrics(self.registry)
-        self.client = await Client.connect(kubeconfig=settings.kubeconfig, context=settings.context, metrics=metrics)
-        self.events = EventRecorder(self.client, "game-operators")
-        self._build_caches()
-        self._build_controllers()
-        self.elector = LeaderElector(
-            self.client,
-            settings.leader_elect_namespace,
-            settings.leader_elect_name,
-            settings.identity,
-            lease_duration=settings.lease_duration,
-            renew_deadline=settings.renew_deadline,
-            retry_period=settings.retry_period,
-        )
-        self._server = await serve(self.registry, self.heartbeat, self.missing, settings.address, settings.metrics_port)
-        for source in self._sources().values():
-            self._spawn(source.run())
-        self._spawn(self._beat())
-        self._spawn(self.events.run())
-        self._spawn(self._lead())
-
-    def _sources(self) -> dict[str, Informer[Any] | Feed[Any]]:
-        """Everything that fills a cache, by name."""
-        return {**self._informers, **self.feeds}
-
-    def missing(self) -> str:
-        """Which caches are not filled yet, for /readyz."""
-        waiting = [name for name, source in self._sources().items() if not source.synced.is_set()]
-        return f"waiting for the caches of {', '.join(waiting)}" if waiting else ""
-
-    def _build_caches(self) -> None:
-        namespace, client = self.settings.namespace, self.client
-        resync = self.settings.resync_period
-        by_owner, by_namespace = {"owner": _owner}, {"namespace": _namespace}
-        self.feeds = {
-            "gamedeployments": Feed(
-                client,
-                resources.GAME_DEPLOYMENTS,
-                gamedeployment_view,
-                Store(by_namespace),
-                namespace=namespace,
-                resync=resync,
-            ),
-            "hooktemplates": Feed(
-                client,
-                resources.HOOK_TEMPLATES,
-                hooktemplate_view,
-                Store(by_namespace),
-                namespace=namespace,
-                resync=resync,
-            ),
-        }
-        self._informers = {
-            "pods": Informer(
-                client, resources.PODS, pod_view, Store({**by_owner, "orphans": _orphans}), namespace=namespace
-            ),
-            "controllerrevisions": Informer(
-                client, resources.CONTROLLER_REVISIONS, revision_view, Store(by_owner), namespace=namespace
-            ),
-            "hookruns": Informer(client, resources.HOOK_RUNS, hookrun_view, Store(by_owner), namespace=namespace),
-            "nodes": Informer(client, resources.NODES, node_view, Store()),
-        }
-
-    def _build_controllers(self) -> None:
-        self._controllers: list[Any] = []
-        families = QueueFamilies(self.registry)
-        if "gamedeployment" in self.settings.controllers:
-            self._controllers.append(self._gamedeployment(families))
-        if "hook" in self.settings.controllers:
-            hooks = HookRunController(
-                self.client,
-                self.events,
-                self.registry,
-                HookSettings(allow_cidrs=self.settings.hook_allow_cidr),
-                QueueMetrics(families, "HookRun"),
-                namespace=self.settings.namespace,
-            )
-            self._informers["hookrun objects"] = hooks.informer
-            self._controllers.append(hooks)
-
-    def _gamedeployment(self, families: QueueFamilies) -> Controller[Key]:
-        stores = Stores(
-            self.feeds["gamedeployments"].store,
-            self._informers["pods"].store,
-            self._informers["controllerrevisions"].store,
-            self._informers["hookruns"].store,
-            self.feeds["hooktemplates"].store,
-            self._informers["nodes"].store,
-        )
-        metrics = WorkloadMetrics(self.registry)
-        rim = Rim(self.client, stores, Expectations(), self.events, metrics, time.time)
-        queue: WorkQueue[Key] = WorkQueue(QueueMetrics(families, "GameDeployment"))
-        passes = GameDeploymentController(rim, queue)
-        self.feeds["gamedeployments"].subscribe(passes.on_workload)
-        self.feeds["hooktemplates"].subscribe(passes.on_template)
-        self._informers["pods"].subscribe(passes.on_pod)
-        self._informers["controllerrevisions"].subscribe(passes.on_owned)
-        self._informers["hookruns"].subscribe(passes.on_owned)
-        return Controller("gamedeployment", queue, passes.reconcile, workers=self.settings.workers)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(self._guard(work))
-        self._tasks.append(task)
-        return task
-
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        """A part that ends on its own would leave a zombie: the process ends instead."""
-        try:
-            await work
-        except asyncio.CancelledError:
-            raise
-        except LeadershipLost as error:
-            log.error("%s; ending, so that only the new leader works", error)
-            self._end()
-        except Exception:
-            log.exception("a part of the operators failed; ending")
-            self._end()
-
-    def _end(self) -> None:
-        self.exit_code = 1
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    async def _beat(self) -> None:
+    def __iter__(self) -> Iterator[float]:
+        for pause in (1, 1, 2, 3, 5, 8, 13):
+            yield float(pause)
         while True:
-            self.heartbeat.beat()
-            await asyncio.sleep(1.0)
+            yield 20.0
 
-    async def _lead(self) -> None:
-        for source in self._sources().values():
-            await source.synced.wait()
-        if self.settings.leader_elect:
-            await self.elector.acquire()
-        self._leading.set(1)
-        log.info("working: %s", ", ".join(self.settings.controllers))
-        self._workers = [self._spawn(controller.run()) for controller in self._controllers]
-        if self.settings.leader_elect:
-            await self.elector.hold()
 
-    async def stop(self) -> None:
-        """Stop working, give the lease away, write the last events, close."""
-        for task in self._workers:
-            task.cancel()
-        if self._workers:
-            await asyncio.wait(self._workers, timeout=_DRAIN)
-        await self.elector.release()
-        await self.events.flush()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._server is not None:
-            await self._server.cleanup()
-        await self.client.close()
+def _configure(settings: kopf.OperatorSettings, *, everywhere: bool) -> None:
+    settings.posting.enabled = False
+    settings.watching.inactivity_timeout = 90
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = _Patience()
+    # Watching CRDs and namespaces takes rights in the whole cluster.
+    settings.scanning.disabled = not everywhere
 
 
 def _registry(operators: Operators) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
-    @kopf.on.startup(registry=registry)
+    @kopf.on.startup(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
-        settings.posting.enabled = False
-        settings.watching.inactivity_timeout = 90
-        settings.networking.request_timeout = 30
+        _configure(settings, everywhere=operators.settings.namespace is None)
         await operators.start()
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.ConnectionInfo:
-        return kopf.ConnectionInfo(**await operators.client.credentials())
+        await operators.client.credentials.reload()
+        return kopf.ConnectionInfo(**await operators.client.credentials.in_words_of_kopf())
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:
@@ -253,26 +71,47 @@ def _registry(operators: Operators) -> kopf.OperatorRegistry:
     def feed(plural: str) -> None:
         @kopf.on.event(keys.GROUP, keys.VERSION, plural, registry=registry)
         async def observe(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
-            operators.feeds[plural].observe(type, dict(body))
+            operators.assembly.feeds[plural].observe(type, dict(body))
 
-    feed("gamedeployments")
-    feed("hooktemplates")
-
+    for plural in operators.assembly.feeds:
+        feed(plural)
     return registry
 
 
-def run(settings: Settings) -> int:
+async def _main(settings: Settings) -> int:
     """Run until told to stop; the exit code."""
-    operators = Operators(settings)
-
-    async def main() -> None:
-        await kopf.operator(
-            registry=_registry(operators),
-            clusterwide=settings.namespace is None,
-            namespaces=[settings.namespace] if settings.namespace else (),
-            standalone=True,
-            liveness_endpoint=f"http://{settings.address}:{settings.liveness_port}/healthz",
-        )
-
-    asyncio.run(main())
+    operators = await Operators.prepare(settings)
+    await operators.listen()
+    mine = set(asyncio.all_tasks())
+    tasks = await kopf.spawn_tasks(
+        registry=_registry(operators),
+        clusterwide=settings.namespace is None,
+        namespaces=[settings.namespace] if settings.namespace else (),
+        standalone=True,
+        stop_flag=operators.ending,
+        liveness_endpoint=f"http://{settings.address}:{settings.liveness_port}/healthz",
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, operators.signalled, number)
+    try:
+        await kopf.run_tasks(tasks, ignored=mine)
+    finally:
+        await operators.stop()  # kopf leaves the clean-up out when it is ended in mid-start
     return operators.exit_code
+
+
+def run(settings: Settings) -> int:
+    """Run until told to stop.
+
+    Returns:
+        0 after a stop that was asked for, 1 when the process could not start or a part of it failed.
+    """
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # series the dashboards do not know
+    try:
+        return asyncio.run(_main(settings))
+    except (NoCredentials, CannotListen) as error:
+        log.critical("%s", error)
+    except Exception:  # the last line before the exit code
+        log.critical("the operators failed", exc_info=True)
+    return 1

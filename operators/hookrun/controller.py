@@ -161,6 +161,10 @@ class HookRunController:
             for task in self._measuring.values():
                 task.cancel()
 
+    def drain(self) -> None:
+        """Begin no more passes; `run` returns when those under way have ended."""
+        self._queue.close()
+
     def _on_change(self, change: Change[RunView]) -> None:
         view = change.new or change.old
         if view is not None:

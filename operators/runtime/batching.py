@@ -9,7 +9,10 @@ Call = Callable[[], Awaitable[None]]
 
 
 async def bounded(calls: Sequence[Call], *, limit: int = 32) -> list[BaseException | None]:
-    """Run all calls, at most ``limit`` at a time; the error of each, None where it succeeded."""
+    """Run all calls, at most ``limit`` at a time; the error of each, None where it succeeded.
+
+    Cancelling it cancels the calls under way and waits for none that has not begun.
+    """
     gate = asyncio.Semaphore(limit)
 
     async def one(call: Call) -> None:
@@ -29,7 +32,7 @@ async def slow_start(calls: Sequence[Call], *, limit: int = 64) -> list[BaseExce
     while len(results) < len(calls):
         batch = await bounded(calls[len(results) : len(results) + size], limit=limit)
         results += batch
-        if any(batch):
+        if any(error is not None for error in batch):
             break
         size = min(size * 2, limit)
     return results

@@ -1,49 +1,57 @@
 """Requests to the API server.
 
-Credentials, TLS and token refresh are the official client's; its transport carries plain dicts, because typed models
-lose unknown fields of pod templates and cost ten times the time (docs/decisions/0002-client.md).
+Credentials, TLS, connection pools and token refresh are the official client's; bodies are plain dicts, because typed
+models lose unknown fields of pod templates and cost many times the time (docs/decisions/0002-client.md).
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any, Self
 
 import aiohttp
 import orjson
-from kubernetes.aio import config as kubeconfig_loader
-from kubernetes.aio.client.api_client import ApiClient
-from kubernetes.aio.client.configuration import Configuration
 
-from operators.runtime.errors import ApiError, Throttled, Unavailable, error_for
+from operators.runtime.credentials import Credentials, NoCredentials
+from operators.runtime.errors import ApiError, NotLeading, Unauthorized, Unavailable, error_for, retry_after
 from operators.runtime.metrics import RestMetrics
 from operators.runtime.resources import Json, Resource
+from operators.runtime.retries import wait_before_repeat
 
-_MERGE, _JSON_PATCH, _STRATEGIC = (
+_JSON, _MERGE, _JSON_PATCH, _STRATEGIC = (
+    "application/json",
     "application/merge-patch+json",
     "application/json-patch+json",
     "application/strategic-merge-patch+json",
 )
-_PATIENCE = 4
-_RETRY_CAP = 10.0
 _PAGE = 500
+_LIST_TIMEOUT = 60.0
 
 
 class Client:
     """Typed by verbs, untyped in bodies. Every call has a time-out; errors are of `operators.runtime.errors`.
 
-    Throttling (429, and 503 that names a time) is waited for and retried, whatever the verb. Other failures of reads
-    are retried; a write whose outcome is unknown raises `Unavailable` and is left to the next pass, which looks.
+    What is repeated is said in `operators.runtime.retries`; a write whose outcome is unknown raises `Unavailable` and
+    is left to the next pass, which looks. ``fence`` returns the seconds for which we may still write: a write is not
+    sent when they are over and not waited for longer, so that a leader that was held up cannot write after the next one
+    has begun.
     """
 
-    def __init__(self, api: ApiClient, timeout: float, metrics: RestMetrics | None) -> None:
-        self._api = api
-        self._configuration = api.configuration
-        self._session: aiohttp.ClientSession = api.rest_client._create_pool_manager()  # noqa: SLF001 - its hook for this
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._metrics = metrics
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        timeout: float = 15.0,
+        max_connections: int = 64,
+        metrics: RestMetrics | None = None,
+        fence: Callable[[], float] | None = None,
+    ) -> None:
+        self.credentials = credentials
+        self._session = credentials.session(max_connections)
+        self._streams = credentials.session(0)  # watches never wait for a connection, nor keep one from requests
+        self._timeout, self._metrics, self._fence = timeout, metrics, fence
 
     @classmethod
     async def connect(
@@ -55,38 +63,27 @@ class Client:
         max_connections: int = 64,
         metrics: RestMetrics | None = None,
     ) -> Self:
-        """Connect by a kubeconfig, else from inside the cluster, else by the user's default kubeconfig."""
-        configuration = Configuration()
-        if kubeconfig:
-            await kubeconfig_loader.load_kube_config(kubeconfig, context, client_configuration=configuration)
-        else:
-            await kubeconfig_loader.load_config(client_configuration=configuration)
-        configuration.connection_pool_maxsize = max_connections
-        return cls(ApiClient(configuration), timeout, metrics)
+        """Connect by a kubeconfig, else from inside the cluster, else by the user's default kubeconfig.
+
+        Raises:
+            NoCredentials: there are none.
+        """
+        credentials = await Credentials.load(kubeconfig, context)
+        return cls(credentials, timeout=timeout, max_connections=max_connections, metrics=metrics)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
-        await self._api.close()
+        await self._streams.close()
 
-    async def credentials(self) -> dict[str, Any]:
-        """Server and credentials as loaded, in the words of ``kopf.ConnectionInfo``; tokens are fresh."""
-        loaded = self._configuration
-        header = (await loaded.auth_settings()).get("BearerToken", {}).get("value") or ""
-        scheme, _, token = header.partition(" ")
-        return {
-            "server": loaded.host,
-            "ca_path": loaded.ssl_ca_cert,
-            "insecure": not loaded.verify_ssl,
-            "certificate_path": loaded.cert_file,
-            "private_key_path": loaded.key_file,
-            "scheme": scheme or None,
-            "token": token or None,
-        }
+    async def version(self) -> str:
+        """Version of the API server."""
+        answer = await self._request("GET", "/version", "/version", timeout=5.0)
+        return str(answer.get("gitVersion", ""))
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Json:
         """Read one object."""
-        return await self._request("GET", resource, resource.path(namespace, name), retry=True)
+        return await self._on("GET", resource, namespace, name, retry=True)
 
     async def list(
         self,
@@ -97,25 +94,25 @@ class Client:
         limit: int = _PAGE,
         continue_: str = "",
     ) -> Json:
-        """One page of a collection."""
-        params = {"limit": str(limit), "labelSelector": label_selector, "continue": continue_}
-        return await self._request("GET", resource, resource.path(namespace), params=params, retry=True)
+        """One page of a collection, as it is now; ``limit`` 0 asks for all of it."""
+        params = {"limit": str(limit or ""), "labelSelector": label_selector, "continue": continue_}
+        return await self._on("GET", resource, namespace, params=params, retry=True, timeout=_LIST_TIMEOUT)
 
     async def create(self, resource: Resource, namespace: str | None, body: Json) -> Json:
         """Create an object."""
-        return await self._request("POST", resource, resource.path(namespace), body, "application/json")
+        return await self._on("POST", resource, namespace, body=body, content_type=_JSON)
 
     async def merge_patch(
         self, resource: Resource, namespace: str | None, name: str, body: Json, *, subresource: str | None = None
     ) -> Json:
         """Merge-patch an object; a resourceVersion in the body's metadata makes it conditional."""
-        return await self._request("PATCH", resource, resource.path(namespace, name, subresource), body, _MERGE)
+        return await self._on("PATCH", resource, namespace, name, subresource, body=body, content_type=_MERGE)
 
     async def strategic_patch(
         self, resource: Resource, namespace: str | None, name: str, body: Json, *, subresource: str | None = None
     ) -> Json:
         """Strategic merge patch; built-in kinds only."""
-        return await self._request("PATCH", resource, resource.path(namespace, name, subresource), body, _STRATEGIC)
+        return await self._on("PATCH", resource, namespace, name, subresource, body=body, content_type=_STRATEGIC)
 
     async def json_patch(
         self,
@@ -127,20 +124,23 @@ class Client:
         subresource: str | None = None,
     ) -> Json:
         """RFC 6902 patch."""
-        path = resource.path(namespace, name, subresource)
-        return await self._request("PATCH", resource, path, list(operations), _JSON_PATCH)
+        body = list(operations)
+        return await self._on("PATCH", resource, namespace, name, subresource, body=body, content_type=_JSON_PATCH)
 
     async def replace(self, resource: Resource, namespace: str | None, name: str, body: Json) -> Json:
         """Replace an object; its resourceVersion must be current."""
-        return await self._request("PUT", resource, resource.path(namespace, name), body, "application/json")
+        return await self._on("PUT", resource, namespace, name, body=body, content_type=_JSON)
 
     async def delete(self, resource: Resource, namespace: str | None, name: str, *, uid: str | None = None) -> Json:
-        """Delete an object, if it still is the one of this UID."""
+        """Delete an object, if it still is the one of this UID.
+
+        Raises:
+            Conflict: the name belongs to another object by now.
+        """
         body: Json = {"propagationPolicy": "Background"}
         if uid:
             body["preconditions"] = {"uid": uid}
-        path = resource.path(namespace, name)
-        return await self._request("DELETE", resource, path, body, "application/json", retry=uid is not None)
+        return await self._on("DELETE", resource, namespace, name, body=body, content_type=_JSON, retry=uid is not None)
 
     async def watch(
         self,
@@ -151,108 +151,211 @@ class Client:
         label_selector: str = "",
         timeout_seconds: int = 300,
         silence: float = 90.0,
-    ) -> AsyncIterator[Json]:
+    ) -> AsyncGenerator[Json]:
         """Events after a resourceVersion, bookmarks included, until the server ends the watch.
+
+        Args:
+            resource: What to watch.
+            namespace: Where; None for everywhere.
+            resource_version: Where to begin.
+            label_selector: Which objects.
+            timeout_seconds: After which the server ends the watch; spread by a fifth, so that not all end together.
+            silence: Seconds without a byte after which the connection counts as dead. Bookmarks come every minute.
 
         Raises:
             Unavailable: the connection broke, or nothing came for ``silence`` seconds.
             Gone: the resourceVersion is too old.
+            ApiError: the server refused or ended the watch with another error.
         """
+        lasting = int(timeout_seconds * (0.8 + random.random() * 0.4))  # noqa: S311 - jitter
         params = {
             "watch": "1",
             "allowWatchBookmarks": "true",
             "resourceVersion": resource_version,
             "labelSelector": label_selector,
-            "timeoutSeconds": str(timeout_seconds),
+            "timeoutSeconds": str(lasting),
         }
-        timeout = aiohttp.ClientTimeout(total=timeout_seconds + 30, sock_read=silence)
-        url = self._configuration.host + resource.path(namespace)
+        timeout = aiohttp.ClientTimeout(total=lasting + 30, sock_connect=self._timeout, sock_read=silence)
+        url, status = self.credentials.server + resource.path(namespace), 0
         try:
-            async with self._session.get(
+            async with self._streams.get(
                 url,
                 params=_given(params),
                 headers=await self._headers(),
                 timeout=timeout,
-                ssl=self._api.rest_client.ssl_context,
+                allow_redirects=False,
+                **self.credentials.options,
             ) as response:
-                if response.status >= 400:
+                status = response.status
+                if status >= 300:
                     raise _error(response, await response.read())
-                async for line in response.content:
+                async for line in _lines(response.content):
                     event = orjson.loads(line)
                     if event["type"] == "ERROR":
-                        status = event["object"]
-                        raise error_for(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
+                        raise _reported(event["object"])
                     yield event
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Unavailable(0, "WatchBroken", f"watch of {resource.plural}: {error!r}") from error
+        except Unauthorized:
+            await self._renew()
+            raise
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
+            raise Unavailable(0, "WatchBroken", f"watch of {resource.plural}: {_explain(error)}") from error
+        finally:
+            if self._metrics:
+                self._metrics.opened("GET", status)
 
     async def _headers(self, content_type: str = "") -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": "game-operators"}
         if content_type:
             headers["Content-Type"] = content_type
-        for entry in (await self._configuration.auth_settings()).values():
-            headers[entry["key"]] = entry["value"]
+        headers.update(await self.credentials.headers())
         return headers
+
+    async def _on(
+        self,
+        method: str,
+        resource: Resource,
+        namespace: str | None,
+        name: str | None = None,
+        subresource: str | None = None,
+        **rest: Any,
+    ) -> Json:
+        where = (namespace, name, subresource)
+        return await self._request(method, resource.path(*where), resource.route(*where), **rest)
 
     async def _request(
         self,
         method: str,
-        resource: Resource,
         path: str,
+        route: str,
+        *,
         body: Any = None,
         content_type: str = "",
-        *,
         params: dict[str, str] | None = None,
         retry: bool = False,
+        timeout: float | None = None,
     ) -> Json:
-        for attempt in range(_PATIENCE):
+        attempt, renewed = 0, False
+        data = None if body is None else orjson.dumps(body)
+        while True:
+            limit = self._allowed(method, path, timeout or self._timeout)
             try:
-                return await self._once(method, resource, path, body, content_type, params)
-            except (Throttled, Unavailable) as error:
-                told = error.retry_after is not None
-                if attempt == _PATIENCE - 1 or not (told or retry):
+                return await self._once(method, path, route, data, content_type, params or {}, limit)
+            except Unauthorized:
+                if renewed:
                     raise
-                wait = min(error.retry_after or 0.2 * 2**attempt, _RETRY_CAP)
-                await asyncio.sleep(wait * (0.5 + random.random() / 2))  # noqa: S311 - jitter
-        raise AssertionError("unreachable: the last attempt raises")
+                renewed = True
+                await self._renew()
+            except ApiError as error:
+                chance = random.random()  # noqa: S311 - jitter
+                wait = wait_before_repeat(error, attempt, repeatable=retry, chance=chance)
+                if wait is None:
+                    raise
+                attempt += 1
+                if self._metrics:
+                    self._metrics.waited(method, route, wait)
+                await asyncio.sleep(wait)
+
+    async def _renew(self) -> None:
+        try:
+            await self.credentials.reload()
+        except NoCredentials as error:
+            raise Unauthorized(401, "Unauthorized", str(error)) from error
+
+    def _allowed(self, method: str, path: str, timeout: float) -> float:
+        """Seconds the request may take.
+
+        Raises:
+            NotLeading: it is a write, and we may not write any more.
+        """
+        if method == "GET" or self._fence is None:
+            return timeout
+        left = self._fence()
+        if left <= 0:
+            raise NotLeading(0, "NotLeading", f"{method} {path} not sent: the Lease was not renewed in time")
+        return min(timeout, left)
 
     async def _once(
-        self, method: str, resource: Resource, path: str, body: Any, content_type: str, params: dict[str, str] | None
+        self,
+        method: str,
+        path: str,
+        route: str,
+        data: bytes | None,
+        content_type: str,
+        params: dict[str, str],
+        timeout: float,
     ) -> Json:
         loop = asyncio.get_running_loop()
         began, status = loop.time(), 0
         try:
             async with self._session.request(
                 method,
-                self._configuration.host + path,
-                params=_given(params or {}),
-                data=None if body is None else orjson.dumps(body),
+                self.credentials.server + path,
+                params=_given(params),
+                data=data,
                 headers=await self._headers(content_type),
-                timeout=self._timeout,
-                ssl=self._api.rest_client.ssl_context,
+                timeout=aiohttp.ClientTimeout(total=timeout),
+                allow_redirects=False,
+                **self.credentials.options,
             ) as response:
                 status = response.status
                 content = await response.read()
-                if status >= 400:
+                if status >= 300:
                     raise _error(response, content)
                 answer: Json = orjson.loads(content)
                 return answer
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise Unavailable(0, "NoAnswer", f"{method} {path}: {error!r}") from error
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise Unavailable(0, "NoAnswer", f"{method} {path}: {_explain(error)}") from error
         finally:
             if self._metrics:
-                self._metrics.request(method, resource.plural, status, loop.time() - began)
+                self._metrics.request(method, route, status, loop.time() - began)
 
 
 def _given(params: dict[str, str]) -> dict[str, str]:
     return {k: v for k, v in params.items() if v}
 
 
-def _error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of any length; one that is cut off by the end of the stream is passed on, and fails to parse."""
+    rest = b""
+    async for chunk in content.iter_any():
+        *lines, rest = (rest + chunk if rest else chunk).split(b"\n")
+        for line in lines:
+            if line:
+                yield line
+    if rest:
+        yield rest
+
+
+def _explain(error: Exception) -> str:
+    """What went wrong, for a person."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        reason = error.certificate_error
+        return f"the certificate of {error.host}:{error.port} is not trusted by the configured authority: {reason}"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return f"TLS with {error.host}:{error.port} failed: {error.os_error}"
+    if isinstance(error, TimeoutError):
+        return f"no answer in time ({error})" if str(error) else "no answer in time"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _status(content: bytes) -> Json:
     try:
-        status: Json = orjson.loads(content)
+        status = orjson.loads(content)
     except ValueError:
-        status = {"message": content[:500].decode(errors="replace")}
-    wait = response.headers.get("Retry-After", "")
-    seconds = float(wait) if wait.isdigit() else None
-    return error_for(response.status, status.get("reason", ""), status.get("message", ""), seconds)
+        status = None
+    return status if isinstance(status, dict) else {"message": content[:500].decode(errors="replace")}
+
+
+def _error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
+    status = _status(content)
+    wait = retry_after(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
+    return _reported(status, response.status, wait)
+
+
+def _reported(status: Json, code: int | None = None, wait: float | None = None) -> ApiError:
+    """The error of a ``Status`` object."""
+    details = status.get("details")
+    if wait is None and isinstance(details, dict) and details.get("retryAfterSeconds"):
+        wait = float(details["retryAfterSeconds"])
+    number = code if code is not None else int(status.get("code") or 500)
+    return error_for(number, str(status.get("reason") or ""), str(status.get("message") or ""), wait)

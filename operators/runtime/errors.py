@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
 
 class ApiError(Exception):
-    """A request that did not succeed. ``status`` is 0 when no answer came."""
+    """A request that did not succeed.
+
+    ``status`` is 0 when no answer came; ``retry_after`` are the seconds the server asks to wait, None if it does not.
+    """
 
     def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
         super().__init__(message or reason or str(status))
@@ -34,6 +41,10 @@ class Invalid(ApiError):
     """The object is refused by validation: retrying the same is useless."""
 
 
+class Unauthorized(ApiError):
+    """The credentials are not, or no longer, good."""
+
+
 class Forbidden(ApiError):
     """Refused by authorization, quota or admission."""
 
@@ -46,9 +57,14 @@ class Unavailable(ApiError):
     """No answer, or a server error: whether a write happened is unknown."""
 
 
+class NotLeading(ApiError):
+    """The write was not sent: the Lease may be another's by now."""
+
+
 def error_for(status: int, reason: str, message: str, retry_after: float | None = None) -> ApiError:
     """The error of an answer."""
     kinds: dict[int, type[ApiError]] = {
+        401: Unauthorized,
         403: Forbidden,
         404: NotFound,
         409: Conflict,
@@ -62,3 +78,23 @@ def error_for(status: int, reason: str, message: str, retry_after: float | None 
     if reason == "Expired":
         kind = Gone
     return kind(status, reason, message, retry_after)
+
+
+def retry_after(header: str, date: str = "") -> float | None:
+    """Seconds a Retry-After header asks to wait; None when it says nothing that can be read.
+
+    RFC 9110 allows seconds and an HTTP date. A date is compared with the answer's own Date header where there is one,
+    so that a wrong clock on this side does not matter.
+    """
+    text = header.strip()
+    if not text:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+            seconds = (parsedate_to_datetime(text) - now).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -1,102 +1,152 @@
 """Events on objects, written in the background.
 
 Core v1 Events are used: ``kubectl describe`` and ``kubectl get events`` show both kinds alike, and only these carry a
-count that a patch can raise. The same message on the same object within ten minutes raises the count.
+count that a patch can raise.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import heapq
+import itertools
 import logging
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from operators.runtime.client import Client
-from operators.runtime.errors import ApiError, NotFound
+from operators.runtime.errors import AlreadyExists, ApiError, NotFound, Throttled, Unavailable
+from operators.runtime.eventseries import CAPACITY, EventBook, ObjectReference, Series
+from operators.runtime.metrics import EventMetrics
 from operators.runtime.resources import EVENTS, Json
+from operators.runtime.retries import backoff
+
+__all__ = ["EventRecorder", "ObjectReference"]
 
 log = logging.getLogger(__name__)
-_WINDOW, _BURST, _REFILL = 600.0, 25, 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectReference:
-    """What an event is about."""
-
-    api_version: str
-    kind: str
-    namespace: str
-    name: str
-    uid: str
-
-
-@dataclass(slots=True)
-class _Known:
-    name: str
-    count: int
-    first: float
+_ATTEMPTS = 5
+_LONGEST = 1000
 
 
 class EventRecorder:
-    """Takes notes without ever blocking or failing a pass; more than a burst on one object is dropped and counted."""
+    """Takes notes without ever blocking or failing a pass.
 
-    def __init__(self, client: Client, component: str) -> None:
-        self._client, self._component = client, component
-        self._queue: asyncio.Queue[tuple[ObjectReference, str, str, str]] = asyncio.Queue(maxsize=2000)
-        self._known: dict[str, _Known] = {}
-        self._tokens: dict[str, tuple[float, float]] = {}
+    What is written, and when, is decided in `operators.runtime.eventseries`. An Event that cannot be written is tried
+    again a few times, then dropped; what is dropped is counted, never kept silent.
+
+    Args:
+        client: With its own connections, so that Events never wait behind the requests of passes, nor these behind.
+        component: Who reports, where ``components`` does not say it by the kind of the object.
+        components: Who reports on which kind.
+        metrics: Where to count.
+        now: Unix time.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        component: str,
+        *,
+        components: Mapping[str, str] | None = None,
+        metrics: EventMetrics | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._client, self._component, self._components = client, component, dict(components or {})
+        self._metrics, self._now = metrics, now
+        self._book = EventBook()
+        self._due: list[tuple[float, int, Series]] = []
+        self._order = itertools.count()
+        self._changed = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._hurry = False
+        self._complained: set[str] = set()
         self.dropped = 0
 
     def note(self, about: ObjectReference, type_: Literal["Normal", "Warning"], reason: str, message: str) -> None:
         """Say something about an object."""
-        now = time.monotonic()
-        tokens, last = self._tokens.get(about.uid, (float(_BURST), now))
-        tokens = min(float(_BURST), tokens + (now - last) / _REFILL)
-        if tokens < 1 or self._queue.full():
-            self.dropped += 1
-            self._tokens[about.uid] = (tokens, now)
+        if len(self._due) >= CAPACITY:
+            self._drop(1)
             return
-        self._tokens[about.uid] = (tokens - 1, now)
-        self._queue.put_nowait((about, type_, reason, message[:1000]))
+        series = self._book.note(about, type_, reason, message[:_LONGEST], self._now())
+        if series is not None:
+            self._schedule(series)
+        elif self._metrics:
+            self._metrics.merged.inc()
 
     async def run(self) -> None:
-        """Write until cancelled."""
+        """Write what is due, until cancelled."""
         while True:
-            note = await self._queue.get()
+            series = await self._next()
             try:
-                await self._write(*note)
+                await self._write(series)
             except ApiError as error:
-                self.dropped += 1
-                log.debug("event not written: %s", error)
-            finally:
-                self._queue.task_done()
+                self._again(series, error)
+            except Exception:  # a defect here must not silence all other Events
+                log.exception("event %s %s: not written", series.reason, series.name)
+                self._drop(series.count - series.written)
+            if not self._due:
+                self._idle.set()
 
     async def flush(self, seconds: float = 3.0) -> None:
-        """Wait until all notes are written, but not longer."""
+        """Write all that waits now, whenever it was due, but take no longer than this; `run` must still be running."""
+        self._hurry = True
+        self._changed.set()
         try:
             async with asyncio.timeout(seconds):
-                await self._queue.join()
+                await self._idle.wait()
         except TimeoutError:
-            self.dropped += self._queue.qsize()
+            left = sum(series.count - series.written for _, _, series in self._due)
+            self._drop(left)
+            log.warning("%d events were not written before the end", left)
 
-    async def _write(self, about: ObjectReference, type_: str, reason: str, message: str) -> None:
-        digest = hashlib.sha256(f"{about.uid}/{type_}/{reason}/{message}".encode()).hexdigest()
-        now = time.time()
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
-        known = self._known.get(digest)
-        if known is not None and now - known.first < _WINDOW:
-            known.count += 1
+    def _schedule(self, series: Series) -> None:
+        heapq.heappush(self._due, (series.due or 0.0, next(self._order), series))
+        self._idle.clear()
+        self._changed.set()
+
+    async def _next(self) -> Series:
+        while True:
+            self._changed.clear()
+            if self._due:
+                wait = 0.0 if self._hurry else self._due[0][0] - self._now()
+                if wait <= 0:
+                    return heapq.heappop(self._due)[2]
+                try:
+                    async with asyncio.timeout(wait):
+                        await self._changed.wait()
+                except TimeoutError:
+                    continue
+            else:
+                await self._changed.wait()
+
+    async def _write(self, series: Series) -> None:
+        series.due = None  # a note from now on has to be written again
+        count = series.count
+        await self._put(series, series.about.namespace or "default", count)
+        if self._metrics:
+            self._metrics.written.inc()
+        series.written, series.attempts = max(series.written, count), 0
+
+    async def _put(self, series: Series, namespace: str, count: int) -> None:
+        stamp = _stamp(series.last)
+        if series.written:
+            patch: Json = {"count": count, "lastTimestamp": stamp, "message": series.message}
             try:
-                patch: Json = {"count": known.count, "lastTimestamp": stamp}
-                await self._client.merge_patch(EVENTS, about.namespace, known.name, patch)
+                await self._client.merge_patch(EVENTS, namespace, series.name, patch)
                 return
             except NotFound:
-                pass
-        name = f"{about.name}.{digest[:10]}{int(now * 1000) & 0xFFFFFF:x}"
-        body: Json = {
-            "metadata": {"name": name, "namespace": about.namespace},
+                log.debug("event %s expired; writing it anew", series.name)
+        try:
+            await self._client.create(EVENTS, namespace, self._body(series, namespace, count))
+        except AlreadyExists:
+            log.debug("event %s was written by an attempt that seemed to fail", series.name)
+
+    def _body(self, series: Series, namespace: str, count: int) -> Json:
+        about = series.about
+        component = self._components.get(about.kind, self._component)
+        return {
+            "metadata": {"name": series.name, "namespace": namespace},
             "involvedObject": {
                 "apiVersion": about.api_version,
                 "kind": about.kind,
@@ -104,17 +154,39 @@ class EventRecorder:
                 "name": about.name,
                 "uid": about.uid,
             },
-            "reason": reason,
-            "message": message,
-            "type": type_,
-            "count": 1,
-            "firstTimestamp": stamp,
-            "lastTimestamp": stamp,
-            "source": {"component": self._component},
-            "reportingComponent": self._component,
-            "reportingInstance": self._component,
+            "reason": series.reason,
+            "message": series.message,
+            "type": series.type,
+            "count": count,
+            "firstTimestamp": _stamp(series.first),
+            "lastTimestamp": _stamp(series.last),
+            "source": {"component": component},
+            "reportingComponent": component,
+            "reportingInstance": component,
         }
-        await self._client.create(EVENTS, about.namespace, body)
-        if len(self._known) > 5000:
-            self._known.clear()
-        self._known[digest] = _Known(name, 1, now)
+
+    def _again(self, series: Series, error: ApiError) -> None:
+        """Try later what may succeed later; drop what cannot, as in a namespace that is being deleted."""
+        series.attempts += 1
+        passing = isinstance(error, Unavailable | Throttled)
+        if passing and series.attempts < _ATTEMPTS:
+            if series.due is None:  # else a note that came in meanwhile has scheduled it already
+                series.due = self._now() + backoff(series.attempts, first=1.0, cap=30.0, chance=0.0)
+                self._schedule(series)
+            return
+        self._drop(series.count - series.written)
+        series.written = series.count
+        expected = isinstance(error, NotFound) or "being terminated" in error.message
+        level = logging.DEBUG if expected or error.reason in self._complained else logging.WARNING
+        if not expected:
+            self._complained.add(error.reason)
+        log.log(level, "event %s on %s dropped: %s", series.reason, series.about.name, error)
+
+    def _drop(self, count: int) -> None:
+        self.dropped += count
+        if self._metrics:
+            self._metrics.dropped.inc(count)
+
+
+def _stamp(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

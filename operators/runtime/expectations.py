@@ -6,6 +6,7 @@ functions of the store, looked at when a pass begins and dropped from the front 
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 
 from operators.runtime.store import Store, newer
 
+log = logging.getLogger(__name__)
 TIMEOUT = 300.0
 
 
@@ -39,8 +41,10 @@ class Expectations:
         queue = self._open.get(key)
         while queue:
             deadline, expectation = queue[0]
-            if now < deadline and not expectation.fulfilled():
-                return expectation
+            if not expectation.fulfilled():
+                if now < deadline:
+                    return expectation
+                log.warning("%s: %s was not seen within %g s; going on without", key, expectation.describe, TIMEOUT)
             queue.popleft()
         self._open.pop(key, None)
         return None
@@ -50,9 +54,16 @@ class Expectations:
         self._open.pop(key, None)
 
 
-def created(store: Store[Any], namespace: str, name: str) -> Expectation:
-    """The object is there."""
-    return Expectation(f"creation of {name}", lambda: store.get(namespace, name) is not None)
+def created(store: Store[Any], namespace: str, name: str, resource_version: str = "") -> Expectation:
+    """The object is there, or was: with the version of its creation, one that came and went at once is not waited for.
+
+    ``resource_version`` is what the API server answered; "" when the outcome is unknown.
+    """
+
+    def fulfilled() -> bool:
+        return store.get(namespace, name) is not None or store.reached(resource_version)
+
+    return Expectation(f"creation of {name}", fulfilled)
 
 
 def deleted(store: Store[Any], namespace: str, name: str, uid: str) -> Expectation:
@@ -66,7 +77,7 @@ def deleted(store: Store[Any], namespace: str, name: str, uid: str) -> Expectati
 
 
 def written(store: Store[Any], namespace: str, name: str, uid: str, resource_version: str) -> Expectation:
-    """The object is at least as new as what was written."""
+    """The object is at least as new as what was written, or gone."""
 
     def fulfilled() -> bool:
         held = store.get(namespace, name)

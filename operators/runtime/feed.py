@@ -1,23 +1,34 @@
-"""A store fed by the events that kopf brings, and by a periodic list so that a missed deletion cannot survive."""
+"""A store fed by the events that kopf brings, and by lists of our own so that a missed deletion cannot survive."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TypeVar
 
+from operators.runtime.cache import Cache
 from operators.runtime.client import Client
 from operators.runtime.errors import ApiError
 from operators.runtime.resources import Json, Resource
-from operators.runtime.store import Change, Identified, Store
+from operators.runtime.retries import backoff
+from operators.runtime.store import Identified, Store
 
 V = TypeVar("V", bound=Identified)
 log = logging.getLogger(__name__)
+_FIRST, _CAP = 1.0, 30.0
+#: After kopf began to list anew, its events are let come in for so long before we list too.
+_SETTLE = 2.0
 
 
-class Feed(Generic[V]):
-    """Like an informer, without a watch of its own."""
+class Feed(Cache[V]):
+    """Like an informer, without a watch of its own.
+
+    Kopf tells nothing of objects deleted while its watch was down; but after such a gap it lists, and the events of a
+    list are without a type. They make the feed list too, so that a deletion in a gap is seen within seconds; one that
+    left no object to be listed is seen at the next ``resync``.
+    """
 
     def __init__(
         self,
@@ -29,49 +40,54 @@ class Feed(Generic[V]):
         namespace: str | None = None,
         resync: float = 300.0,
     ) -> None:
-        self.store: Store[V] = store if store is not None else Store()
-        self.synced = asyncio.Event()
-        self._client, self._resource, self._decode = client, resource, decode
-        self._namespace, self._resync = namespace, resync
-        self._handlers: list[Callable[[Change[V]], None]] = []
-
-    def subscribe(self, handler: Callable[[Change[V]], None]) -> None:
-        """Be told of every change."""
-        self._handlers.append(handler)
+        super().__init__(client, resource, decode, store, namespace=namespace)
+        self._resync = resync
+        self._gap = asyncio.Event()
+        self._gone: set[str] | None = None
+        self._due = 0.0
 
     def observe(self, event_type: str | None, body: Json) -> None:
-        """Take one event."""
-        if event_type == "DELETED":
-            metadata = body["metadata"]
-            change = self.store.remove(metadata.get("namespace") or "", metadata["name"], metadata["uid"])
-        else:
-            change = self.store.put(self._decode(body))
-        self._tell(change)
+        """Take one event; ``event_type`` is None when kopf lists."""
+        if event_type is None:
+            self._gap.set()
+        if event_type == "DELETED" and self._gone is not None:
+            self._gone.add(body["metadata"]["uid"])
+        self._apply(event_type, body)
 
     async def run(self) -> None:
-        """List at once and every ``resync`` seconds, until cancelled."""
+        """List at once, after gaps and every ``resync`` seconds, until cancelled."""
+        failures = 0
+        self._due = asyncio.get_running_loop().time() + self._resync
         while True:
             try:
                 await self._list()
-                self.synced.set()
-                await asyncio.sleep(self._resync)
             except ApiError as error:
-                log.warning("list of %s: %s", self._resource.plural, error)
-                await asyncio.sleep(2.0)
+                failures += 1
+                self._failed(error)
+                wait = backoff(failures, first=_FIRST, cap=_CAP, chance=random.random())  # noqa: S311 - jitter
+                log.warning("list of %s: %s; again in %.1f s", self._name, error, wait)
+                await asyncio.sleep(wait)
+            else:
+                failures = 0
+                self.synced.set()
+                await self._pause()
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout_at(self._due):
+                await self._gap.wait()
+                await asyncio.sleep(_SETTLE)
+        except TimeoutError:
+            self._due = asyncio.get_running_loop().time() + self._resync
+            self.resync()
+        self._gap.clear()
 
     async def _list(self) -> None:
-        views: list[V] = []
-        token = ""
-        while True:
-            page = await self._client.list(self._resource, self._namespace, continue_=token)
-            views += [self._decode(item) for item in page["items"]]
-            token = page["metadata"].get("continue") or ""
-            if not token:
-                break
-        for change in self.store.replace(views):
-            self._tell(change)
-
-    def _tell(self, change: Change[V] | None) -> None:
-        if change is not None:
-            for handler in self._handlers:
-                handler(change)
+        """List; what kopf reports meanwhile is newer and wins (see `Store.replace`), deletions included."""
+        self._gone = set()
+        try:
+            snapshot = await self._snapshot()
+            snapshot.views[:] = [view for view in snapshot.views if view.uid not in self._gone]
+            self._install(snapshot)
+        finally:
+            self._gone = None

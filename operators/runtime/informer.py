@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TypeVar
 
+from operators.runtime.cache import Cache
 from operators.runtime.client import Client
-from operators.runtime.errors import ApiError, Gone
+from operators.runtime.errors import ApiError, Forbidden, Gone, Unavailable
 from operators.runtime.resources import Json, Resource
-from operators.runtime.store import Change, Identified, Store
+from operators.runtime.retries import backoff
+from operators.runtime.store import Identified, Store, rewound
 
 V = TypeVar("V", bound=Identified)
 log = logging.getLogger(__name__)
-_BACKOFF_CAP = 30.0
+_FIRST, _CAP = 0.4, 30.0
+#: A watch that ends sooner, without a word, counts as failed: asking again at once would be a hot loop.
+_SHORTEST_WATCH = 1.0
+#: After so many failures in a row the server is asked for a list: its trouble may be the resourceVersion.
+_STUBBORN = 3
+_REFUSED_REST = 300.0
 
 
-class Informer(Generic[V]):
-    """Feeds a store. Handlers are plain functions that only enqueue; they are told of deletions in gaps too."""
+class Informer(Cache[V]):
+    """Feeds a store by a list and a watch of its own; subscribers are told of deletions in gaps too.
+
+    ``optional`` is for what is good to have: where it is forbidden, the store counts as filled and stays empty.
+    ``silence`` is the time without a byte after which a watch counts as dead.
+    """
 
     def __init__(
         self,
@@ -30,70 +42,67 @@ class Informer(Generic[V]):
         *,
         namespace: str | None = None,
         silence: float = 90.0,
+        optional: bool = False,
     ) -> None:
-        self.store: Store[V] = store if store is not None else Store()
-        self.synced = asyncio.Event()
-        self._client, self._resource, self._decode = client, resource, decode
-        self._namespace, self._silence = namespace, silence
-        self._handlers: list[Callable[[Change[V]], None]] = []
+        super().__init__(client, resource, decode, store, namespace=namespace)
+        self._silence, self._optional = silence, optional
         self._version = ""
-
-    def subscribe(self, handler: Callable[[Change[V]], None]) -> None:
-        """Be told of every change."""
-        self._handlers.append(handler)
+        self._failures = 0
 
     async def run(self) -> None:
         """Run until cancelled; errors are waited out, longer each time."""
-        failures = 0
         while True:
             try:
                 if not self._version:
                     await self._list()
                 await self._watch()
-                failures = 0
-            except Gone:
-                self._version = ""
             except ApiError as error:
-                failures += 1
-                wait = min(0.2 * 2**failures, _BACKOFF_CAP) * (0.5 + random.random() / 2)  # noqa: S311 - jitter
-                log.warning("informer of %s: %s; again in %.1f s", self._resource.plural, error, wait)
-                await asyncio.sleep(wait)
+                await self._wait_out(error)
+
+    async def _wait_out(self, error: ApiError) -> None:
+        self._failures += 1
+        self._failed(error)
+        if isinstance(error, Gone) or (error.status and self._failures >= _STUBBORN):
+            self._version = ""
+        wait = backoff(self._failures, first=_FIRST, cap=_CAP, chance=random.random())  # noqa: S311 - jitter
+        wait = max(wait, min(error.retry_after or 0.0, _CAP))
+        if self._optional and isinstance(error, Forbidden):
+            self.synced.set()
+            wait = _REFUSED_REST
+        level = logging.INFO if isinstance(error, Gone) or self._failures == 1 else logging.WARNING
+        log.log(level, "informer of %s: %s; again in %.1f s", self._name, error, wait)
+        await asyncio.sleep(wait)
 
     async def _list(self) -> None:
-        views: list[V] = []
-        token, version = "", ""
-        while True:
-            page = await self._client.list(self._resource, self._namespace, continue_=token)
-            views += [self._decode(item) for item in page["items"]]
-            version = page["metadata"]["resourceVersion"]
-            token = page["metadata"].get("continue") or ""
-            if not token:
-                break
-        for change in self.store.replace(views):
-            self._tell(change)
-        self._version = version
+        snapshot = await self._snapshot()
+        self._install(snapshot)
+        self._reach(snapshot.version)
+        self._failures = 0
         self.synced.set()
 
     async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        began, heard = loop.time(), False
         events = self._client.watch(
-            self._resource, self._namespace, resource_version=self._version, silence=self._silence
+            self.resource, self._namespace, resource_version=self._version, silence=self._silence
         )
-        async for event in events:
-            body = event["object"]
-            version = body["metadata"]["resourceVersion"]
-            if event["type"] != "BOOKMARK":
-                self._apply(event["type"], body)
-            self._version = version
+        async with contextlib.aclosing(events) as stream:
+            async for event in stream:
+                self._take(event)
+                heard, self._failures = True, 0
+        if not heard and loop.time() - began < _SHORTEST_WATCH:
+            raise Unavailable(0, "WatchTooShort", f"watch of {self.resource.plural} ended at once, without an event")
 
-    def _apply(self, kind: str, body: Json) -> None:
-        if kind == "DELETED":
-            metadata = body["metadata"]
-            change = self.store.remove(metadata.get("namespace") or "", metadata["name"], metadata["uid"])
-        else:
-            change = self.store.put(self._decode(body))
-        if change is not None:
-            self._tell(change)
+    def _take(self, event: Json) -> None:
+        body = event["object"]
+        version = (body.get("metadata") or {}).get("resourceVersion")
+        if not version:
+            raise Unavailable(0, "WatchBroken", f"watch of {self.resource.plural}: an event without resourceVersion")
+        if rewound(version, self._version):
+            raise Gone(410, "Rewound", f"version {version} came after {self._version}: the server's history changed")
+        if event["type"] != "BOOKMARK":
+            self._apply(event["type"], body)
+        self._reach(version)
 
-    def _tell(self, change: Change[V]) -> None:
-        for handler in self._handlers:
-            handler(change)
+    def _reach(self, version: str) -> None:
+        self._version = self.store.version = version

@@ -1,20 +1,23 @@
 """One leader among several replicas, by a Lease.
 
-Other clocks are never compared: a lease counts as expired when it was seen unchanged for its duration on our own
-monotonic clock. A leader that cannot renew in time raises `LeadershipLost`, and the process ends: the simplest fence.
+Clocks of different machines are never compared: a lease counts as expired when it was seen unchanged for its duration
+on our own clock, and ours counts as held from the moment we began to ask for it, which is earlier than anybody can have
+seen it. A leader that cannot renew in time raises `LeadershipLost`, and the process ends: the simplest fence.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from datetime import UTC, datetime
 
 from operators.runtime.client import Client
-from operators.runtime.errors import ApiError, NotFound
+from operators.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound
 from operators.runtime.resources import LEASES, Json
 
 log = logging.getLogger(__name__)
+_RELEASE = 3.0
 
 
 class LeadershipLost(Exception):
@@ -22,7 +25,11 @@ class LeadershipLost(Exception):
 
 
 class LeaderElector:
-    """Takes, holds and releases one Lease. Times in seconds."""
+    """Takes, holds and releases one Lease. Times in seconds.
+
+    ``retry_period`` < ``renew_deadline`` < ``lease_duration`` must hold: what is between the last two is the time the
+    process has to end before the lease can be another's.
+    """
 
     def __init__(
         self,
@@ -35,87 +42,125 @@ class LeaderElector:
         renew_deadline: float = 10.0,
         retry_period: float = 2.0,
     ) -> None:
+        if not 0 < retry_period < renew_deadline < lease_duration:
+            raise ValueError("retry period < renew deadline < lease duration must hold")
         self._client, self._namespace, self._name, self._identity = client, namespace, name, identity
         self._duration, self._deadline, self._period = lease_duration, renew_deadline, retry_period
-        self._seen: tuple[str, float] = ("", 0.0)
+        self._version, self._seen = "", 0.0
+        self._renewed = float("-inf")
+        self._trouble = ""
         self.leading = False
+
+    def remaining(self) -> float:
+        """Seconds for which nobody else can have taken the lease; 0 or less when we may not write any more."""
+        if not self.leading:
+            return 0.0
+        return self._renewed + self._duration - asyncio.get_running_loop().time()
 
     async def acquire(self) -> None:
         """Wait until the lease is ours."""
-        while not await self._attempt():  # noqa: ASYNC110 - the lease is elsewhere; there is no event to wait for
+        while not await self._attempt(self._deadline):  # noqa: ASYNC110 - the lease is elsewhere, and tells nobody
             await asyncio.sleep(self._period)
         self.leading = True
-        log.info("leading as %s", self._identity)
+        log.info("leading as %s, by lease %s/%s", self._identity, self._namespace, self._name)
 
     async def hold(self) -> None:
         """Renew for ever.
 
         Raises:
-            LeadershipLost: no renewal succeeded within the deadline.
+            LeadershipLost: no renewal succeeded within the deadline, or somebody else took the lease.
         """
-        loop = asyncio.get_running_loop()
-        renewed = loop.time()
         while True:
-            await asyncio.sleep(self._period)
-            if await self._attempt():
-                renewed = loop.time()
-            elif loop.time() - renewed > self._deadline:
+            await asyncio.sleep(max(0.0, min(self._period, self._left())))
+            if self._left() > 0 and await self._attempt(min(self._period * 2, self._left())):
+                continue
+            if self._left() <= 0:
                 self.leading = False
-                raise LeadershipLost(f"lease {self._namespace}/{self._name} not renewed for {self._deadline:g} s")
+                raise LeadershipLost(
+                    f"lease {self._namespace}/{self._name} lost: {self._trouble or 'held up too long'}"
+                )
 
     async def release(self) -> None:
-        """Give the lease away, so that a standby need not wait for it to expire."""
+        """Give the lease away, so that a standby need not wait for it to expire. `hold` must have ended."""
         if not self.leading:
             return
         self.leading = False
         try:
-            async with asyncio.timeout(5.0):
+            async with asyncio.timeout(_RELEASE):
                 lease = await self._client.get(LEASES, self._namespace, self._name)
                 if lease["spec"].get("holderIdentity") == self._identity:
-                    lease["spec"]["holderIdentity"] = ""
+                    lease["spec"].update(holderIdentity="", renewTime=_now())
                     await self._client.replace(LEASES, self._namespace, self._name, lease)
+                    log.info("lease %s/%s released", self._namespace, self._name)
         except (ApiError, TimeoutError) as error:
-            log.warning("lease not released: %s", error)
+            log.warning("lease %s/%s not released: %s", self._namespace, self._name, error)
 
-    async def _attempt(self) -> bool:
-        """One try to take or renew; any failure is a failed try."""
+    def _left(self) -> float:
+        return self._renewed + self._deadline - asyncio.get_running_loop().time()
+
+    async def _attempt(self, timeout: float) -> bool:
+        """One try to take or renew, within a time; any failure is a failed try."""
+        began = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(self._period * 2):
-                return await self._take()
-        except (ApiError, TimeoutError) as error:
-            log.debug("lease: %s", error)
-            return False
+            async with asyncio.timeout(timeout):
+                holder = await self._take()
+        except TimeoutError:
+            return self._failed("no answer in time", logging.WARNING)
+        except (Conflict, AlreadyExists):
+            return self._failed("somebody else was faster")
+        except ApiError as error:
+            return self._failed(str(error), logging.WARNING)
+        if holder != self._identity:
+            if self.leading:
+                self._renewed = float("-inf")
+            return self._failed(f"held by {holder}")
+        self._renewed, self._trouble = began, ""
+        return True
 
-    async def _take(self) -> bool:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    def _failed(self, trouble: str, level: int = logging.INFO) -> bool:
+        """Say why there is no lease, once for each reason; False."""
+        if trouble != self._trouble:
+            log.log(level, "lease %s/%s: %s", self._namespace, self._name, trouble)
+        self._trouble = trouble
+        return False
+
+    async def _take(self) -> str:
+        """Take or renew the lease if that is allowed; who holds it now."""
         try:
             lease = await self._client.get(LEASES, self._namespace, self._name)
         except NotFound:
-            await self._client.create(LEASES, self._namespace, self._fresh(now))
-            return True
-        spec: Json = lease["spec"]
-        holder, version = spec.get("holderIdentity") or "", lease["metadata"]["resourceVersion"]
-        local = asyncio.get_running_loop().time()
-        if self._seen[0] != version:
-            self._seen = (version, local)
-        expired = local - self._seen[1] > float(spec.get("leaseDurationSeconds") or self._duration)
-        if holder not in ("", self._identity) and not expired:
-            return False
+            await self._client.create(LEASES, self._namespace, self._fresh())
+            return self._identity
+        spec: Json = lease.setdefault("spec", {})
+        holder = str(spec.get("holderIdentity") or "")
+        if holder not in ("", self._identity) and not self._expired(lease):
+            return holder
         if holder != self._identity:
-            spec["acquireTime"] = now
+            spec["acquireTime"] = _now()
             spec["leaseTransitions"] = int(spec.get("leaseTransitions") or 0) + 1
-        spec.update(holderIdentity=self._identity, renewTime=now, leaseDurationSeconds=int(self._duration))
+        spec.update(holderIdentity=self._identity, renewTime=_now(), leaseDurationSeconds=math.ceil(self._duration))
         await self._client.replace(LEASES, self._namespace, self._name, lease)
-        return True
+        return self._identity
 
-    def _fresh(self, now: str) -> Json:
+    def _expired(self, lease: Json) -> bool:
+        """Whether the lease was seen unchanged for its whole duration, on our clock."""
+        now, version = asyncio.get_running_loop().time(), lease["metadata"]["resourceVersion"]
+        if self._version != version:
+            self._version, self._seen = version, now
+        return now - self._seen > float(lease["spec"].get("leaseDurationSeconds") or self._duration)
+
+    def _fresh(self) -> Json:
         return {
             "metadata": {"name": self._name, "namespace": self._namespace},
             "spec": {
                 "holderIdentity": self._identity,
-                "leaseDurationSeconds": int(self._duration),
-                "acquireTime": now,
-                "renewTime": now,
+                "leaseDurationSeconds": math.ceil(self._duration),
+                "acquireTime": _now(),
+                "renewTime": _now(),
                 "leaseTransitions": 0,
             },
         }
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,49 +1,86 @@
-"""Metrics under the names that dashboards know (spec/packaging.md 5)."""
+"""Metrics of the process under the names that dashboards know (spec/packaging.md 5.4), and a few of our own."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sized
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-BUCKETS = (0.001, 0.01, 0.1, 0.5, 1, 5, 10, 20, 30, 60, 120)
-_QUEUE_BUCKETS = tuple(1e-8 * 10**i for i in range(10))
-_REST_BUCKETS = tuple(0.001 * 2**i for i in range(10))
+from operators.runtime.workloadmetrics import BUCKETS, WorkloadMetrics, operator_version
+
+__all__ = [
+    "BUCKETS",
+    "CacheMetrics",
+    "EventMetrics",
+    "Heartbeat",
+    "PassMetrics",
+    "QueueFamilies",
+    "QueueMetrics",
+    "RestMetrics",
+    "WorkloadMetrics",
+    "operator_version",
+]
+
+_QUEUE_BUCKETS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10)
+_REST_BUCKETS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512)
 
 
 class RestMetrics:
-    """Requests to the API server."""
+    """Requests to the API server. ``url`` is a route with placeholders, so that series do not grow with objects."""
 
     def __init__(self, registry: CollectorRegistry, host: str = "") -> None:
-        self._host = host
+        self.host = host
+        prefix = "bkbcs_rest_client_"
         self._requests = Counter(
-            "bkbcs_rest_client_requests", "Requests by result.", ("code", "method", "host"), registry=registry
+            prefix + "requests", "Requests by result.", ("code", "method", "host"), registry=registry
         )
         self._duration = Histogram(
-            "bkbcs_rest_client_request_duration_seconds",
-            "Duration of requests by verb and collection.",
+            prefix + "request_duration_seconds",
+            "Duration of requests by verb and route; watches apart.",
+            ("verb", "url"),
+            buckets=_REST_BUCKETS,
+            registry=registry,
+        )
+        self._waited = Histogram(
+            prefix + "rate_limiter_duration_seconds",
+            "Waiting before a request was sent again, mostly because the server asked to.",
             ("verb", "url"),
             buckets=_REST_BUCKETS,
             registry=registry,
         )
 
-    def request(self, method: str, plural: str, status: int, seconds: float) -> None:
-        """Count one request."""
-        self._requests.labels(str(status) if status else "<error>", method, self._host).inc()
-        self._duration.labels(method, plural).observe(seconds)
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one request; status 0 means no answer."""
+        self.opened(method, status)
+        self._duration.labels(method, route).observe(seconds)
+
+    def opened(self, method: str, status: int) -> None:
+        """Count one request whose duration says nothing: a watch."""
+        self._requests.labels(str(status) if status else "<error>", method, self.host).inc()
+
+    def waited(self, method: str, route: str, seconds: float) -> None:
+        """A request waits before it is sent again."""
+        self._waited.labels(method, route).observe(seconds)
 
 
 class QueueMetrics:
-    """One work queue."""
+    """One work queue. What changes with time alone is computed when it is read."""
 
     def __init__(self, families: QueueFamilies, name: str) -> None:
-        self.depth = families.depth.labels(name)
         self.adds = families.adds.labels(name)
         self.retries = families.retries.labels(name)
         self.waited = families.waited.labels(name)
         self.worked = families.worked.labels(name)
-        self.unfinished = families.unfinished.labels(name)
-        self.longest = families.longest.labels(name)
+        self._depth = families.depth.labels(name)
+        self._unfinished = families.unfinished.labels(name)
+        self._longest = families.longest.labels(name)
+
+    def watch(self, waiting: Sized, running: Callable[[], list[float]]) -> None:
+        """Read depth from ``waiting``, and from ``running`` how many seconds each pass under way has taken."""
+        self._depth.set_function(lambda: float(len(waiting)))
+        self._unfinished.set_function(lambda: sum(running()))
+        self._longest.set_function(lambda: max(running(), default=0.0))
 
 
 class QueueFamilies:
@@ -72,68 +109,48 @@ class QueueFamilies:
         )
 
 
-class WorkloadMetrics:
-    """GameDeployment metrics; label ``gd`` is ``namespace/name``."""
+class CacheMetrics:
+    """The caches that passes read."""
 
-    def __init__(self, registry: CollectorRegistry, prefix: str = "bkbcs_gamedeployment_") -> None:
-        self._series: set[str] = set()
-        self.reconcile = Histogram(
-            prefix + "reconcile_duration_seconds", "One pass.", ("gd", "status"), buckets=BUCKETS, registry=registry
+    def __init__(self, registry: CollectorRegistry) -> None:
+        prefix, label = "game_operators_cache_", ("cache",)
+        self._objects = Gauge(prefix + "objects", "Objects held.", label, registry=registry)
+        self.lists = Counter(prefix + "lists", "Complete lists taken.", label, registry=registry)
+        self.failures = Counter(
+            prefix + "failures", "Lists and watches that failed.", (*label, "reason"), registry=registry
         )
-        self.create = Histogram(
-            prefix + "pod_create_duration_seconds",
-            "Creating a pod.",
-            ("gd", "status"),
-            buckets=BUCKETS,
+        self.unreadable = Counter(
+            prefix + "unreadable_objects", "Objects left out because they cannot be decoded.", label, registry=registry
+        )
+        self.handler_errors = Counter(
+            prefix + "handler_errors", "Changes that a subscriber failed on.", label, registry=registry
+        )
+
+    def watch(self, cache: str, store: Sized) -> None:
+        """Read the number of objects from the store."""
+        self._objects.labels(cache).set_function(lambda: float(len(store)))
+
+
+class PassMetrics:
+    """Passes that fail."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.failures = Counter(
+            "game_operators_pass_failures",
+            "Passes that ended with an error, by its kind.",
+            ("controller", "error"),
             registry=registry,
         )
-        labels = ("gd", "status", "grace", "action")
-        self.update = Histogram(
-            prefix + "pod_update_duration_seconds", "Updating a pod.", labels, buckets=BUCKETS, registry=registry
-        )
-        self.delete = Histogram(
-            prefix + "pod_delete_duration_seconds", "Deleting a pod.", labels, buckets=BUCKETS, registry=registry
-        )
-        self._gauges = {
-            field: Gauge(prefix + name, text, ("gd",), registry=registry)
-            for field, name, text in (
-                ("replicas", "replicas", "Desired pods."),
-                ("readyReplicas", "ready_replicas", "Ready pods."),
-                ("availableReplicas", "available_replicas", "Available pods."),
-                ("updatedReplicas", "updated_replicas", "Updated pods."),
-                ("updatedReadyReplicas", "updated_ready_replicas", "Updated and ready pods."),
-            )
-        }
-        self.blocked = Gauge(prefix + "blocked", "What waits or is refused.", ("gd", "reason"), registry=registry)
-        self._reasons: dict[str, set[str]] = {}
 
-    def observe_status(self, gd: str, desired: int, status: dict[str, object]) -> None:
-        """Gauges of a workload."""
-        for field, gauge in self._gauges.items():
-            value = desired if field == "replicas" else status.get(field) or 0
-            gauge.labels(gd).set(float(str(value)))
 
-    def observe_blocked(self, gd: str, counts: dict[str, int]) -> None:
-        """How many pods wait for which reason; reasons that are over go."""
-        for reason in self._reasons.get(gd, set()) - counts.keys():
-            self.blocked.remove(gd, reason)
-        for reason, count in counts.items():
-            self.blocked.labels(gd, reason).set(count)
-        self._reasons[gd] = set(counts)
+class EventMetrics:
+    """Kubernetes Events."""
 
-    def forget(self, gd: str) -> None:
-        """Drop the series of a workload that is gone."""
-        self.observe_blocked(gd, {})
-        families: list[Gauge | Histogram] = [
-            *self._gauges.values(),
-            self.reconcile,
-            self.create,
-            self.update,
-            self.delete,
-        ]
-        for family in families:
-            for labels in [values for values in family._metrics if values[0] == gd]:  # noqa: SLF001 - no public listing
-                family.remove(*labels)
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._events = Counter("game_operators_events", "Notes by what became of them.", ("result",), registry=registry)
+        self.written = self._events.labels("written")
+        self.merged = self._events.labels("merged")
+        self.dropped = self._events.labels("dropped")
 
 
 class Heartbeat:

@@ -8,12 +8,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from operators.runtime.errors import ApiError, Conflict, NotFound
-from operators.runtime.workqueue import WorkQueue
+from operators.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound, NotLeading
+from operators.runtime.metrics import PassMetrics
+from operators.runtime.workqueue import QueueClosed, WorkQueue
 
 K = TypeVar("K")
 log = logging.getLogger(__name__)
-_CONFLICT_DELAY = 0.05
+#: The world moved on while a pass planned: normal, unless it goes on and on.
+_MOVED_ON = (Conflict, NotFound, AlreadyExists)
+_TOO_OFTEN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +27,36 @@ class Outcome:
 
 
 class Controller(Generic[K]):
-    """Runs passes; a failed one is repeated later, by what its error says."""
+    """Runs passes. One that fails is repeated, later each time within a minute, and is logged and counted."""
 
     def __init__(
-        self, name: str, queue: WorkQueue[K], reconcile: Callable[[K], Awaitable[Outcome]], *, workers: int = 4
+        self,
+        name: str,
+        queue: WorkQueue[K],
+        reconcile: Callable[[K], Awaitable[Outcome]],
+        *,
+        workers: int = 4,
+        metrics: PassMetrics | None = None,
     ) -> None:
         self.name, self.queue = name, queue
-        self._reconcile, self._workers = reconcile, workers
+        self._reconcile, self._workers, self._metrics = reconcile, workers, metrics
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled, or until the queue is closed and the passes under way have ended."""
         async with asyncio.TaskGroup() as group:
             for number in range(self._workers):
                 group.create_task(self._work(), name=f"{self.name}-{number}")
 
+    def drain(self) -> None:
+        """Begin no more passes; `run` returns when those under way have ended."""
+        self.queue.close()
+
     async def _work(self) -> None:
         while True:
-            key = await self.queue.get()
+            try:
+                key = await self.queue.get()
+            except QueueClosed:
+                return
             try:
                 await self._pass(key)
             finally:
@@ -49,17 +65,28 @@ class Controller(Generic[K]):
     async def _pass(self, key: K) -> None:
         try:
             outcome = await self._reconcile(key)
-        except (Conflict, NotFound) as error:
-            log.debug("%s %s: %s; planning again", self.name, key, error)
-            self.queue.add_after(key, _CONFLICT_DELAY)
-        except ApiError as error:
-            delay = error.retry_after or self.queue.add_rate_limited(key)
-            self.queue.add_after(key, delay)
-            log.warning("%s %s: %s; again in %.2f s", self.name, key, error, delay)
-        except Exception:
-            delay = self.queue.add_rate_limited(key)
-            log.exception("%s %s: pass failed; again in %.2f s", self.name, key, delay)
+        except Exception as error:  # noqa: BLE001 - a pass may fail in any way; it is told of and must come back
+            self._failed(key, error)
         else:
+            failures = self.queue.failures(key)
+            if failures >= _TOO_OFTEN:
+                log.info("%s %s: passes succeed again, after %d failures", self.name, key, failures)
             self.queue.forget(key)
             if outcome.requeue_after is not None:
                 self.queue.add_after(key, outcome.requeue_after)
+
+    def _failed(self, key: K, error: Exception) -> None:
+        told = error.retry_after if isinstance(error, ApiError) else None
+        delay = self.queue.add_rate_limited(key, told or 0.0)
+        if self._metrics:
+            self._metrics.failures.labels(self.name, type(error).__name__).inc()
+        level = logging.WARNING
+        if isinstance(error, NotLeading) or (
+            isinstance(error, _MOVED_ON) and self.queue.failures(key) % _TOO_OFTEN != 0
+        ):
+            level = logging.DEBUG
+        trace = None if isinstance(error, ApiError) else error
+        if trace is not None:
+            level = logging.ERROR
+        text = "%s %s: pass failed: %s: %s; again in %.2f s"
+        log.log(level, text, self.name, key, type(error).__name__, error, delay, exc_info=trace)

@@ -31,12 +31,19 @@ class Resource:
         parts += [part for part in (name, subresource) if part]
         return "/".join(parts)
 
+    def route(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        """The path with placeholders: what metrics may carry without a series for every object."""
+        return self.path("{namespace}" if namespace else None, "{name}" if name else None, subresource)
+
 
 PODS: Final = Resource("", "v1", "pods", "Pod")
 NODES: Final = Resource("", "v1", "nodes", "Node")
 EVENTS: Final = Resource("", "v1", "events", "Event")
 CONTROLLER_REVISIONS: Final = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+CUSTOM_RESOURCE_DEFINITIONS: Final = Resource(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"
+)
 GAME_DEPLOYMENTS: Final = Resource(keys.GROUP, keys.VERSION, "gamedeployments", "GameDeployment")
 GAME_STATEFUL_SETS: Final = Resource(keys.GROUP, keys.VERSION, "gamestatefulsets", "GameStatefulSet")
 HOOK_TEMPLATES: Final = Resource(keys.GROUP, keys.VERSION, "hooktemplates", "HookTemplate")

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
 from typing import Generic, TypeVar
 
 from operators.runtime.metrics import QueueMetrics
+from operators.runtime.retries import backoff
 
 K = TypeVar("K")
 _FIRST, _CAP = 0.005, 60.0
+#: A key that failed is left alone for its back-off, but for an event no longer than this: an event may bring the cure,
+#: yet a pass that fails may cause events itself, and must not chase them.
+_DEAF = 1.0
+
+
+class QueueClosed(Exception):
+    """No more keys are given out."""
 
 
 class WorkQueue(Generic[K]):
-    """A key added while it is worked on comes back once, after the worker is done with it."""
+    """First in, first out. A key added while it is worked on comes back once, after the worker is done with it.
+
+    Times are those of the event loop.
+    """
 
     def __init__(self, metrics: QueueMetrics | None = None) -> None:
         self._queue: deque[K] = deque()
@@ -22,22 +34,35 @@ class WorkQueue(Generic[K]):
         self._working: dict[K, float] = {}
         self._added: dict[K, float] = {}
         self._failures: dict[K, int] = {}
+        self._deaf: dict[K, float] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
+        self._closed = False
+        self._clock = time.monotonic
         self._metrics = metrics
+        if metrics is not None:
+            metrics.watch(self._queue, self._running)
+
+    def __len__(self) -> int:
+        return len(self._queue)
 
     def add(self, key: K) -> None:
-        """Ask for a pass over the key."""
-        if key in self._dirty:
-            return
-        self._dirty.add(key)
-        if self._metrics:
-            self._metrics.adds.inc()
-        if key not in self._working:
-            self._push(key)
+        """Ask for a pass over the key: now, or at the end of its rest after a failure."""
+        until = self._deaf.get(key)
+        if until is not None:
+            rest = until - asyncio.get_running_loop().time()
+            if rest > 0:
+                self.add_after(key, rest)
+                return
+        self._add(key)
 
     def add_after(self, key: K, delay: float) -> None:
-        """Ask for a pass later; the earliest of several times counts."""
+        """Ask for a pass in ``delay`` seconds; the earliest of several times counts, and a pass before it settles it.
+
+        A pass that still wants to be woken says so again: what it asked for before was asked on older facts.
+        """
+        if self._closed:
+            return
         loop = asyncio.get_running_loop()
         due = loop.time() + delay
         timer = self._timers.get(key)
@@ -47,28 +72,37 @@ class WorkQueue(Generic[K]):
             timer.cancel()
         self._timers[key] = loop.call_at(due, self._fire, key)
 
-    def add_rate_limited(self, key: K) -> float:
-        """Ask for a pass after a failure, later each time; the delay in seconds."""
-        count = self._failures.get(key, 0)
-        self._failures[key] = count + 1
-        delay: float = min(_FIRST * 2**count, _CAP) * (0.75 + random.random() / 4)  # noqa: S311 - jitter
+    def add_rate_limited(self, key: K, at_least: float = 0.0) -> float:
+        """Ask for a pass after a failure, later each time, within about a minute; the delay in seconds.
+
+        ``at_least`` is what the server asked for; it is cut at a minute too.
+        """
+        count = self._failures[key] = self._failures.get(key, 0) + 1
+        delay = backoff(count, first=_FIRST, cap=_CAP, chance=random.random())  # noqa: S311 - jitter
+        delay = max(delay, min(at_least, _CAP))
         if self._metrics:
             self._metrics.retries.inc()
+        self._deaf[key] = asyncio.get_running_loop().time() + min(delay, _DEAF)
         self.add_after(key, delay)
         return delay
 
     def forget(self, key: K) -> None:
         """The key succeeded: its failures no longer count."""
         self._failures.pop(key, None)
+        self._deaf.pop(key, None)
 
     def failures(self, key: K) -> int:
         """Failures in a row."""
         return self._failures.get(key, 0)
 
     async def get(self) -> K:
-        """The next key; `done` must follow."""
+        """The next key; `done` must follow.
+
+        Raises:
+            QueueClosed: the queue was closed.
+        """
         loop = asyncio.get_running_loop()
-        while not self._queue:
+        while not self._queue and not self._closed:
             waiter: asyncio.Future[None] = loop.create_future()
             self._waiters.append(waiter)
             try:
@@ -77,12 +111,16 @@ class WorkQueue(Generic[K]):
                 if waiter.done() and not waiter.cancelled():
                     self._wake()
                 raise
+        if self._closed:
+            raise QueueClosed
         key = self._queue.popleft()
         self._dirty.discard(key)
-        now = loop.time()
-        self._working[key] = now
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        self._clock = loop.time
+        now = self._working[key] = loop.time()
         if self._metrics:
-            self._metrics.depth.set(len(self._queue))
             self._metrics.waited.observe(now - self._added.pop(key, now))
         return key
 
@@ -90,18 +128,31 @@ class WorkQueue(Generic[K]):
         """The worker is done with the key."""
         began = self._working.pop(key)
         if self._metrics:
-            now = asyncio.get_running_loop().time()
-            self._metrics.worked.observe(now - began)
-            self._metrics.unfinished.set(sum(now - t for t in self._working.values()))
-            self._metrics.longest.set(max((now - t for t in self._working.values()), default=0.0))
+            self._metrics.worked.observe(asyncio.get_running_loop().time() - began)
         if key in self._dirty:
+            self._push(key)
+
+    def close(self) -> None:
+        """Give out no more keys: workers end after the pass they are at."""
+        self._closed = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        while self._waiters:
+            self._wake()
+
+    def _add(self, key: K) -> None:
+        if key in self._dirty or self._closed:
+            return
+        self._dirty.add(key)
+        if self._metrics:
+            self._metrics.adds.inc()
+            self._added[key] = asyncio.get_running_loop().time()
+        if key not in self._working:
             self._push(key)
 
     def _push(self, key: K) -> None:
         self._queue.append(key)
-        if self._metrics:
-            self._added.setdefault(key, asyncio.get_running_loop().time())
-            self._metrics.depth.set(len(self._queue))
         self._wake()
 
     def _wake(self) -> None:
@@ -113,4 +164,12 @@ class WorkQueue(Generic[K]):
 
     def _fire(self, key: K) -> None:
         self._timers.pop(key, None)
-        self.add(key)
+        self._add(key)
+
+    def _running(self) -> list[float]:
+        """Seconds of each pass under way; read by the metrics server, from another thread."""
+        began = list(self._working.values())
+        if not began:
+            return []
+        now = self._clock()
+        return [now - t for t in began]
