@@ -59,8 +59,8 @@ class Workload:
         wall = time.monotonic() - began
         spent = self._cpu() - cpu
         made = {k: v - before.get(k, 0) for k, v in requests_made().items() if v > before.get(k, 0)}
-        events = sum(v for k, v in made.items() if k.split("{name}")[0].rstrip("/").endswith("/events"))
-        pods = sum(v for k, v in made.items() if k.endswith((" pods", " pods/status")))
+        events = sum(v for k, v in made.items() if "/events" in k)
+        pods = sum(v for k, v in made.items() if "/pods" in k)
         return {
             "wall_s": round(wall, 2),
             "cpu_ms_per_pod": round(1000 * spent / self.count, 2),
