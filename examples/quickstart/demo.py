@@ -163,7 +163,7 @@ def update_rolling(story: Story, before: Sequence[Any]) -> None:
     def held() -> bool:
         left = {p["metadata"]["name"] for p in story.pods()} & old
         said = story.condition("Progressing")
-        return left == {name} and name in said and "value 0" in said
+        return left == {name} and name in said and "does not hold for '0'" in said
 
     story.until(f"the other pod is replaced, {name} is held by its hook", held)
     story.show("get", "hookruns")
