@@ -45,7 +45,7 @@ def scale(scene: Scene) -> Scaling:
 def _create(scene: Scene, wanted: Difference, indexes: range | None, result: Scaling) -> None:
     count = -wanted.total
     from_current = min(count, max(0, -wanted.old))
-    if scene.spec.update_strategy.paused and not scene.course.active and scene.outdated and not scene.updated:
+    if scene.course.memory.user_paused and scene.outdated and not scene.updated:
         from_current = count  # an unreleased version must not slip in through a scale-out (spec 7.2)
     pods = scene.observed.pods
     free = free_indexes(indexes, pods) if indexes is not None else None

@@ -92,7 +92,7 @@ def update(scene: Scene, victims: Mapping[str, PodView], result: Updating) -> No
     kind, _ = scene.pre_update_hook
     asked = {p.name for p in outdated if scene.runs.of(cast("PodHook", kind), p)}
     outdated.sort(key=lambda p: (p.name not in asked, expendable(p)))
-    candidates = outdated[: max(0, len(scene.outdated) - scene.kept)]
+    candidates = outdated[: max(0, len(outdated) - scene.kept)]
     result.targets.update({p.name: p for p in candidates})
     _walk(scene, victims, candidates, asked, result)
 

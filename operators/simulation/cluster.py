@@ -216,9 +216,12 @@ class SimulatedCluster:
             status["ready"] = ready
         self._settle(self.pods[name])
 
-    def answer_hook(self, name: str, phase: str) -> None:
-        """A HookRun ends."""
-        self.hook_runs[name].setdefault("status", {})["phase"] = phase
+    def answer_hook(self, name: str, phase: str, message: str = "") -> None:
+        """A HookRun moves to a phase, and says why."""
+        status = self.hook_runs[name].setdefault("status", {})
+        status["phase"] = phase
+        if message:
+            status["message"] = message
         self._touch(self.hook_runs[name])
 
     def _condition(self, pod: Json, type_: str, *, holds: bool) -> None:
