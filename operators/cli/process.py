@@ -218,19 +218,17 @@ class Operators:
             await self.elector.hold()
 
     async def _tell_version(self) -> None:
-        """The version metrics of the controllers that run."""
+        """What runs, as a metric; HookRuns' own controller tells of itself."""
+        if "gamedeployment" not in self.settings.controllers:
+            return
         build = {
             "git_version": os.environ.get("GAME_OPERATORS_VERSION", ""),
             "git_commit": os.environ.get("GAME_OPERATORS_GIT_COMMIT", ""),
             "build_date": os.environ.get("GAME_OPERATORS_BUILD_DATE", ""),
         }
         image = os.environ.get("GAME_OPERATORS_IMAGE", "")
-        if "gamedeployment" in self.settings.controllers:
-            crd = await self._crd_version("gamedeployments")
-            operator_version(self.registry, "gamedeployment", "GameDeployment", image, build, crd_version=crd)
-        if "hook" in self.settings.controllers:
-            crds = {f"{kind}_version": await self._crd_version(f"{kind}s") for kind in ("hookrun", "hooktemplate")}
-            operator_version(self.registry, "hook", "Hook", image, build, **crds)
+        crd = await self._crd_version("gamedeployments")
+        operator_version(self.registry, "gamedeployment", "GameDeployment", image, build, crd_version=crd)
 
     async def _crd_version(self, plural: str) -> str:
         """The annotation ``version`` of a CRD; "" where it has none or may not be read."""
