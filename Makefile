@@ -45,10 +45,11 @@ format: setup ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 test: lint ## everything: lint, unit, properties, integration and end-to-end on a real cluster
-	$(BIN)/python -m pytest tests -q
+	$(BIN)/python -m pytest tests/unit tests/properties -q -n 2
+	$(BIN)/python -m pytest tests -q --ignore=tests/unit --ignore=tests/properties --durations=15
 
 test-unit: setup ## only what needs no cluster
-	$(BIN)/python -m pytest tests -q --no-cluster
+	$(BIN)/python -m pytest tests -q -n 2 --no-cluster
 
 test-long: setup ## the random histories, 50,000 of them
 	GAME_OPERATORS_EXAMPLES=50000 $(BIN)/python -m pytest tests/properties -q --timeout 7200
