@@ -1,4 +1,4 @@
-"""``python -m tests.cluster up|down|status|kubeconfig|load-images|kwok-up N|kwok-down|build``."""
+"""``python -m tests.cluster up|down|status|kubeconfig|load-images|operator-image|kwok-up N|kwok-down|build``."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("status", help="what runs; 1 when not healthy")
     commands.add_parser("kubeconfig", help="print the path of its kubeconfig")
     commands.add_parser("load-images", help="build and load the project's images")
+    commands.add_parser("operator-image", help="build and load the image of the operators, print its name")
     fake = commands.add_parser("kwok-up", help="have this many fake nodes")
     fake.add_argument("count", type=int)
     commands.add_parser("kwok-down", help="remove the fake nodes and their pods")
@@ -78,6 +79,8 @@ def _run(options: argparse.Namespace) -> int:
         return _kubeconfig()
     if options.command == "kwok-up":
         choose.kwok_up(options.count)
+    elif options.command == "operator-image":
+        print(choose.load_operator_image())
     elif options.command == "build":
         _build(options.extra)
     else:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.cluster import fakenodes, images, node, processes
+from tests.cluster import fakenodes, images, node, operatorimage, processes
 from tests.cluster.programs import build, link, program
 from tests.cluster.state import Missing, cache_dir, run_dir, say
 
@@ -118,16 +118,13 @@ def _kind_up() -> Cluster:
 def _load_into_kind() -> None:
     images.build_all()
     for archive in images.archives():
-        command = [
-            str(_kind_cluster().kind_path),
-            "load",
-            "image-archive",
-            str(archive),
-            "--name",
-            KIND_NAME,
-        ]
-        subprocess.run(command, check=True, capture_output=True)
-        say(f"{archive.name} loaded into kind")
+        _load_archive_into_kind(archive)
+
+
+def _load_archive_into_kind(archive: Path) -> None:
+    kind = str(_kind_cluster().kind_path)
+    subprocess.run([kind, "load", "image-archive", str(archive), "--name", KIND_NAME], check=True, capture_output=True)
+    say(f"{archive.name} loaded into kind")
 
 
 def up() -> Cluster:
@@ -206,6 +203,28 @@ def load_images() -> None:
             images.load_missing()
         else:
             raise Missing(f"images cannot be loaded into your own cluster; their archives: {images.folder()}")
+
+
+def load_operator_image() -> str:
+    """Have the project's own image, of the sources as they are, in the cluster; its name.
+
+    Raises:
+        Missing: it cannot be built, or not be loaded and none is named.
+    """
+    cluster = _in_use()
+    if cluster.kind == "given":
+        named = os.environ.get(operatorimage.NAMED)
+        if not named:
+            text = "images cannot be loaded into your own cluster: push one it can pull, and export {}=<its name>"
+            raise Missing(text.format(operatorimage.NAMED))
+        return named
+    with _lock():
+        image, archive = operatorimage.build(docker=cluster.kind == "kind")
+        if cluster.kind == "kind":
+            _load_archive_into_kind(archive)
+        else:
+            images.load(image, archive)
+    return image
 
 
 def kwok_up(count: int) -> None:

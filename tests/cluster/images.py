@@ -162,6 +162,25 @@ def archives() -> list[Path]:
     return [_archive(image) for image in _wanted() if image != PAUSE]
 
 
+def load(image: str, archive: Path) -> None:
+    """Import an image whose tag names its content, and let older tags of its repository go that nothing runs from.
+
+    Raises:
+        Missing: containerd refused it.
+    """
+    present = ctr("images", "ls", "-q").stdout.split()
+    if image in present:
+        return
+    done = ctr("images", "import", str(archive))
+    if done.returncode:
+        raise Missing(f"importing {image} failed: {done.stderr[-500:]}")
+    repository, running = image.rpartition(":")[0], ctr("containers", "ls").stdout
+    older = [name for name in present if name.rpartition(":")[0] == repository and name not in running]
+    if older:
+        ctr("images", "rm", *older)
+    say(f"image {image} loaded")
+
+
 def load_missing() -> None:
     """Import images that our containerd lacks or holds in an older build."""
     marks = run_dir() / "images.json"

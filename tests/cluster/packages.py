@@ -1,10 +1,11 @@
-"""What the one-node cluster needs of this machine: root, Debian packages, Go."""
+"""What the one-node cluster and image builds need of this machine: root, Debian packages, Go."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.cluster.programs import CLUSTER, program
@@ -22,15 +23,20 @@ _COMMANDS = {
     "nsenter": "util-linux",
     "openssl": "openssl",
 }
+_IMAGE_COMMANDS = {"buildah": "buildah", "debootstrap": "debootstrap"}
 _PLUGINS = Path("/usr/lib/cni/bridge")
 _ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
 _INSTEAD = "or name a cluster of yours: export GAME_OPERATORS_KUBECONFIG=/path/to/kubeconfig"
 
 
+def _not_installed(commands: Mapping[str, str]) -> list[str]:
+    places = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+    return [package for command, package in commands.items() if shutil.which(command, path=places) is None]
+
+
 def missing_packages() -> list[str]:
     """Debian packages that are not installed, judged by the commands they bring."""
-    places = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
-    missing = [package for command, package in _COMMANDS.items() if shutil.which(command, path=places) is None]
+    missing = _not_installed(_COMMANDS)
     return missing if _PLUGINS.exists() else [*missing, "containernetworking-plugins"]
 
 
@@ -68,15 +74,31 @@ def install() -> None:
     Raises:
         Missing: apt could not install them.
     """
-    missing = missing_packages()
+    _install(missing_packages)
+
+
+def install_image_tools() -> None:
+    """Install what images with many files are built with where there is no Docker: buildah and debootstrap.
+
+    Raises:
+        Missing: not root, not Debian, or apt could not install them.
+    """
+    lacking = _not_installed(_IMAGE_COMMANDS)
+    if lacking and (os.geteuid() != 0 or shutil.which("apt-get") is None):
+        raise Missing(f"no Docker answers, and {' and '.join(lacking)} cannot be installed: not root, or not Debian")
+    _install(lambda: _not_installed(_IMAGE_COMMANDS))
+
+
+def _install(lacking: Callable[[], list[str]]) -> None:
+    missing = lacking()
     if not missing:
         return
     say(f"installing Debian packages: {' '.join(missing)}")
     output = _apt("install", "-y", "-qq", "--no-install-recommends", *missing)
-    if missing_packages():
+    if lacking():
         say("not all found: updating the package lists first")
         output = _apt("update", "-qq") + _apt("install", "-y", "-qq", "--no-install-recommends", *missing)
-    still = missing_packages()
+    still = lacking()
     if still:
         raise Missing(f"apt-get could not install {' '.join(still)}:\n{output[-2000:]}")
     say("packages installed")
