@@ -17,6 +17,8 @@ from operators.api.rules import (
     matching,
     misplaced,
     quoted,
+    refused,
+    required,
     rule,
 )
 
@@ -47,7 +49,7 @@ def _metric(schema: Schema) -> None:
     for name, enough in limits:
         detail = f": count is {{self.count}}, {name} is {{self.{name}}}"
         message = f"count must be 0 or at least {name}"
-        add(schema, "metrics.[]", rule(f"self.count == 0 || ({enough})", message, detail, field="count"))
+        add(schema, "metrics.[]", rule(f"self.count <= 0 || ({enough})", message, detail, field="count"))
     message, detail = "interval must be given when count is greater than 1", ": count is {self.count}"
     add(schema, "metrics.[]", rule("self.count <= 1 || has(self.interval)", message, detail, field="interval"))
     kind = "{} must be a duration like 5s, 1h30m or 500ms"
@@ -61,7 +63,7 @@ def _metric(schema: Schema) -> None:
         rule(
             f"!self.matches({quoted(PATTERN)}) || duration(self) >= duration('1s')",
             "interval must be at least 1s",
-            ", not {self}",
+            ', not "{self}"',
         ),
     )
 
@@ -78,12 +80,14 @@ def _provider(schema: Schema) -> None:
     for owner, keys in (("web", ("url",)), ("prometheus", ("address", "query")), ("kubernetes", ("function",))):
         for key in keys:
             misplaced(schema, path, key, _TEXT, f"provider.{owner}.{key}")
-    misplaced(schema, path, "exec", _OBJECT, "web, prometheus or kubernetes: commands in containers are not supported")
+    refused(schema, path, "exec", _OBJECT, "exec is not supported, ask through web, prometheus or kubernetes")
 
 
 def _web(schema: Schema) -> None:
     """H9, and headers that would break a request."""
     web = "metrics.[].provider.web"
+    # As a rule, so that a jsonPath in the wrong place is named in the same answer.
+    required(schema, web, "jsonPath", "jsonPath must say which part of the answer is the result")
     matching(schema, f"{web}.url", _HTTP + r"|^\{\{", "url must begin with http:// or https://")
     address = "metrics.[].provider.prometheus.address"
     matching(schema, address, _HTTP, "address must begin with http:// or https://")
@@ -105,7 +109,8 @@ def _kubernetes(schema: Schema) -> None:
         rule(
             "!self.metrics.exists(m, has(m.provider.kubernetes)) || !has(self.args) || "
             f"self.args.all(a, a.name != 'Kind' || !has(a.value) || a.value in {kinds})",
-            "args.Kind must be Pod, GameDeployment or GameStatefulSet: hooks reach no other objects",
+            "args.Kind must be Pod, GameDeployment or GameStatefulSet, hooks reach no other objects",
+            ", not {self.args.filter(a, a.name == 'Kind' && has(a.value)).map(a, a.value)}",
             field="args",
         ),
     )

@@ -23,7 +23,7 @@ QUALIFIED: Final = (
 #: A percentage between 0% and 100%.
 PERCENT: Final = "^(100|[1-9]?[0-9])%$"
 
-_VALUE: Final = re.compile(r"\{(.*?)\}")
+_VALUE: Final = re.compile(r"\{((?:[^{}]|\{\})*)\}")
 
 
 def quoted(text: str) -> str:
@@ -89,14 +89,15 @@ def int_or_percent(schema: Schema, path: str, *, zero: bool = True) -> None:
     name = path.rsplit(".", 1)[-1]
     at(schema, path)["maxLength"] = 16
     expression = f"type(self) == int ? self >= 0 : self.matches({quoted(PERCENT)})"
-    add(schema, path, rule(expression, f"{name} must be a number or a percentage from 0% to 100%", ", not {self}"))
+    shown = """, not {type(self) == int ? string(self) : '"' + string(self) + '"'}"""
+    add(schema, path, rule(expression, f"{name} must be a number or a percentage from 0% to 100%", shown))
     if not zero:
         add(schema, path, rule("self != 0 && self != '0%'", f"{name} must be greater than 0"))
 
 
 def matching(schema: Schema, path: str, pattern: str, message: str) -> None:
     """A text that matches a pattern; the message says what it should be."""
-    add(schema, path, rule(f"self.matches({quoted(pattern)})", message, ", not {self}"))
+    add(schema, path, rule(f"self.matches({quoted(pattern)})", message, ', not "{self}"'))
 
 
 def immutable(schema: Schema, path: str) -> None:
@@ -111,14 +112,23 @@ def list_of(schema: Schema, path: str, *keys: str) -> None:
     at(schema, path).update(body if keys else {"x-kubernetes-list-type": "set"})
 
 
-def misplaced(schema: Schema, path: str, key: str, like: Schema, instead: str) -> None:
-    """Refuse a field where it does not belong.
+def required(schema: Schema, path: str, field: str, message: str) -> None:
+    """Ask for a field by a rule instead of the schema, which would keep all other rules from being asked."""
+    owner = at(schema, path)
+    owner["required"] = [name for name in owner["required"] if name != field]
+    add(owner, "", {**rule(f"has(self.{field})", message, field=field), "reason": "FieldValueRequired"})
+
+
+def refused(schema: Schema, path: str, key: str, like: Schema, message: str) -> None:
+    """Refuse a field that is none.
 
     An undeclared field is dropped without a word where the client does not ask for strict validation, so the ones
-    that people do misplace are declared, to be refused.
+    that people do write are declared, to be refused.
     """
-    at(schema, path)["properties"][key] = {
-        **like,
-        "description": f"Not a field: write {instead}.",
-        "x-kubernetes-validations": [rule("false", f"{key} does not belong here: write {instead}")],
-    }
+    refusal = {**like, "description": f"Not a field: {message}.", "x-kubernetes-validations": [rule("false", message)]}
+    at(schema, path)["properties"][key] = refusal
+
+
+def misplaced(schema: Schema, path: str, key: str, like: Schema, instead: str) -> None:
+    """Refuse a field where it does not belong, and say where it does."""
+    refused(schema, path, key, like, f"{key} does not belong here, write {instead}")

@@ -74,14 +74,20 @@ def _selects_template() -> list[Schema]:
         "((!has(self.selector.matchLabels) || size(self.selector.matchLabels) == 0) && "
         f"(!has(self.selector.matchExpressions) || {unlabelled}))"
     )
-    message = "spec.selector does not match spec.template.metadata.labels: pods would never belong to this workload"
+    message = "spec.selector does not match spec.template.metadata.labels, so pods would never belong here"
     same = (
         f"has(self.template.metadata) && has({labels}) && has(oldSelf.template.metadata) && "
         f"has(oldSelf.template.metadata.labels) && {labels} == oldSelf.template.metadata.labels"
     )
+    detail = (
+        ": the selector asks for {has(self.selector.matchLabels) ? self.selector.matchLabels : {}}"
+        "{has(self.selector.matchExpressions) ? ' and %s'.format([self.selector.matchExpressions.map(e, "
+        "'%s %s %s'.format([e.key, e.operator, e.?values.orValue([])]))]) : ''}, the template has "
+        "{has(self.template.metadata) && has(self.template.metadata.labels) ? self.template.metadata.labels : {}}"
+    )
     return [
-        rule(f"oldSelf.hasValue() || ({selects})", message, field="selector", first=True),
-        rule(f"({same}) || ({selects})", message, field="template"),
+        rule(f"oldSelf.hasValue() || ({selects})", message, detail, field="selector", first=True),
+        rule(f"({same}) || ({selects})", message, detail, field="template"),
     ]
 
 
