@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -71,6 +72,9 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "version" {
 		fmt.Println(version)
 		return
+	}
+	if strings.HasSuffix(version, "-broken") {
+		log.Fatalf("version %s ends at once: it is there to show how a bad release is held", version)
 	}
 	hookResult.Store(1)
 	if text := os.Getenv("GAME_HOOK_RESULT"); text != "" {
