@@ -63,7 +63,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A HookRun as it stands. ``started`` is None before the first assessment."""
+    """A HookRun as it stands. ``started`` is None before the first assessment.
+
+    ``subject`` is its namespace and name, for messages; ``refused`` says why its spec cannot be read.
+    """
 
     spec: HookRunSpec
     phase: str = ""
@@ -71,6 +74,8 @@ class RunState:
     started: float | None = None
     completed: float | None = None
     results: tuple[Result, ...] = ()
+    subject: str = ""
+    refused: str = ""
 
     def result(self, name: str) -> Result | None:
         """The result of a metric, None before its first measurement."""
@@ -186,22 +191,29 @@ def metric_phase(metric: Metric, result: Result, *, terminating: bool) -> str:
 
 
 def _exhausted(metric: Metric, result: Result) -> str:
-    """The count ran out undecided: good by default, so that a delete can be forced (decision 4)."""
-    return metric.on_count_exhausted if result.measurements[-1].phase != "Successful" else "Successful"
+    """The count ran out: good by default whatever was measured, so that a delete can be forced (decision 4).
+
+    ``onCountExhausted: Failed`` asks for what was wanted: the successes of a limit, without one that the last was one.
+    """
+    limited = bool(metric.successful_limit or metric.consecutive_successful_limit)
+    reached = not limited and result.measurements[-1].phase == "Successful"
+    return "Successful" if reached else metric.on_count_exhausted
 
 
-def assess(state: RunState, now: float, busy: Collection[str] = ()) -> Assessment:
+def assess(state: RunState, now: float, busy: Collection[str] = (), *, started: float | None = None) -> Assessment:
     """Assess a run: settle phases, say what to measure, and when to look again.
 
     ``busy`` names metrics that are being measured: they are neither asked for again nor waited for by time.
+    ``started`` is when the run began if its status does not tell yet; by default now.
     """
     if state.phase in FINAL:
         return Assessment(state)
-    if not state.results:
-        reason = refusal(state.spec)
-        if reason:
-            return Assessment(replace(state, phase="Error", message=f"hook spec invalid: {reason}", completed=now))
-    state = replace(state, started=state.started if state.started is not None else now)
+    reason = state.refused or ("" if state.results else refusal(state.spec))
+    if reason:
+        text = f"HookRun: {state.subject}, hook spec invalid: {reason}"
+        return Assessment(replace(state, phase="Error", message=text, completed=now))
+    if state.started is None:
+        state = replace(state, started=now if started is None else started)
     if _terminating(state):
         state = _stop(state, now)
     state, ended = _settle(state)

@@ -16,10 +16,11 @@ def _own_hosts() -> tuple[str, ...]:
 class HookSettings:
     """``allow_cidrs`` are networks that hooks may reach although loopback, link-local and the like are refused.
 
-    ``refused_hosts`` (names or addresses) are refused besides: by default the operator's own pod and the API server.
-    At most ``max_concurrent`` measurements are taken at a time.
+    ``refused_hosts`` (networks, addresses, an address with a port, or names) are refused besides: by default the
+    operator's own pod and the API server. At most ``max_concurrent`` measurements are taken at a time, half of them for
+    one namespace; each may hold a connection.
     """
 
     allow_cidrs: tuple[str, ...] = ()
     refused_hosts: tuple[str, ...] = field(default_factory=_own_hosts)
-    max_concurrent: int = 200
+    max_concurrent: int = 500

@@ -20,11 +20,11 @@ _COUNTERS = {
 }
 
 
-def read_state(spec: HookRunSpec, status: Mapping[str, Any]) -> RunState:
-    """The state that an object records."""
+def read_state(spec: HookRunSpec, status: Mapping[str, Any], *, subject: str = "", refused: str = "") -> RunState:
+    """The state that an object records; for ``subject`` and ``refused`` see `RunState`."""
     results = tuple(
         Result(
-            name=entry["name"],
+            name=entry.get("name") or "",
             phase=entry.get("phase") or "Running",
             message=entry.get("message") or "",
             measurements=tuple(_measured(m) for m in entry.get("measurements") or ()),
@@ -39,6 +39,8 @@ def read_state(spec: HookRunSpec, status: Mapping[str, Any]) -> RunState:
         started=timestamp(status.get("startedAt")),
         completed=timestamp(status.get("completedAt")),
         results=results,
+        subject=subject,
+        refused=refused,
     )
 
 
@@ -74,6 +76,12 @@ def dump_status(state: RunState, generation: int, old: Sequence[Mapping[str, Any
     if state.results:
         status["metricResults"] = [_dump_result(r) for r in state.results]
     return status
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge patch that makes one status of the other; empty when they are the same. Lists are replaced whole."""
+    gone: dict[str, Any] = {key: None for key in old if key not in new}
+    return gone | {key: value for key, value in new.items() if old.get(key) != value}
 
 
 def _dump_result(result: Result) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from operators.hookrun.measurement import ProviderError
 
@@ -27,7 +28,7 @@ class Reach:
     """What hooks may reach.
 
     ``allowed`` are networks that may be reached whatever their kind. ``refused`` are refused besides the built-in
-    kinds: networks (``10.0.0.0/8``), addresses, an address with one port (``10.0.0.5:6443``), or host names.
+    kinds: networks (``10.0.0.0/8``), addresses, an address with one port (``10.0.0.5:6443``, or as a URL), or names.
 
     Raises:
         ValueError: ``allowed`` holds something that is no network.
@@ -37,19 +38,19 @@ class Reach:
         self._allowed = tuple(ipaddress.ip_network(network, strict=False) for network in allowed)
         self._networks: list[_Network] = []
         self._endpoints: set[tuple[_Address, int]] = set()
-        self._names: set[str] = set()
+        self._names: set[tuple[str, int]] = set()
         for entry in refused:
             self._refuse(entry)
 
     def _refuse(self, entry: str) -> None:
-        host, _, port = entry.rpartition(":")
+        host, port = _split(entry)
         try:
-            self._networks.append(ipaddress.ip_network(entry, strict=False))
+            if port:
+                self._endpoints.add((_inner(host), port))
+            else:
+                self._networks.append(ipaddress.ip_network(host, strict=False))
         except ValueError:
-            try:
-                self._endpoints.add((_inner(host.strip("[]")), int(port)))
-            except ValueError:
-                self._names.add(_plain(entry))
+            self._names.add((_plain(host), port))
 
     def refusal(self, address: str, port: int) -> str:
         """Why an address may not be connected to, "" when it may."""
@@ -62,9 +63,20 @@ class Reach:
             return f"address {ip} is refused by policy; --hook-allow-cidr can allow it"
         return ""
 
-    def refuses_name(self, host: str) -> bool:
-        """Whether a host name is refused as such."""
-        return _plain(host) in self._names
+    def refuses_name(self, host: str, port: int) -> bool:
+        """Whether a host name is refused as such, wherever it leads."""
+        return not self._names.isdisjoint({(_plain(host), port), (_plain(host), 0)})
+
+
+def _split(entry: str) -> tuple[str, int]:
+    """Host and port of an entry; port 0 means all."""
+    if "://" in entry:
+        url = urlsplit(entry)
+        return url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+    host, _, port = entry.rpartition(":")
+    if port.isdigit() and (":" not in host or host.startswith("[")):
+        return host.strip("[]"), int(port)
+    return entry.strip("[]"), 0
 
 
 def _plain(host: str) -> str:
@@ -93,7 +105,7 @@ async def resolve(host: str, port: int, reach: Reach) -> list[str]:
     Raises:
         ProviderError: no such host, or a refused name or address.
     """
-    if reach.refuses_name(host):
+    if reach.refuses_name(host, port):
         raise ProviderError(f"host {host!r} is refused by policy")
     addresses = [host] if _is_address(host) else await _look_up(host)
     for address in addresses:

@@ -7,16 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from operators.hookrun.assess import FINAL, Result, assess, metric_phase, record, refusal, unreadable
-from operators.hookrun.controller import run_view
+from operators.hookrun.assess import FINAL, Result, assess, metric_phase, record, unreadable
 from operators.hookrun.status import dump_status, read_state
+from operators.hookrun.view import run_view
 from tests.unit.hookrun.runs import T0, WEB, measured, metric, result, run, spec
+
+
+def stored(obj_spec):
+    """The state of a stored object with this spec."""
+    metadata = {"namespace": "default", "name": "hr1", "uid": "u", "resourceVersion": "1"}
+    return run_view({"metadata": metadata, "spec": obj_spec}).state
 
 
 def reason(obj_spec) -> str:
     """The reason that a stored object with this spec is refused for."""
-    view = run_view({"metadata": {"namespace": "d", "name": "r", "uid": "u", "resourceVersion": "1"}, "spec": obj_spec})
-    return view.invalid or refusal(view.state.spec)
+    found = assess(stored(obj_spec), T0).state
+    prefix = "HookRun: default/hr1, hook spec invalid: "
+    assert (found.phase == "Error") == bool(found.message)
+    assert found.message == "" or (found.message.startswith(prefix) and found.started is None)
+    return found.message.removeprefix(prefix)
 
 
 def names(assessment) -> list[str]:
@@ -42,12 +51,10 @@ def test_hook_02_duplicate_name() -> None:
 def test_hook_03_no_provider() -> None:
     assert reason({"metrics": [{"name": "a", "provider": {}}]}) == "metrics[0]: no provider specified"
     assert reason({"metrics": [{"name": "a"}]}) == "metrics[0]: no provider specified"
-    found = assess(run(spec({"name": "a", "provider": {}}), started=None), T0).state
-    assert (found.phase, found.started, found.message) == (
-        "Error",
-        None,
-        "hook spec invalid: metrics[0]: no provider specified",
-    )
+    found = assess(stored({"metrics": [{"name": "a", "provider": {}}]}), T0).state
+    assert found.phase == "Error"
+    assert found.message == "HookRun: default/hr1, hook spec invalid: metrics[0]: no provider specified"
+    assert "startedAt" not in dump_status(found, 1)
 
 
 def test_hook_04_two_providers() -> None:
@@ -273,6 +280,10 @@ def test_hook_49_50_count_runs_out(last: str) -> None:
     assert history(fields, "Failed", "Failed", last) == ["Running", "Running", "Successful"]
     closed = {**fields, "onCountExhausted": "Failed"}
     assert history(closed, "Failed", "Failed", last) == ["Running", "Running", "Failed"]
+    assert history(closed, "Failed", last, "Successful") == ["Running", "Running", "Successful"]
+    limited = {**closed, "successfulLimit": 2}
+    assert history(limited, "Failed", last, "Successful") == ["Running", "Running", "Failed"]
+    assert history(limited, "Failed", "Successful", "Successful") == ["Running", "Running", "Successful"]
 
 
 def test_hook_51_52_failure_limit_comes_first() -> None:

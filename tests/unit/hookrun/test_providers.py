@@ -3,64 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import datetime as dt
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web as http
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from operators.api.hooktemplate import Metric, PrometheusProvider, WebProvider
 from operators.hookrun.measurement import ProviderError, Value, judge
 from operators.hookrun.providers import fetch, guard, prometheus, web
 from operators.hookrun.providers.guard import Reach
 from tests.unit.hookrun.runs import metric
-
-HERE = Reach(allowed=("127.0.0.0/8", "::1/128"))
-Handler = Callable[[http.Request], Awaitable[http.StreamResponse]]
-
-
-class Server:
-    """Answers as told, and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.asked: list[http.Request] = []
-        self.answer: Handler = self._nothing
-        self.hold = asyncio.Event()
-
-    async def _nothing(self, request: http.Request) -> http.StreamResponse:
-        return http.Response(status=404)
-
-    async def serve(self, request: http.Request) -> http.StreamResponse:
-        self.asked.append(request)
-        return await self.answer(request)
-
-    def text(self, text: str, status: int = 200, **headers: str) -> None:
-        async def answer(request: http.Request) -> http.StreamResponse:
-            return http.Response(text=text, status=status, headers=headers)
-
-        self.answer = answer
-
-    def data(self, kind: str, result: Any) -> None:
-        self.text(json.dumps({"status": "success", "data": {"resultType": kind, "result": result}}))
+from tests.unit.hookrun.servers import HERE, Server, serving
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    found = Server()
-    app = http.Application()
-    app.router.add_route("*", "/{path:.*}", found.serve)
-    runner = http.AppRunner(app)
-    await runner.setup()
-    site = http.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with serving() as found:
         yield found
-    finally:
-        found.hold.set()
-        await runner.cleanup()
 
 
 async def ask(server: Server, path: str = "{.result}", reach: Reach = HERE, **fields: Any) -> Value:
@@ -142,6 +109,77 @@ async def test_request_is_as_written(server: Server) -> None:
     assert (asked.method, asked.raw_path, asked.headers["X-A"]) == ("GET", "/a?q=a%20b", "a b")
     assert asked.headers.getall("Host") == [server.url.removeprefix("http://")]
     assert "Authorization" not in asked.headers
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{"key": "X-A", "value": "a\r\nX-Admin: 1"}, {"key": "X-A: 1\r\nX-B", "value": "1"}, {"key": "X-A", "value": "é"}],
+)
+async def test_headers_that_are_none(server: Server, header: dict[str, str]) -> None:
+    with pytest.raises((ProviderError, ValueError)):
+        await ask(server, headers=[header])
+    assert server.asked == []
+
+
+async def test_the_last_of_two_headers_counts(server: Server) -> None:
+    server.text('{"result":1}')
+    await ask(server, headers=[{"key": "X-A", "value": "1"}, {"key": "X-A", "value": "2"}])
+    assert server.asked[0].headers.getall("X-A") == ["2"]
+
+
+def certificate(folder: Path, *names: x509.GeneralName) -> tuple[Path, Path]:
+    """Files of a certificate that signs itself, and of its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hooks")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "tls.crt", folder / "tls.key"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return paths
+
+
+async def test_tls_is_verified_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Untrusted authorities and other names are refused; SSL_CERT_FILE adds an authority."""
+    crt, key = certificate(tmp_path, x509.DNSName("game.example"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(crt, key)
+    names: list[str] = []
+    context.sni_callback = lambda _, name, __: names.append(name)
+
+    def loopback(host: str, *_: Any, **__: Any) -> list[Any]:
+        return [(0, 0, 0, "", ("127.0.0.1", 0))]
+
+    monkeypatch.setattr(guard.socket, "getaddrinfo", loopback)
+    fetch._trust.cache_clear()
+    try:
+        async with serving(context) as server:
+            server.text('{"result":1}')
+            with pytest.raises(ProviderError, match="CERTIFICATE_VERIFY_FAILED"):
+                await ask(server)
+            monkeypatch.setenv("SSL_CERT_FILE", str(crt))
+            fetch._trust.cache_clear()
+            by_name = server.url.replace("127.0.0.1", "game.example")
+            assert (await ask(server)).text == "1"
+            assert (await ask(server, url=by_name)).text == "1"
+            with pytest.raises(ProviderError, match="Hostname mismatch"):
+                await ask(server, url=server.url.replace("127.0.0.1", "other.example"))
+            server.data("scalar", [1, "7"])
+            provider = PrometheusProvider(address=by_name, query="up")
+            assert (await prometheus.measure(provider, {}, HERE)).result == 7
+            assert server.asked[-1].headers["Host"] == by_name.removeprefix("https://")
+    finally:
+        fetch._trust.cache_clear()
+    assert names[-3:] == ["game.example", "other.example", "game.example"]
 
 
 async def test_redirects_are_not_followed(server: Server) -> None:
@@ -303,10 +341,15 @@ async def test_hook_106_refused_addresses(address: str) -> None:
 def test_hook_106_what_hooks_may_reach(address: str, port: int, refused: bool) -> None:
     reach = Reach(
         allowed=("127.0.0.0/16",),
-        refused=("10.9.8.7", "10.77.0.0/16", "10.9.8.9:6443", "[fd00::9]:6443", "secret.example"),
+        refused=("10.9.8.7", "10.77.0.0/16", "10.9.8.9:6443", "https://[fd00::9]:6443/"),
     )
     assert bool(reach.refusal(address, port)) is refused
-    assert reach.refuses_name("Secret.Example.")
+
+
+def test_hook_106_names_that_hooks_may_not_reach() -> None:
+    reach = Reach(refused=("secret.example", "https://api.example:6443", "http://plain.example/"))
+    asked = [("Secret.Example.", 1), ("api.example", 6443), ("plain.example", 80), ("api.example", 80), ("x", 1)]
+    assert [reach.refuses_name(*each) for each in asked] == [True, True, True, False, False]
 
 
 async def test_hook_106_names_are_judged_by_what_they_resolve_to(server: Server) -> None:
