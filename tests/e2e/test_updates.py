@@ -148,7 +148,7 @@ def test_on_delete_leaves_the_moment_to_the_user(cluster, operators, namespace):
     before = board.names()
     board.apply(workload("manual", 2, strategy, image="0.0.2"))
     board.until("the status knows the new version", lambda: board.status().get("updatedReplicas") == 0)
-    assert "OnDelete" in board.said("Progressing")
+    board.until("and says what it waits for", lambda: "OnDelete" in board.said("Progressing"))
     assert board.names() == before
     victim = min(before)
     board.kubectl("delete", "pod", victim)
