@@ -74,6 +74,8 @@ class Credentials:
         """A pool of at most so many connections, made by the official client; 0 means without limit."""
         self._transport.maxsize = connections
         made: aiohttp.ClientSession = self._transport._create_pool_manager()  # noqa: SLF001 - its hook for this
+        # Unasked, it would send PUT and DELETE again after a lost connection; what is repeated is decided in `retries`.
+        made._retry_connection = False  # noqa: SLF001 - there is no public switch
         return made
 
     @property

@@ -48,13 +48,11 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K) -> None:
         """Ask for a pass over the key: now, or at the end of its rest after a failure."""
-        until = self._deaf.get(key)
-        if until is not None:
-            rest = until - asyncio.get_running_loop().time()
-            if rest > 0:
-                self.add_after(key, rest)
-                return
-        self._add(key)
+        rest = self._rest(key)
+        if rest > 0:
+            self.add_after(key, rest)
+        else:
+            self._add(key)
 
     def add_after(self, key: K, delay: float) -> None:
         """Ask for a pass in ``delay`` seconds; the earliest of several times counts, and a pass before it settles it.
@@ -130,7 +128,13 @@ class WorkQueue(Generic[K]):
         if self._metrics:
             self._metrics.worked.observe(asyncio.get_running_loop().time() - began)
         if key in self._dirty:
-            self._push(key)
+            rest = self._rest(key)
+            if rest > 0:
+                self._dirty.discard(key)
+                self._added.pop(key, None)
+                self.add_after(key, rest)
+            else:
+                self._push(key)
 
     def close(self) -> None:
         """Give out no more keys: workers end after the pass they are at."""
@@ -140,6 +144,11 @@ class WorkQueue(Generic[K]):
         self._timers.clear()
         while self._waiters:
             self._wake()
+
+    def _rest(self, key: K) -> float:
+        """Seconds for which a key that failed is not woken by events."""
+        until = self._deaf.get(key)
+        return 0.0 if until is None else until - asyncio.get_running_loop().time()
 
     def _add(self, key: K) -> None:
         if key in self._dirty or self._closed:
