@@ -59,12 +59,13 @@ class Refused:
         return f"{self.kind}: {self.wrong}"
 
     def living(self) -> dict[str, Any]:
-        """The object before the change."""
-        return manifest(self.kind, self.before or {})
+        """The object before the change; it wants no pods."""
+        still = {"spec.replicas": 0} if self.before is not None and self.kind.startswith("Game") else {}
+        return manifest(self.kind, still, self.before or {})
 
     def broken(self) -> dict[str, Any]:
         """The object that is refused."""
-        body = manifest(self.kind, self.before or {}, self.change)
+        body = changed(self.living(), self.change)
         for path in self.absent:
             _put(body, path, _ABSENT)
         return body
