@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from operators.cli import settings
+from operators.cli import check, settings
 from operators.runtime import logs
 
 
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     crds = commands.add_parser("crds", help="write the CustomResourceDefinitions into a folder")
     crds.add_argument("folder", nargs="?", default="crds")
     crds.set_defaults(action=_crds)
+    check.add_commands(commands)
     options = parser.parse_args(arguments)
     try:
         return int(options.action(options))

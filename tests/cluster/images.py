@@ -42,6 +42,7 @@ def _wanted() -> dict[str, tuple[str, str]]:
         f"{DEMO}:0.0.1": ("game-demo", "0.0.1"),
         f"{DEMO}:0.0.2": ("game-demo", "0.0.2"),
         f"{DEMO}:0.0.1-same": ("game-demo", "0.0.1"),
+        f"{DEMO}:0.0.3-broken": ("game-demo", "0.0.3-broken"),
     }
 
 

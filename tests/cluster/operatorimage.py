@@ -21,7 +21,7 @@ from tests.cluster import packages
 from tests.cluster.state import Missing, cache_dir, say
 
 REPOSITORY = "game-operators.local/game-operators"
-NAMED = "GAME_OPERATORS_IMAGE"
+NAMED = "GAME_OPERATORS_TEST_IMAGE"
 """Environment variable that names an image of the user's own, for clusters into which none can be loaded."""
 _ROOT = Path(__file__).parent.parent.parent
 _SOURCES = ("Dockerfile", ".dockerignore", "LICENSE", "README.md", "pyproject.toml")

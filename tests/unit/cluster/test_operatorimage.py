@@ -38,16 +38,14 @@ def test_the_context_holds_what_the_dockerfile_needs_and_no_secrets(tmp_path: Pa
 
 
 def test_pip_is_told_where_this_machine_finds_packages() -> None:
-    listed = "\n".join(
-        [
-            ":env:.cert='/etc/own.crt'",
-            ":env:.disable-pip-version-check='1'",
-            "global.cert='/etc/other.crt'",
-            "global.index-url='https://mirror.example/simple'",
-            "install.trusted-host='mirror.example'",
-            ":env:.find-links='/opt/wheels'",
-        ]
-    )
+    listed = """
+:env:.cert='/etc/own.crt'
+:env:.disable-pip-version-check='1'
+global.cert='/etc/other.crt'
+global.index-url='https://mirror.example/simple'
+install.trusted-host='mirror.example'
+:env:.find-links='/opt/wheels'
+"""
     assert operatorimage.pip_settings(listed) == {
         "cert": "/etc/own.crt",
         "index-url": "https://mirror.example/simple",

@@ -1,0 +1,85 @@
+{{/*
+Rights of the operators, as few as their controllers use. docs/security.md tells what each is for, and a test runs the
+workloads' whole life under exactly these.
+*/}}
+{{- define "game-operators.rules.workload" -}}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods/status]
+  verbs: [patch]
+- apiGroups: [apps]
+  resources: [controllerrevisions]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [tkex.tencent.com]
+  resources: [hooktemplates]
+  verbs: [get, list, watch]
+- apiGroups: [tkex.tencent.com]
+  resources: [hookruns]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [tkex.tencent.com]
+  resources: [{{ . }}]
+  verbs: [get, list, watch, patch]
+- apiGroups: [tkex.tencent.com]
+  resources: [{{ . }}/status]
+  verbs: [patch]
+- apiGroups: [tkex.tencent.com]
+  resources: [{{ . }}/finalizers]
+  verbs: [update]
+{{- end }}
+
+{{/* What the controllers need in every namespace they work in. */}}
+{{- define "game-operators.rules.namespaced" -}}
+{{- $on := .Values.controllers -}}
+{{- if $on.gamedeployment.enabled }}
+{{ include "game-operators.rules.workload" "gamedeployments" }}
+{{- end }}
+{{- if $on.gamestatefulset.enabled }}
+{{ include "game-operators.rules.workload" "gamestatefulsets" }}
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, list, watch, create]
+{{- end }}
+{{- if $on.hook.enabled }}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, patch]
+- apiGroups: [tkex.tencent.com]
+  resources: [gamedeployments, gamestatefulsets]
+  verbs: [get, patch]
+- apiGroups: [tkex.tencent.com]
+  resources: [hookruns]
+  verbs: [get, list, watch, delete]
+- apiGroups: [tkex.tencent.com]
+  resources: [hookruns/status]
+  verbs: [patch]
+{{- end }}
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+
+{{/* What stands outside of namespaces, for operators that work in all of them. */}}
+{{- define "game-operators.rules.cluster" -}}
+{{- if or .Values.controllers.gamedeployment.enabled .Values.controllers.gamestatefulset.enabled }}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [get, list, watch]
+{{- end }}
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  verbs: [list, watch]
+{{- end }}
+
+{{/* Reading our own definitions; granted in both modes. */}}
+{{- define "game-operators.rules.definitions" -}}
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  resourceNames:
+    - gamedeployments.tkex.tencent.com
+    - gamestatefulsets.tkex.tencent.com
+    - hookruns.tkex.tencent.com
+    - hooktemplates.tkex.tencent.com
+  verbs: [get]
+{{- end }}
