@@ -39,6 +39,16 @@ class Server:
 
         self.answer = answer
 
+    def holds(self, path: str = "/") -> None:
+        """Answer requests below a path only after ``hold`` is set, and then well."""
+
+        async def answer(request: http.Request) -> http.StreamResponse:
+            if request.path.startswith(path):
+                await self.hold.wait()
+            return http.Response(text='{"result": 1}')
+
+        self.answer = answer
+
     def data(self, kind: str, result: Any) -> None:
         self.text(json.dumps({"status": "success", "data": {"resultType": kind, "result": result}}))
 

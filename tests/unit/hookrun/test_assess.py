@@ -116,6 +116,17 @@ def test_hook_12_policy_is_one_of_two() -> None:
     assert unreadable(("policy",), "not that").startswith("spec.policy: ")
 
 
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [({"function": "delete"}, "function"), ({"fields": []}, "fields"), ({"function": None}, "function")],
+)
+def test_hook_101_functions_and_fields_of_stored_runs(changes, text: str) -> None:
+    provider = {"function": "get", "fields": [{"path": "metadata.annotations.a", "value": "1"}], **changes}
+    assert reason({"metrics": [{"name": "a", "provider": {"kubernetes": provider}}]}).startswith(
+        f"spec.metrics.0.provider.kubernetes.{text}: "
+    )
+
+
 # Scheduling
 
 
