@@ -1,1 +1,1 @@
-"""Admission webhooks: a process of its own."""
+"""Admission webhooks: deletion protection and validation, in a process of its own (spec/admission.md)."""

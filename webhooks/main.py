@@ -1,33 +1,50 @@
-"""``game-webhooks``: the webhook server. It answers health probes; protection and validation are still to come."""
+"""``game-webhooks``: serves the admission webhooks, or prints the manifests that register them."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import os
 import sys
 from collections.abc import Sequence
 
-from aiohttp import web
+from operators.runtime.logs import configure
+from webhooks import manifests, process, settings
+from webhooks.credentials import NoCredentials
+
+_DESCRIPTION = "Admission webhooks for game workloads: deletion protection and validation."
 
 
-async def _healthz(_: web.Request) -> web.Response:
-    return web.Response(text="ok")
-
-
-def application() -> web.Application:
-    """The server's routes."""
-    app = web.Application()
-    app.add_routes([web.get("/healthz", _healthz), web.get("/readyz", _healthz)])
-    return app
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="game-webhooks", description=_DESCRIPTION)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serving = commands.add_parser("serve", help="serve reviews (also without naming a command)")
+    settings.add_arguments(serving)
+    printing = commands.add_parser("manifests", help="print webhook configuration, policies and roles as YAML")
+    manifests.add_arguments(printing)
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to stop."""
-    parser = argparse.ArgumentParser(prog="game-webhooks", description="Admission webhooks for game workloads.")
-    parser.add_argument("--address", default="0.0.0.0", help="address to serve on")  # noqa: S104 - a pod's own address
-    parser.add_argument("--port", type=int, default=8443, help="port to serve on")
-    options = parser.parse_args(arguments)
-    web.run_app(application(), host=options.address, port=options.port, access_log=None)
-    return 0
+    """Run a command; the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
+        given.insert(0, "serve")
+    parser = _parser()
+    options = parser.parse_args(given)
+    if options.command == "manifests":
+        sys.stdout.write(manifests.text(options))
+        return 0
+    try:
+        chosen = settings.from_arguments(options)
+    except settings.BadSettings as error:
+        parser.error(str(error))
+    configure(chosen.log_format, chosen.log_level)
+    try:
+        return asyncio.run(process.run(chosen))
+    except (NoCredentials, OSError) as error:
+        sys.stderr.write(f"game-webhooks: {error}{os.linesep}")
+        return 1
 
 
 if __name__ == "__main__":

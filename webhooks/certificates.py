@@ -1,0 +1,186 @@
+"""Keeping the certificate fresh: from files that somebody else renews, or from a Secret that we keep ourselves."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from webhooks import rotation
+from webhooks.apiserver import ApiError, ApiServer, Conflict, Json, NotFound
+from webhooks.metrics import Metrics
+from webhooks.objects import entries, part, text, texts
+from webhooks.rotation import BUNDLE, CERTIFICATE, KEY, Policy
+from webhooks.serving import Served, UnusableCertificate
+
+_LOG: Final = logging.getLogger(__name__)
+_CONFIGURATIONS: Final = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+_TRIES: Final = 5
+
+
+def _serve(served: Served, metrics: Metrics, certificate: bytes, key: bytes) -> None:
+    if served.load(certificate, key) and served.expires:
+        metrics.expiry.set(served.expires.timestamp())
+        _LOG.info("serving the certificate that ends at %s", f"{served.expires:%Y-%m-%dT%H:%M:%SZ}")
+
+
+class FromFiles:
+    """A certificate in files, as cert-manager and mounted Secrets have it, read again when it changes."""
+
+    def __init__(self, certificate: Path, key: Path, served: Served, metrics: Metrics, *, period: float = 5.0) -> None:
+        self._certificate, self._key, self._period = certificate, key, period
+        self._served, self._metrics = served, metrics
+
+    def load(self) -> None:
+        """Serve what the files hold now.
+
+        Raises:
+            UnusableCertificate: nothing usable; while a file is replaced they may not belong together.
+            OSError: a file cannot be read.
+        """
+        _serve(self._served, self._metrics, self._certificate.read_bytes(), self._key.read_bytes())
+
+    async def run(self) -> None:
+        """Look again and again; what cannot be used is said, and what was served before stays."""
+        said = ""
+        while True:
+            try:
+                self.load()
+                said = ""
+            except (UnusableCertificate, OSError) as error:
+                self._metrics.certificate_changed("error")
+                if str(error) != said:
+                    said = str(error)
+                    _LOG.error("the certificate of %s is not used: %s", self._certificate, said)
+            await asyncio.sleep(self._period)
+
+
+class FromSecret:
+    """An authority and a certificate of our own, in a Secret that all replicas share (see `rotation`).
+
+    The Secret and the webhook configurations exist already: rights to make one cannot be limited to a name. Replicas
+    race; the API server's optimistic lock lets one of them win, and the others read what it wrote.
+    """
+
+    def __init__(
+        self,
+        api: ApiServer,
+        secret: tuple[str, str],
+        configurations: Sequence[str],
+        policy: Policy,
+        served: Served,
+        metrics: Metrics,
+        *,
+        period: float = 30.0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._api, self._configurations, self._policy = api, configurations, policy
+        self._path = "/api/v1/namespaces/{}/secrets/{}".format(*secret)
+        self._served, self._metrics, self._period, self._now = served, metrics, period, now
+
+    async def run(self) -> None:
+        """Pass after pass; a pass that failed is repeated sooner while there is nothing to serve."""
+        while True:
+            failed = False
+            try:
+                await self.step()
+            except (ApiError, UnusableCertificate) as error:
+                failed = True
+                self._metrics.certificate_changed("error")
+                _LOG.warning("keeping the certificate in %s failed: %s", self._path, error)
+            pause = min(self._period, 2.0) if failed and self._served.expires is None else self._period
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - replicas should not move in step
+
+    async def step(self) -> None:
+        """One pass: read, take the next step of `rotation` if there is one, serve, make it trusted.
+
+        The configurations are read before the Secret and written only if nobody wrote them since, so a bundle that is
+        older than the Secret can never replace a newer one.
+
+        Raises:
+            ApiError: the Secret could not be read or written.
+            UnusableCertificate: it holds a certificate that cannot be served.
+        """
+        for _ in range(_TRIES):
+            configurations = [await self._configuration(name) for name in self._configurations]
+            secret = await self._api.get(self._path)
+            contents = _contents(secret)
+            trusted = all(c is not None and _lacking(c, contents.get(BUNDLE, b"")) == [] for c in configurations)
+            change = rotation.plan(contents, self._policy, self._now(), trusted=trusted)
+            if change is not None:
+                try:
+                    await self._api.replace(self._path, _with(secret, change.contents))
+                except Conflict:
+                    self._metrics.certificate_changed("conflict")
+                    continue
+                contents = dict(change.contents)
+                self._metrics.certificate_changed(change.what)
+                _LOG.info("certificates in %s changed: %s", self._path, change.what)
+            _serve(self._served, self._metrics, contents[CERTIFICATE], contents[KEY])
+            for name, configuration in zip(self._configurations, configurations, strict=True):
+                await self._trust(name, configuration, contents[BUNDLE])
+            return
+        raise ApiError(409, f"{self._path} changed {_TRIES} times while it was being read")
+
+    async def _configuration(self, name: str) -> Json | None:
+        """A webhook configuration; an empty one when there is none, None when that is not known."""
+        try:
+            return await self._api.get(f"{_CONFIGURATIONS}/{name}")
+        except NotFound:
+            return {}
+        except ApiError as error:
+            _LOG.warning("webhook configuration %s cannot be read: %s", name, error)
+            return None
+
+    async def _trust(self, name: str, configuration: Json | None, bundle: bytes) -> None:
+        """Write the bundle into a configuration that does not carry it; what fails is tried in the next pass."""
+        current = False
+        if configuration:
+            lacking = _lacking(configuration, bundle)
+            current = not lacking or await self._write_bundle(name, configuration, lacking, bundle)
+        elif configuration is not None:
+            _LOG.warning("there is no webhook configuration %s: nobody asks us", name)
+        self._metrics.bundle.labels(name).set(1 if current else 0)
+
+    async def _write_bundle(self, name: str, configuration: Json, lacking: Sequence[int], bundle: bytes) -> bool:
+        version = text(part(configuration, "metadata"), "resourceVersion")
+        value = base64.b64encode(bundle).decode()
+        operations: list[Json] = [{"op": "replace", "path": "/metadata/resourceVersion", "value": version}]
+        operations += [{"op": "add", "path": f"/webhooks/{i}/clientConfig/caBundle", "value": value} for i in lacking]
+        try:
+            await self._api.patch(f"{_CONFIGURATIONS}/{name}", operations)
+        except ApiError as error:
+            _LOG.warning("the bundle of webhook configuration %s cannot be written: %s", name, error)
+            return False
+        _LOG.info("webhook configuration %s carries the bundle now", name)
+        return True
+
+
+def _lacking(configuration: Json, bundle: bytes) -> list[int]:
+    """Which webhooks of a configuration do not carry the bundle."""
+    wanted = base64.b64encode(bundle).decode()
+    return [
+        index
+        for index, webhook in enumerate(entries(configuration, "webhooks"))
+        if text(part(webhook, "clientConfig"), "caBundle") != wanted
+    ]
+
+
+def _contents(secret: Json) -> dict[str, bytes]:
+    found = {}
+    for key, value in texts(secret, "data").items():
+        try:
+            found[key] = base64.b64decode(value, validate=True)
+        except binascii.Error:
+            found[key] = b""
+    return found
+
+
+def _with(secret: Json, contents: Mapping[str, bytes]) -> dict[str, object]:
+    return {**secret, "data": {key: base64.b64encode(value).decode() for key, value in contents.items()}}

@@ -1,0 +1,159 @@
+"""The second layer: what CEL can say of the rules, judged inside the API server.
+
+A ValidatingAdmissionPolicy needs no server, no certificate and no network, so it goes on protecting while the webhooks
+are down or already uninstalled. It cannot count: what is labelled Cascading and needs counting is left to the webhooks,
+or, where there are none, refused (spec/admission.md 4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from webhooks.protection import CASCADING, DEFAULT, LABEL, LABEL_VALUES, WHILE, WORKLOADS
+from webhooks.selection import (
+    DEFINITION_RULE,
+    OUR_DEFINITIONS,
+    WORKLOAD_RULE,
+    Json,
+    Registration,
+    cel,
+    metadata,
+)
+
+_API: Final = "admissionregistration.k8s.io/v1"
+#: CEL variables; absent replicas mean one pod, and pods that are still there count too.
+_VARIABLES: Final[Mapping[str, str]] = {
+    "label": f"has(oldObject.metadata.labels) && '{LABEL}' in oldObject.metadata.labels "
+    f"? oldObject.metadata.labels['{LABEL}'] : ''",
+    "workload": f"request.resource.resource in {cel(WORKLOADS)}",
+    "replicas": "has(oldObject.spec.replicas) ? oldObject.spec.replicas : 1",
+    "living": "has(oldObject.status) && has(oldObject.status.replicas) ? oldObject.status.replicas : 0",
+}
+_COUNTED: Final = "only the webhooks can count what depends on it, and they are not installed"
+
+
+def policies(registration: Registration) -> list[dict[str, Any]]:
+    """Policies and their bindings."""
+    found = [*_deletion(registration)]
+    if registration.hookrun_creators:
+        found += _hookruns(registration)
+    return found
+
+
+def _deletion(registration: Registration) -> list[dict[str, Any]]:
+    objects, definitions = f"{registration.name}-deletion", f"{registration.name}-deletion-crd"
+    # A namespace that ends takes everything along, where its owner wants that.
+    ending = "namespaceObject != null && has(namespaceObject.metadata.deletionTimestamp)"
+    spared = {"namespace-not-ending": f"!({ending})"} if registration.allow_namespace_termination else {}
+    said = f"{DEFAULT}; {_COUNTED}"
+    counted = [] if registration.webhooks else [_refuse(f"variables.label != '{CASCADING}'", said)]
+    templates = (
+        [] if registration.webhooks else [_refuse(f"variables.workload || variables.label != '{CASCADING}'", said)]
+    )
+    return [
+        _policy(
+            registration,
+            objects,
+            WORKLOAD_RULE,
+            registration.conditions(spared),
+            [_LABELLED, *_scaled_to_zero(), *templates],
+            _VARIABLES,
+        ),
+        _binding(registration, objects, namespaced=True),
+        _policy(
+            registration,
+            definitions,
+            DEFINITION_RULE,
+            registration.conditions({"ours": OUR_DEFINITIONS}),
+            [_LABELLED, *counted],
+            {"label": _VARIABLES["label"]},
+        ),
+        _binding(registration, definitions, namespaced=False),
+    ]
+
+
+def _refuse(unless: str, message: str, expression: str = "") -> dict[str, str]:
+    body = {"expression": unless, "message": message, "reason": "Forbidden"}
+    if expression:
+        body["messageExpression"] = expression
+    return body
+
+
+_LABELLED: Final = _refuse(f"variables.label in {cel(LABEL_VALUES)}", DEFAULT)
+
+
+def _scaled_to_zero() -> list[dict[str, str]]:
+    """Two rules, so that each message has its own number."""
+    concerned = f"variables.workload && variables.label == '{CASCADING}'"
+    wanted, living = "scale it to 0 first", "its last pods are still being deleted"
+    message = f"'{WHILE}replicas ' + string(variables.{{}}) + '>0; {{}}'"
+    return [
+        _refuse(
+            f"!({concerned} && variables.replicas > 0)",
+            f"{WHILE}replicas>0; {wanted}",
+            message.format("replicas", wanted),
+        ),
+        _refuse(
+            f"!({concerned} && variables.replicas <= 0 && variables.living > 0)",
+            f"{WHILE}replicas>0; {living}",
+            message.format("living", living),
+        ),
+    ]
+
+
+def _hookruns(registration: Registration) -> list[dict[str, Any]]:
+    """H13: only the operators make HookRuns that speak for a workload, for such a run lets pods be deleted."""
+    name = f"{registration.name}-hookrun-owner"
+    rule = {**WORKLOAD_RULE, "operations": ["CREATE", "UPDATE"], "resources": ["hookruns"]}
+    owned = "has({0}.metadata.ownerReferences) && {0}.metadata.ownerReferences.exists(r, {1})"
+    by_workload = "has(r.controller) && r.controller && r.kind in ['GameDeployment', 'GameStatefulSet']"
+    now, before = owned.format("object", by_workload), owned.format("oldObject", by_workload)
+    foreign = f"!(request.userInfo.username in {cel(registration.hookrun_creators)})"
+    gained = f"({now}) && !(request.operation == 'UPDATE' && ({before}))"
+    said = (
+        "only the operators may make HookRuns that a workload controls: their success lets pods be deleted or updated"
+    )
+    return [
+        _policy(
+            registration, name, rule, registration.conditions({"foreign": foreign}), [_refuse(f"!({gained})", said)]
+        ),
+        _binding(registration, name, namespaced=True),
+    ]
+
+
+def _policy(
+    registration: Registration,
+    name: str,
+    rule: Json,
+    conditions: Sequence[Json],
+    validations: Sequence[Json],
+    variables: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    spec: dict[str, Any] = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"matchPolicy": "Equivalent", "resourceRules": [dict(rule)]},
+        "validations": [dict(v) for v in validations],
+    }
+    if variables:
+        spec["variables"] = [{"name": name, "expression": expression} for name, expression in variables.items()]
+    if conditions:
+        spec["matchConditions"] = list(conditions)
+    return {
+        "apiVersion": _API,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": metadata(registration, name),
+        "spec": spec,
+    }
+
+
+def _binding(registration: Registration, policy: str, *, namespaced: bool) -> dict[str, Any]:
+    spec: dict[str, Any] = {"policyName": policy, "validationActions": ["Deny"]}
+    if namespaced and registration.selector():
+        spec["matchResources"] = {"namespaceSelector": registration.selector()}
+    return {
+        "apiVersion": _API,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": metadata(registration, policy),
+        "spec": spec,
+    }

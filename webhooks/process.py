@@ -1,0 +1,95 @@
+"""The server process from start to drained end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from typing import Final
+
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+
+from webhooks import credentials, server
+from webhooks.apiserver import ApiServer
+from webhooks.certificates import FromFiles, FromSecret
+from webhooks.judge import Judge
+from webhooks.lookups import Lookups
+from webhooks.metrics import Metrics
+from webhooks.server import Admission
+from webhooks.serving import Served
+from webhooks.settings import Files, Settings
+
+_LOG: Final = logging.getLogger(__name__)
+_FILE_PERIOD: Final = 5.0
+
+
+async def run(settings: Settings) -> int:
+    """Serve until told to stop; the exit code.
+
+    Raises:
+        NoCredentials: nobody to ask.
+        OSError: a port is taken, or the file of ``--tlsca`` cannot be read.
+    """
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    metrics = Metrics(registry)
+    found = credentials.load(settings.kubeconfig or None, settings.context or None)
+    api = ApiServer(found, metrics, timeout=settings.lookup_timeout)
+    served = Served(settings.client_authority or None)
+    admission = Admission(Judge(settings.options, Lookups(api), metrics), metrics)
+
+    def missing() -> str:
+        return "stopping" if admission.draining else served.missing()
+
+    runners = []
+    try:
+        runners.append(await server.start(server.plain(metrics, missing), settings.address, settings.metrics_port))
+        runners.append(
+            await server.start(admission.application, settings.address, settings.port, served.context),
+        )
+        return await _until_stopped(settings, admission, _source(settings, api, served, metrics))
+    finally:
+        for runner in reversed(runners):
+            await runner.cleanup()
+        await api.close()
+
+
+def _source(settings: Settings, api: ApiServer, served: Served, metrics: Metrics) -> FromFiles | FromSecret:
+    chosen = settings.certificate
+    if isinstance(chosen, Files):
+        return FromFiles(chosen.certificate, chosen.key, served, metrics, period=_FILE_PERIOD)
+    return FromSecret(
+        api,
+        chosen.secret,
+        chosen.configurations,
+        chosen.policy,
+        served,
+        metrics,
+        period=chosen.period,
+    )
+
+
+async def _until_stopped(settings: Settings, admission: Admission, source: FromFiles | FromSecret) -> int:
+    """Wait for SIGTERM or SIGINT, then go on serving while callers turn away; a second signal ends that wait."""
+    signals: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signals.put_nowait, number.name)
+    keeping = asyncio.create_task(source.run(), name="certificates")
+    stopping = asyncio.create_task(signals.get(), name="signals")
+    await asyncio.wait((keeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not stopping.done():
+        stopping.cancel()
+        _LOG.critical("keeping the certificate ended", exc_info=keeping.exception())
+        return 1
+    _LOG.info("%s: serving on for %g s", stopping.result(), settings.drain)
+    admission.draining = True
+    try:
+        async with asyncio.timeout(settings.drain):
+            await signals.get()
+    except TimeoutError:
+        _LOG.info("drained")
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    return 0

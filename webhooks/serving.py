@@ -1,0 +1,69 @@
+"""The certificate being served, exchangeable while connections live."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime
+from typing import Final
+
+from webhooks import authority
+from webhooks.tlsfiles import load_chain
+
+_LEAST: Final = ssl.TLSVersion.TLSv1_2
+
+
+class UnusableCertificate(ValueError):
+    """A certificate or key that cannot be served; the one before stays."""
+
+
+class Served:
+    """One TLS context for the server's life; each handshake is given the certificate of its moment."""
+
+    def __init__(self, client_authority: str | None = None) -> None:
+        self.context = _server_context()
+        self.context.sni_callback = self._hand_over
+        if client_authority:
+            self.context.load_verify_locations(client_authority)
+            self.context.verify_mode = ssl.CERT_REQUIRED
+        self._current: ssl.SSLContext | None = None
+        self._loaded: tuple[bytes, bytes] | None = None
+        self.expires: datetime | None = None
+
+    def _hand_over(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> int | None:
+        if self._current is None:
+            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
+        connection.context = self._current
+        return None
+
+    def load(self, certificate: bytes, key: bytes) -> bool:
+        """Serve this certificate from the next handshake on; False when it already is.
+
+        Raises:
+            UnusableCertificate: it cannot be used.
+        """
+        if self._loaded == (certificate, key):
+            return False
+        fresh = _server_context()
+        found = authority.bundle_of(certificate)
+        try:
+            load_chain(fresh, certificate, key)
+        except (ssl.SSLError, OSError) as error:
+            raise UnusableCertificate(f"certificate and key cannot be used: {error}") from error
+        if not found:
+            raise UnusableCertificate("no certificate in the file")
+        self._current, self._loaded, self.expires = fresh, (certificate, key), found[0].not_valid_after_utc
+        return True
+
+    def missing(self, now: datetime | None = None) -> str:
+        """What keeps callers from trusting us, "" when nothing does."""
+        if self.expires is None:
+            return "no certificate yet"
+        if self.expires <= (now or datetime.now(UTC)):
+            return f"the certificate ended at {self.expires:%Y-%m-%dT%H:%M:%SZ}"
+        return ""
+
+
+def _server_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _LEAST
+    return context

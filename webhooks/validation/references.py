@@ -1,0 +1,80 @@
+"""What workloads say about HookTemplates that are other objects (spec/admission.md V15; spec/hooks.md 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from operators.planning.hookarguments import UnresolvedArgument, merge_arguments
+from webhooks.objects import Json, entries, part, text
+from webhooks.validation.problems import Problem, warning
+
+#: Declared arguments of a template, with their values; None where there is no such template.
+Arguments = Sequence[tuple[str, str | None]]
+_HOLDERS = ("preDeleteUpdateStrategy", "preInplaceUpdateStrategy", "postInplaceUpdateStrategy")
+#: Arguments of every hook that is about one pod.
+_OF_POD = ("PodName", "PodNamespace", "PodIP", "HostIP")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A hook of a workload: where it stands, its template, the arguments given, and those the controller adds."""
+
+    field: str
+    template: str
+    given: tuple[tuple[str, str], ...]
+    added: tuple[str, ...]
+
+
+def references(workload: Json) -> list[Reference]:
+    """All hooks of a workload, in the order of its fields."""
+    spec = part(workload, "spec")
+    containers = len(entries(part(spec, "template", "spec"), "containers"))
+    of_pod = (*_OF_POD, *(f"PodContainer[{i}]" for i in range(containers)))
+    modified = tuple(f"ModifiedContainer[{i}]" for i in range(containers))
+    found = []
+    for holder in _HOLDERS:
+        added = of_pod + modified if holder == "preInplaceUpdateStrategy" else of_pod
+        found.append(_reference(f"spec.{holder}.hook", part(spec, holder, "hook"), added))
+    for index, step in enumerate(entries(part(spec, "updateStrategy", "canary"), "steps")):
+        field = f"spec.updateStrategy.canary.steps[{index}].hook"
+        found.append(_reference(field, part(step, "hook"), ("HostIP",)))
+    return [reference for reference in found if reference.template]
+
+
+def _reference(field: str, hook: Json, added: tuple[str, ...]) -> Reference:
+    given = tuple((text(a, "name"), text(a, "value")) for a in entries(hook, "args"))
+    return Reference(field, text(hook, "templateName"), given, added)
+
+
+def declared(template: Json) -> Arguments:
+    """The arguments of a HookTemplate."""
+    spec = part(template, "spec")
+    return [(text(a, "name"), text(a, "value") if "value" in a else None) for a in entries(spec, "args")]
+
+
+def reference_problems(found: Sequence[Reference], templates: Mapping[str, Arguments | None]) -> Iterator[Problem]:
+    """Warnings only, because a template may be applied after the workload. Templates not in the mapping are unknown."""
+    for reference in found:
+        if reference.template not in templates:
+            continue
+        arguments = templates[reference.template]
+        if arguments is None:
+            said = f"HookTemplate {reference.template!r} does not exist: the hook waits until it does"
+            yield warning(f"{reference.field}.templateName", said)
+        else:
+            yield from _argument_problems(reference, arguments)
+
+
+def _argument_problems(reference: Reference, arguments: Arguments) -> Iterator[Problem]:
+    field = f"{reference.field}.args"
+    supplied = [*reference.given, *((name, "") for name in reference.added)]
+    try:
+        merged = merge_arguments(arguments, supplied)
+    except UnresolvedArgument as error:
+        said = f"HookTemplate {reference.template!r} needs a value for {error.name!r}: the hook cannot start without it"
+        yield warning(field, said)
+        return
+    for name in merged.dropped:
+        if name not in reference.added:
+            yield warning(field, f"HookTemplate {reference.template!r} has no argument {name!r}: it is dropped")

@@ -1,0 +1,33 @@
+"""What a review is answered with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FORBIDDEN = (403, "Forbidden")
+INVALID = (422, "Invalid")
+MALFORMED = (400, "BadRequest")
+#: The API server cuts warnings that are longer, and drops all beyond 4096 characters together.
+_WARNING_LIMIT, _WARNINGS = 256, 12
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Allowed or not; a refusal has a message for the user, an HTTP code and a reason; warnings go with both."""
+
+    allowed: bool
+    message: str = ""
+    code: int = 200
+    reason: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def allow(*warnings: str) -> Verdict:
+    """Accept, telling the user what may go wrong."""
+    cut = tuple(w if len(w) <= _WARNING_LIMIT else w[: _WARNING_LIMIT - 1] + "…" for w in warnings)
+    return Verdict(allowed=True, warnings=cut[:_WARNINGS])
+
+
+def refuse(message: str, how: tuple[int, str] = FORBIDDEN, warnings: tuple[str, ...] = ()) -> Verdict:
+    """Refuse, with the HTTP code and reason that the client gets."""
+    return Verdict(allowed=False, message=message, code=how[0], reason=how[1], warnings=allow(*warnings).warnings)
