@@ -59,6 +59,7 @@ class EventRecorder:
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._writing: Series | None = None
         self._hurry = False
         self._complained: set[str] = set()
         self.dropped = 0
@@ -77,7 +78,7 @@ class EventRecorder:
     async def run(self) -> None:
         """Write what is due, until cancelled."""
         while True:
-            series = await self._next()
+            series = self._writing = await self._next()
             try:
                 await self._write(series)
             except ApiError as error:
@@ -85,6 +86,7 @@ class EventRecorder:
             except Exception:  # a defect here must not silence all other Events
                 log.exception("event %s %s: not written", series.reason, series.name)
                 self._drop(series.count - series.written)
+            self._writing = None
             if not self._due:
                 self._idle.set()
 
@@ -96,7 +98,10 @@ class EventRecorder:
             async with asyncio.timeout(seconds):
                 await self._idle.wait()
         except TimeoutError:
-            left = sum(series.count - series.written for _, _, series in self._due)
+            waiting = {id(series): series for _, _, series in self._due}
+            if self._writing is not None:
+                waiting[id(self._writing)] = self._writing
+            left = sum(series.count - series.written for series in waiting.values())
             self._drop(left)
             log.warning("%d events were not written before the end", left)
 

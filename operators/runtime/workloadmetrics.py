@@ -125,6 +125,31 @@ class WorkloadMetrics:
             durations.forget(gd)
 
 
+class HookRunCreations:
+    """Starting a HookRun for a pod, for all kinds of workload (spec/packaging.md 5.4)."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._histogram = Histogram(
+            "bkbcs_gameworkload_hookrun_create_duration_seconds",
+            "Creating a HookRun.",
+            ("namespace", "name", "status", "action", "objectKind"),
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self._known: dict[Labels, set[Labels]] = {}
+
+    def observe(self, namespace: str, name: str, kind: str, action: str, status: str, seconds: float) -> None:
+        """Count one creation for the workload of this kind; ``action`` is predelete, preinplace or postinplace."""
+        values = (namespace, name, status, action, kind)
+        self._known.setdefault((namespace, name, kind), set()).add(values)
+        self._histogram.labels(*values).observe(seconds)
+
+    def forget(self, namespace: str, name: str, kind: str) -> None:
+        """Drop the series of a workload that is gone."""
+        for values in self._known.pop((namespace, name, kind), ()):
+            self._histogram.remove(*values)
+
+
 def operator_version(
     registry: CollectorRegistry, component: str, name: str, image: str, build: Mapping[str, str], **crds: str
 ) -> None:
