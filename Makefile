@@ -31,8 +31,9 @@ cluster-down: setup ## end the cluster and the operators beside it
 	@$(BIN)/python -m tests.cluster.operator
 	@$(BIN)/python -m tests.cluster down
 
-crds: setup ## write crds/ from the models
+crds: setup ## write crds/ and docs/api.md from the models
 	@$(BIN)/python -m operators.api crds
+	@$(BIN)/python -m operators.api.reference
 
 lint: setup ## format, lint, types, layers
 	$(BIN)/ruff format --check .

@@ -36,6 +36,16 @@ class Api:
     def object(self, *args: str, body: Any = None) -> Any:
         return json.loads(self.text(*args, "-o", "json", body=body))
 
+    def objects(self, *args: str, bodies: list[Any]) -> list[Any]:
+        """The answers to several objects, in order; some commands print a list, others one object after the other."""
+        sent = {"apiVersion": "v1", "kind": "List", "items": bodies}
+        text, found = self.text(*args, "-o", "json", "-f", "-", body=sent).strip(), []
+        while text:
+            answer, end = json.JSONDecoder().raw_decode(text)
+            found += answer["items"] if answer["kind"] == "List" else [answer]
+            text = text[end:].lstrip()
+        return found
+
     def create(self, body: Any) -> Any:
         return self.object("create", "-f", "-", body=body)
 

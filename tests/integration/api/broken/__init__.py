@@ -1,8 +1,8 @@
 """Manifests with one thing wrong each, and what the user is told.
 
 The API server refuses most of them, at creation or at a change; ``shown.yaml`` holds those that no single object gives
-away, or that are older than a rule, so that a controller has to say it. docs/validation.md is made of both:
-``python -m tests.integration.api.broken > docs/validation.md``.
+away, or that are older than a rule, so that a controller has to say it. docs/validation.md is made of both, see
+tests/unit/api/validation_table.py.
 """
 
 from __future__ import annotations
@@ -73,11 +73,14 @@ class Refused:
 
 @dataclass(frozen=True)
 class Shown:
-    """``templates`` are HookTemplates that exist, with their arguments; ``then`` is changed once the pods run."""
+    """``templates`` are HookTemplates that exist, with their arguments; ``then`` is changed once the pods run.
+
+    ``reason`` is that of the condition Blocked, or the phase of a HookRun; the message has to name all ``names``.
+    """
 
     wrong: str
     reason: str
-    message: str
+    names: tuple[str, ...]
     kind: str = "GameDeployment"
     annotations: Mapping[str, str] = field(default_factory=dict)
     change: Mapping[str, Any] = field(default_factory=dict)
@@ -149,4 +152,4 @@ def _refused() -> Iterator[Refused]:
 @cache
 def shown() -> tuple[Shown, ...]:
     """All manifests that a controller has to speak about."""
-    return tuple(Shown(**case) for case in _cases("shown"))
+    return tuple(Shown(**{**case, "names": tuple(case["names"])}) for case in _cases("shown"))
