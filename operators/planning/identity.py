@@ -68,6 +68,14 @@ def free_indexes(indexes: range, pods: Iterable[PodView]) -> list[int]:
     return [i for i in indexes if str(i) not in held]
 
 
+def gated(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The pod spec with the readiness gate of in-place updates."""
+    gates = list(spec.get("readinessGates") or ())
+    if any(g.get("conditionType") == keys.INPLACE_READY_GATE for g in gates):
+        return dict(spec)
+    return {**spec, "readinessGates": [*gates, {"conditionType": keys.INPLACE_READY_GATE}]}
+
+
 def pod_body(
     workload: str, template: Mapping[str, Any], revision: str, instance: str, index: int | None, *, gate: bool
 ) -> dict[str, Any]:
@@ -80,9 +88,7 @@ def pod_body(
         env = {"name": keys.INDEX_ENV, "value": str(index)}
         spec["containers"] = [{**c, "env": [*(c.get("env") or ()), env]} for c in spec.get("containers") or ()]
     if gate:
-        gates = list(spec.get("readinessGates") or ())
-        if all(g.get("conditionType") != keys.INPLACE_READY_GATE for g in gates):
-            spec["readinessGates"] = [*gates, {"conditionType": keys.INPLACE_READY_GATE}]
+        spec = gated(spec)
     body: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Pod",

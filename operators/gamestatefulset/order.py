@@ -1,0 +1,147 @@
+"""Which pods to create, remove and retire now, in the order of their ordinals (spec/gamestatefulset.md 2.5).
+
+OrderedReady changes one pod at a time: the lowest missing ordinal is created, and nothing goes on before it is ready;
+scaling in begins at the highest, and goes on when that one is gone. A pod that is not ready at an older revision does
+not block: it waits for its update, and blocking would keep it from ever getting one. Parallel does everything at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from operators.gamestatefulset.ordinals import pod_name
+from operators.planning.actions import Blocked
+from operators.planning.views import PodView
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The ordinals there are to be, and who holds them.
+
+    ``members`` are the ordinals of the replicas, ``surge`` those of surge pods, both ascending. ``pods`` are ours by
+    ordinal, with those that are being deleted or have ended. ``kept`` are the members that the partition keeps at the
+    old version. ``hindered`` says of ordinals why no pod can be created there now.
+    """
+
+    workload: str
+    members: tuple[int, ...]
+    surge: tuple[int, ...] = ()
+    pods: Mapping[int, PodView] = field(default_factory=dict)
+    kept: frozenset[int] = frozenset()
+    hindered: Mapping[int, Blocked] = field(default_factory=dict)
+
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        """Ordinals that are to have a pod, ascending."""
+        return (*self.members, *self.surge)
+
+    @property
+    def condemned(self) -> tuple[int, ...]:
+        """Ordinals that have a pod and are to have none, descending."""
+        wanted = set(self.wanted)
+        return tuple(sorted((o for o in self.pods if o not in wanted), reverse=True))
+
+    def name(self, ordinal: int) -> str:
+        """Name of the pod that holds an ordinal."""
+        return pod_name(self.workload, ordinal)
+
+    def active(self, ordinal: int) -> PodView | None:
+        """The pod of an ordinal, unless it is on its way out or has ended."""
+        pod = self.pods.get(ordinal)
+        return pod if pod is not None and pod.active else None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What may be done in this pass: ordinals to ``create``, pods that ended to ``remove``, pods to ``retire``.
+
+    A pod to retire goes when its hook allows it. ``open`` holds when updates may follow. ``blocked`` says what an
+    ordered pass waits for.
+    """
+
+    create: tuple[int, ...] = ()
+    remove: tuple[int, ...] = ()
+    retire: tuple[int, ...] = ()
+    open: bool = True
+    blocked: tuple[Blocked, ...] = ()
+
+
+def parallel(roster: Roster) -> Order:
+    """Everything at once."""
+    ended = tuple(o for o, pod in sorted(roster.pods.items()) if pod.finished and not pod.deleting)
+    missing = [o for o in roster.wanted if o not in roster.pods]
+    free = tuple(o for o in missing if o not in roster.hindered)
+    hindered = tuple(roster.hindered[o] for o in missing if o in roster.hindered)
+    return Order(free, ended, tuple(o for o in roster.condemned if roster.active(o)), blocked=hindered)
+
+
+def ordered(roster: Roster, target: str, ready: Callable[[PodView], bool]) -> Order:
+    """One after the other. ``target`` is the revision pods are brought to; ``ready`` is what "ready" means here."""
+    for ordinal in roster.members:
+        name, pod = roster.name(ordinal), roster.pods.get(ordinal)
+        if pod is None:
+            hindrance = roster.hindered.get(ordinal)
+            if hindrance is not None:
+                return Order(open=False, blocked=(hindrance,))
+            return Order(create=(ordinal,), open=False)
+        if pod.deleting:
+            return _waiting(f"pod {name} is being deleted; the others wait until it is gone and there again")
+        if pod.finished:
+            return Order(remove=(ordinal,), open=False)
+        if pod.revision == target and not ready(pod):
+            return _waiting(_unready(roster, ordinal))
+    return _scale_in(roster, ready)
+
+
+def _unready(roster: Roster, ordinal: int) -> str:
+    pod = roster.pods[ordinal]
+    why = f": {pod.trouble.text}" if pod.trouble else ""
+    return f"pod {pod.name} of the newest version is not ready{why}; the others wait for it (OrderedReady)"
+
+
+def _waiting(text: str) -> Order:
+    return Order(open=False, blocked=(Blocked("OrderedReady", text),))
+
+
+def _scale_in(roster: Roster, ready: Callable[[PodView], bool]) -> Order:
+    """The highest pod that is to go. One that is merely not ready yet is left to get ready first (spec 2.5, 9.4 #38).
+
+    One that cannot get ready by itself, or is the lowest that is not ready, goes all the same: it would block for ever.
+    """
+    for ordinal in roster.condemned:
+        pod = roster.pods[ordinal]
+        if pod.deleting:
+            return _waiting(f"pod {pod.name} is being deleted; scaling in goes on when it is gone")
+        if pod.finished:
+            return Order(remove=(ordinal,), open=False)
+        if not ready(pod) and pod.trouble is None and ordinal != _lowest_unready(roster, ready):
+            lowest = roster.name(_lowest_unready(roster, ready))
+            return _waiting(f"scaling in waits for pod {pod.name} to be ready, because {lowest} is not ready either")
+        return Order(retire=(ordinal,), open=False)
+    return Order()
+
+
+def _lowest_unready(roster: Roster, ready: Callable[[PodView], bool]) -> int:
+    ordinals = sorted({*roster.members, *roster.pods})
+    return next(o for o in ordinals if (pod := roster.active(o)) is None or not ready(pod))
+
+
+def created_at_current(
+    ordinal: int, roster: Roster, target: str, *, ordered: bool, held: bool, on_delete: bool
+) -> bool:
+    """Whether a missing pod comes back at the old version (spec/gamestatefulset.md 2.9, decision 6).
+
+    It does below the partition; and, where an update is under way, in the part that it has not reached yet: under
+    OrderedReady below a pod that is still old, under a pause below every pod that is updated. OnDelete has no old
+    version to keep: what somebody deletes comes back new.
+    """
+    if on_delete:
+        return False
+    if ordinal in roster.kept:
+        return True
+    living = {o: p for o in roster.members if (p := roster.active(o)) is not None}
+    updated = [o for o, pod in living.items() if pod.revision == target]
+    if held and ordinal < min(updated, default=ordinal + 1):
+        return True
+    return ordered and any(o > ordinal and pod.revision != target for o, pod in living.items())
