@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from operators.api.crds import definitions
-from operators.api.rules import Schema
+from operators.api.rules import REFUSED, Schema
 
 FILE: Final = Path("docs/api.md")
 
@@ -66,7 +66,7 @@ def _table(schema: Schema) -> Iterator[str]:
 def _fields(schema: Schema, path: str) -> Iterator[tuple[str, Schema, bool]]:
     """All fields below a schema, without those that are there only to be refused."""
     for name, field in schema.get("properties", {}).items():
-        if any(rule["rule"] == "false" for rule in field.get("x-kubernetes-validations", ())):
+        if field.get("description", "").startswith(REFUSED):
             continue
         entries = "[]" if field.get("type") == "array" else ""
         yield f"{path}{name}{entries}", field, name in schema.get("required", ())

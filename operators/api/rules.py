@@ -1,8 +1,9 @@
 """CEL rules, and how they are put into a schema.
 
 A message names the value; the API server adds the field. Rules on a part of an object are not asked again while that
-part stays as it is (the API server's ratcheting), so an object older than a rule can still be updated. Rules on whole
-specs or objects change with every update, so they look at the old object themselves: see `lasting`.
+part stays as it is (the API server's ratcheting), so an object older than a rule can still be updated. That does not
+hold where the part is a whole spec, which changes with every update, nor where it holds fields that no schema knows,
+which the API server takes for changed: such rules look at the old object themselves, see `lasting`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ QUALIFIED: Final = (
 )
 #: A percentage between 0% and 100%.
 PERCENT: Final = "^(100|[1-9]?[0-9])%$"
+
+#: How the description begins of what is declared only to be refused.
+REFUSED: Final = "Not a field: "
 
 _VALUE: Final = re.compile(r"\{((?:[^{}]|\{\})*)\}")
 
@@ -125,8 +129,9 @@ def refused(schema: Schema, path: str, key: str, like: Schema, message: str) -> 
     An undeclared field is dropped without a word where the client does not ask for strict validation, so the ones
     that people do write are declared, to be refused.
     """
-    refusal = {**like, "description": f"Not a field: {message}.", "x-kubernetes-validations": [rule("false", message)]}
-    at(schema, path)["properties"][key] = refusal
+    refusal = rule("oldSelf.hasValue()", message, first=True)
+    node = {**like, "description": f"{REFUSED}{message}.", "x-kubernetes-validations": [refusal]}
+    at(schema, path)["properties"][key] = node
 
 
 def misplaced(schema: Schema, path: str, key: str, like: Schema, instead: str) -> None:

@@ -176,7 +176,11 @@ def gamestatefulset(schema: Schema) -> None:
     add(
         schema,
         claims,
-        rule("self.all(a, self.exists_one(b, b.metadata.name == a.metadata.name))", f"{claims} must have unique names"),
+        rule(
+            "oldSelf.hasValue() || self.all(a, self.exists_one(b, b.metadata.name == a.metadata.name))",
+            f"{claims} must have unique names",
+            first=True,
+        ),
     )
     add(
         schema,
