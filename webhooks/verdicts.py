@@ -24,8 +24,13 @@ class Verdict:
 
 def allow(*warnings: str) -> Verdict:
     """Accept, telling the user what may go wrong."""
-    cut = tuple(w if len(w) <= _WARNING_LIMIT else w[: _WARNING_LIMIT - 1] + "…" for w in warnings)
-    return Verdict(allowed=True, warnings=cut[:_WARNINGS])
+    return Verdict(allowed=True, warnings=tuple(_header(w) for w in warnings[:_WARNINGS]))
+
+
+def _header(warning: str) -> str:
+    """A warning as it travels, in a header: one line, and not cut by others."""
+    line = "".join(c if c.isprintable() else " " for c in warning)
+    return line if len(line) <= _WARNING_LIMIT else line[: _WARNING_LIMIT - 1] + "…"
 
 
 def refuse(message: str, how: tuple[int, str] = FORBIDDEN, warnings: tuple[str, ...] = ()) -> Verdict:

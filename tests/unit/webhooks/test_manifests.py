@@ -1,0 +1,172 @@
+"""What is told to the API server, and the command lines."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from webhooks import main
+from webhooks.access import roles
+from webhooks.configuration import configuration
+from webhooks.manifests import documents
+from webhooks.policies import policies
+from webhooks.protection import DEFAULT
+from webhooks.selection import Registration
+from webhooks.settings import Files
+
+PROTECTED = ["gamedeployments", "gamestatefulsets", "hooktemplates"]
+
+
+def webhooks(**fields: Any) -> dict[str, dict[str, Any]]:
+    return {w["name"].split(".")[0]: w for w in configuration(Registration(**fields))["webhooks"]}
+
+
+def test_deletions_fail_closed_and_changes_do_not():
+    found = {name: w["failurePolicy"] for name, w in webhooks().items()}
+    assert found == {"deletion-workload": "Fail", "deletion-crd": "Fail", "spec": "Ignore", "scale": "Ignore"}
+    assert webhooks(validation_failure_policy="Fail")["spec"]["failurePolicy"] == "Fail"
+
+
+def test_nothing_is_registered_for_pods_or_nodes_or_other_groups():
+    for webhook in webhooks().values():
+        for rule in webhook["rules"]:
+            assert rule["apiGroups"] in (["tkex.tencent.com"], ["apiextensions.k8s.io"])
+            assert "*" not in (*rule["resources"], *rule["apiGroups"], *rule["operations"], *rule["apiVersions"])
+    assert webhooks()["deletion-workload"]["rules"][0]["resources"] == PROTECTED
+    assert webhooks()["deletion-crd"]["rules"][0]["operations"] == ["DELETE"]
+
+
+def test_definitions_of_others_never_depend_on_us():
+    ours = webhooks()["deletion-crd"]["matchConditions"][0]
+    assert ours["name"] == "ours"
+    for plural in (*PROTECTED, "hookruns"):
+        assert f"'{plural}.tkex.tencent.com'" in ours["expression"]
+
+
+def test_every_webhook_says_what_the_api_server_needs():
+    for webhook in webhooks(timeout_seconds=3).values():
+        assert webhook["sideEffects"] == "None"
+        assert webhook["admissionReviewVersions"] == ["v1"]
+        assert webhook["timeoutSeconds"] == 3
+        assert webhook["matchPolicy"] == "Equivalent"
+
+
+def test_where_the_webhooks_are():
+    client = webhooks(service=("games", "hooks", 8443))["spec"]["clientConfig"]
+    assert client == {"service": {"namespace": "games", "name": "hooks", "port": 8443, "path": "/validate-spec"}}
+    client = webhooks(url="https://127.0.0.1:9443/", ca_bundle=b"pem")["deletion-crd"]["clientConfig"]
+    assert client == {"url": "https://127.0.0.1:9443/validate-crd", "caBundle": "cGVt"}
+    annotated = configuration(Registration(inject_ca_from="games/hooks"))
+    assert annotated["metadata"]["annotations"] == {"cert-manager.io/inject-ca-from": "games/hooks"}
+
+
+def test_owners_narrow_what_is_asked():
+    registration = Registration(
+        excluded_namespaces=["sandbox"],
+        namespace_selector={"matchLabels": {"games": "yes"}},
+        match_conditions={"mine": "request.userInfo.username != 'root'"},
+        exempt_users=["system:serviceaccount:ops:o'clock"],
+    )
+    for webhook in configuration(registration)["webhooks"]:
+        names = [c["name"] for c in webhook["matchConditions"]]
+        assert names[-2:] == ["mine", "not-exempt"]
+        assert webhook["matchConditions"][-1]["expression"].endswith("'system:serviceaccount:ops:o\\'clock'])")
+    outside = {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["sandbox"]}
+    selector = {"matchLabels": {"games": "yes"}, "matchExpressions": [outside]}
+    assert configuration(registration)["webhooks"][0]["namespaceSelector"] == selector
+    bound = [d for d in policies(registration) if d["kind"].endswith("Binding")]
+    assert bound[0]["spec"]["matchResources"] == {"namespaceSelector": selector}
+
+
+def test_policies_deny_without_the_label_and_leave_counting_to_the_webhooks():
+    for policy in (d for d in policies(Registration()) if d["kind"] == "ValidatingAdmissionPolicy"):
+        first = policy["spec"]["validations"][0]
+        assert first["message"] == DEFAULT
+        assert first["reason"] == "Forbidden"
+        assert policy["spec"]["failurePolicy"] == "Fail"
+        assert not any("not installed" in v["message"] for v in policy["spec"]["validations"])
+
+
+def test_without_webhooks_policies_refuse_what_they_cannot_count():
+    parts = documents(Registration(webhooks=False))
+    assert parts["configuration"] == []
+    for policy in (d for d in parts["policy"] if d["kind"] == "ValidatingAdmissionPolicy"):
+        assert policy["spec"]["validations"][-1]["message"].endswith("they are not installed")
+
+
+def test_policies_of_hookruns_exist_only_for_named_creators():
+    names = {d["metadata"]["name"] for d in policies(Registration(hookrun_creators=["system:serviceaccount:a:b"]))}
+    assert "game-operators-hookrun-owner" in names
+    assert not any("hookrun" in d["metadata"]["name"] for d in policies(Registration()))
+
+
+def test_rights_are_the_least():
+    """Lists of our kinds; one Secret and one configuration by name; nothing else, and never a watch or a create."""
+    found = roles(Registration(name="games"), ("games", "hooks"), "hooks-tls")
+    rules = [(d["kind"], r) for d in found for r in d.get("rules", ())]
+    assert {v for _, r in rules for v in r["verbs"]} == {"get", "list", "patch", "update"}
+    written = [(k, r) for k, r in rules if {"patch", "update"} & set(r["verbs"])]
+    assert [(k, r["resources"], r["resourceNames"]) for k, r in written] == [
+        ("ClusterRole", ["validatingwebhookconfigurations"], ["games"]),
+        ("Role", ["secrets"], ["hooks-tls"]),
+    ]
+    assert not any("resourceNames" in r for d in roles(Registration(), ("a", "b"), "") for r in d.get("rules", ()))
+
+
+def test_manifests_are_printed_as_yaml(capsys):
+    flags = ["manifests", "--service=games/hooks:8443", "--service-account=games/hooks", "--labels", '{"app": "x"}']
+    assert main.main(flags) == 0
+    found = list(yaml.safe_load_all(capsys.readouterr().out))
+    registration = Registration(service=("games", "hooks", 8443), labels={"app": "x"})
+    assert found == [d for part in documents(registration, ("games", "hooks")).values() for d in part]
+    assert main.main(["manifests", "--only=policy"]) == 0
+    kinds = {d["kind"] for d in yaml.safe_load_all(capsys.readouterr().out)}
+    assert kinds == {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "reviews need TLS"),
+        (["serve", "--tlscert=a"], "--tlscert and --tlskey go together"),
+        (["--tlscert=a", "--tlskey=b", "--certificate-secret=a/b"], "either --tlscert"),
+        (["--certificate-secret=a/b"], "what is the certificate for?"),
+        (["--certificate-secret=b"], "namespace/name, not 'b'"),
+        (["--no-such-flag"], "unrecognized arguments"),
+        (["--drain=-1"], "a positive number of seconds"),
+        (["manifests", "--protection-failure-policy=Maybe"], "Fail or Ignore, not 'Maybe'"),
+        (["manifests", "--namespace-selector=x"], "a JSON object, not 'x'"),
+        (["manifests", "--timeout-seconds=31"], "1 to 30 seconds"),
+    ],
+)
+def test_wrong_flags_end_with_code_2_and_a_reason(flags, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main.main(flags)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_environment_stands_in_for_flags(monkeypatch):
+    from webhooks import settings
+
+    monkeypatch.setenv("GAME_WEBHOOKS_TLSCERT", "/tls/tls.crt")
+    monkeypatch.setenv("GAME_WEBHOOKS_TLSKEY", "/tls/tls.key")
+    monkeypatch.setenv("GAME_WEBHOOKS_STRICT_INPLACE", "true")
+    monkeypatch.setenv("GAME_WEBHOOKS_EXEMPT_USERS", "a, b")
+    monkeypatch.setenv("GAME_WEBHOOKS_DRAIN", "3")
+    found = settings.from_arguments(main._parser().parse_args(["serve", "--drain=4"]))
+    assert isinstance(found.certificate, Files)
+    assert found.options.strict_inplace
+    assert not found.options.enable_hotpatch
+    assert found.options.rules.exempt_users == {"a", "b"}
+    assert found.drain == 4
+
+
+def test_the_process_imports_neither_kopf_nor_the_big_client():
+    check = "import sys, webhooks.main; print([m for m in sys.modules if m.split('.')[0] in ('kopf', 'kubernetes')])"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
