@@ -216,7 +216,7 @@ async def connected(server, **options):
         await client.close()
 
 
-async def until(condition, seconds=5.0):
+async def until(condition, seconds=20.0):
     """Wait until a condition holds; fail when it does not within the time."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():

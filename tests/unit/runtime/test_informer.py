@@ -178,6 +178,21 @@ async def test_a_watch_that_ends_at_once_is_no_hot_loop(server, client):
         assert run.counted("failures_total", reason="WatchTooShort") == 4
 
 
+async def test_failures_far_apart_do_not_add_up(server, client, caplog):
+    """A watch that breaks now and then for weeks must not end in the longest back-off, nor in alarm."""
+    caplog.set_level(logging.INFO)
+    async with Running(client) as run:
+        for n in range(6):
+            await until(lambda: server.watches)
+            server.put("a", str(n))
+            await until(lambda n=n: run.held == {"a": str(n)})
+            server.cut()
+            await until(lambda n=n: server.count(is_watch) == n + 2)
+    messages = [r for r in caplog.records if "informer of things" in r.getMessage()]
+    assert len(messages) == 6
+    assert {r.levelno for r in messages} == {logging.INFO}
+
+
 async def test_a_server_that_keeps_refusing_the_watch_is_asked_for_a_list(server, client):
     server.faults += [(is_watch, answer(400, "BadRequest"))] * 3
     async with Running(client) as run:
@@ -198,7 +213,7 @@ async def test_a_restored_backup_is_noticed(server, client):
     server.put("a", "new")
     server.put("b", "lost")
     async with Running(client) as run:
-        await until(lambda: run.held == truth(server))
+        await until(lambda: run.held == truth(server) and server.watches)
         server.version = 50
         server.history.clear()
         server.things = {}
@@ -212,7 +227,7 @@ async def test_one_odd_object_hides_no_other(server, client, caplog):
     server.put("good", "red")
     server.put("odd", "red")
     async with Running(client) as run:
-        await until(lambda: run.held == truth(server))
+        await until(lambda: run.held == truth(server) and server.watches)
         del server.things["odd"]["spec"]
         server.version += 1
         body = {**server.things["odd"], "metadata": {**server.things["odd"]["metadata"]}}
@@ -223,6 +238,7 @@ async def test_one_odd_object_hides_no_other(server, client, caplog):
         assert run.counted("unreadable_objects_total") == 1
         server.compact()
         server.put("good", "green")
+        await until(lambda: run.held["good"] == "green")
         server.say({"type": "ERROR", "object": status(410, "Expired")})
         await until(lambda: run.counted("lists_total") == 2)
         assert run.held == {"good": "green", "odd": "red"}, "an object that is still there must not seem deleted"

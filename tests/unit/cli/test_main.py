@@ -1,0 +1,39 @@
+"""The command line itself: exit codes and what is said."""
+
+import pytest
+
+from operators.cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--no-such-flag"], "unrecognized arguments: --no-such-flag"),
+        (["run", "painter"], "unknown controller 'painter'"),
+        (["run", "--metric-port=x"], "--metric-port"),
+        (["fly"], "invalid choice"),
+        ([], "required"),
+    ],
+)
+def test_pkg_23_wrong_usage_is_exit_code_2_with_usage(capsys, arguments, said):
+    try:
+        code = main(arguments)
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
+    text = capsys.readouterr().err
+    assert "usage: game-operators" in text
+    assert said in text
+
+
+def test_no_credentials_is_exit_code_1_without_a_traceback(tmp_path, capsys):
+    missing = tmp_path / "no-such-kubeconfig"
+    assert main(["run", f"--kubeconfig={missing}", "--log-format=text"]) == 1
+    text = capsys.readouterr().err
+    assert f"no credentials from {missing}" in text.splitlines()[-1]
+    assert "Traceback" not in text
+
+
+def test_crds_are_written_where_asked(tmp_path):
+    assert main(["crds", str(tmp_path)]) == 0
+    assert len(list(tmp_path.glob("*.yaml"))) == 4
