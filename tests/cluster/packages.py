@@ -24,6 +24,7 @@ _COMMANDS = {
     "openssl": "openssl",
 }
 _IMAGE_COMMANDS = {"buildah": "buildah", "debootstrap": "debootstrap"}
+_PROMETHEUS = {"prometheus": "prometheus"}
 _PLUGINS = Path("/usr/lib/cni/bridge")
 _ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
 _INSTEAD = "or name a cluster of yours: export GAME_OPERATORS_KUBECONFIG=/path/to/kubeconfig"
@@ -87,6 +88,18 @@ def install_image_tools() -> None:
     if lacking and (os.geteuid() != 0 or shutil.which("apt-get") is None):
         raise Missing(f"no Docker answers, and {' and '.join(lacking)} cannot be installed: not root, or not Debian")
     _install(lambda: _not_installed(_IMAGE_COMMANDS))
+
+
+def install_prometheus() -> str:
+    """Install a Prometheus server, for the tests of hooks that ask one; the path of its program.
+
+    Raises:
+        Missing: not root, not Debian, or apt could not install it.
+    """
+    if _not_installed(_PROMETHEUS) and (os.geteuid() != 0 or shutil.which("apt-get") is None):
+        raise Missing("no prometheus on the PATH, and it cannot be installed: not root, or not Debian")
+    _install(lambda: _not_installed(_PROMETHEUS))
+    return str(shutil.which("prometheus"))
 
 
 def _install(lacking: Callable[[], list[str]]) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from operators.hookrun.arguments import ArgumentError, header_value, query_value, substitute, url_value, values_of
+from operators.planning.actions import CreateHookRun
 from operators.planning.hookarguments import UnresolvedArgument, merge_arguments
+from operators.planning.podhooks import Hook, new_run
+from operators.planning.views import ContainerView, HookTemplateView, PodView
 
 
 def test_hook_72_unclosed_tag() -> None:
@@ -51,6 +54,18 @@ def test_hook_78_declared_but_not_supplied() -> None:
     with pytest.raises(UnresolvedArgument, match=r"args\.service-name was not resolved"):
         merge_arguments([("service-name", None)], [("x", "1")])
     assert merge_arguments([("service-name", None)], [("service-name", "")]).args == (("service-name", ""),)
+
+
+def test_hook_79_which_containers_an_update_changes() -> None:
+    images = {"web": "web:1", "game": "game:1", "log": "log:1"}
+    containers = tuple(ContainerView(name, image) for name, image in images.items())
+    pod = PodView("d", "p", "u", "1", 0.0, "Running", {}, {}, containers=containers)
+    template = HookTemplateView("d", "t", "u", "1", (), ({},))
+    run = new_run("preinplace", Hook("t"), template, pod, {**images, "game": "game:2"})
+    assert isinstance(run, CreateHookRun)
+    args = {a["name"]: a["value"] for a in run.spec["args"]}
+    assert [args[f"PodContainer[{n}]"] for n in range(3)] == ["web", "game", "log"]
+    assert {n: v for n, v in args.items() if n.startswith("Modified")} == {"ModifiedContainer[0]": "game"}
 
 
 def test_hook_80_pod_address_in_a_canary_run() -> None:

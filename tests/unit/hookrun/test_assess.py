@@ -206,7 +206,7 @@ def test_hook_28_29_delay_and_resume() -> None:
     assert assess(run(spec(metric(interval="5s")), later), T0).wake_after == 1
 
 
-def test_hook_30_to_34_intervals() -> None:
+def test_hook_30_31_32_33_34_intervals() -> None:
     def wake(fields, *phases, now=T0 + 1, **more):
         others = {"interval": "9h", "successfulLimit": 9}
         state = run(spec(metric(**fields), metric("z", **others)), result("a", *phases, finished=T0 + 1, **more))
@@ -258,7 +258,7 @@ def test_hook_37_38_unmeasured_and_under_way() -> None:
         (47, {"consecutiveSuccessfulLimit": 1}, {"consecutive_successful": 4}, "Successful"),
     ],
 )
-def test_hook_39_to_47_limits(number, fields, counters, expected) -> None:
+def test_hook_39_40_41_42_43_44_45_46_47_limits(number, fields, counters, expected) -> None:
     counters = {"successful": 0, "consecutive_successful": 0, "count": 0, "error": 0} | counters
     assert phase_of({"interval": "1s", **fields}, "Failed", **{"failed": 0, **counters}) == expected
 
