@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 
 from operators.cli.settings import Settings
 from operators.gamedeployment.controller import GameDeploymentController
-from operators.gamedeployment.execute import Rim, Stores
 from operators.gamedeployment.observed import gamedeployment_view
+from operators.gamedeployment.rim import Rim, Stores
 from operators.hookrun.controller import HookRunController
 from operators.hookrun.settings import HookSettings
 from operators.planning.views import hookrun_view, hooktemplate_view, node_view, pod_view, revision_view
@@ -26,6 +26,7 @@ from operators.runtime.metrics import CacheMetrics, PassMetrics, QueueFamilies, 
 from operators.runtime.reconciler import Controller
 from operators.runtime.resources import Json, Resource
 from operators.runtime.store import Key, Store
+from operators.runtime.workloadmetrics import HookRunCreations
 from operators.runtime.workqueue import WorkQueue
 
 
@@ -44,6 +45,16 @@ def by_owner(view: Any) -> tuple[str, ...]:
 def by_namespace(view: Any) -> tuple[str, ...]:
     """Index by namespace."""
     return (view.namespace,)
+
+
+def by_series(view: Any) -> tuple[tuple[str, str], ...]:
+    """Index of revisions by namespace and the name of the workload they are named after."""
+    return ((view.namespace, view.name.rpartition("-")[0]),)
+
+
+def costed(view: Any) -> tuple[str, ...]:
+    """Index of the nodes that have a cost."""
+    return ("",) if view.cost is not None else ()
 
 
 def orphans(view: Any) -> tuple[str, ...]:
@@ -100,19 +111,21 @@ class Assembly:
         workloads = self._feed(resources.GAME_DEPLOYMENTS, gamedeployment_view, Store({"namespace": by_namespace}))
         templates = self._feed(resources.HOOK_TEMPLATES, hooktemplate_view, Store({"namespace": by_namespace}))
         pods = self._informer(resources.PODS, pod_view, Store({"owner": by_owner, "orphans": orphans}))
-        revisions = self._informer(resources.CONTROLLER_REVISIONS, revision_view, Store({"owner": by_owner}))
+        revisions = self._informer(
+            resources.CONTROLLER_REVISIONS, revision_view, Store({"owner": by_owner, "series": by_series})
+        )
         hook_runs = self._informer(resources.HOOK_RUNS, hookrun_view, Store({"owner": by_owner}))
-        nodes = self._informer(resources.NODES, node_view, Store())
+        nodes = self._informer(resources.NODES, node_view, Store({"costed": costed}))
         stores = Stores(workloads.store, pods.store, revisions.store, hook_runs.store, templates.store, nodes.store)
-        metrics = WorkloadMetrics(self._registry)
-        rim = Rim(self._client, stores, Expectations(), self._events, metrics, time.time)
+        metrics, started = WorkloadMetrics(self._registry), HookRunCreations(self._registry)
+        rim = Rim(self._client, stores, Expectations(), self._events, metrics, started, time.time)
         queue: WorkQueue[Key] = WorkQueue(QueueMetrics(self._queues, "GameDeployment"))
         passes = GameDeploymentController(rim, queue)
         workloads.subscribe(passes.on_workload)
         templates.subscribe(passes.on_template)
         pods.subscribe(passes.on_pod)
-        revisions.subscribe(passes.on_owned)
-        hook_runs.subscribe(passes.on_owned)
+        revisions.subscribe(passes.on_revision)
+        hook_runs.subscribe(passes.on_hook_run)
         return Controller(
             "gamedeployment", queue, passes.reconcile, workers=self._settings.workers, metrics=self._passes
         )

@@ -9,90 +9,86 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from operators.api import keys
 from operators.gamedeployment.observed import GameDeploymentView
+from operators.gamedeployment.rim import Rim, failure_reason, reference
 from operators.planning import actions as act
+from operators.planning.refusals import subject
 from operators.planning.revisions import revision_data
 from operators.planning.times import rfc3339
 from operators.runtime import resources
 from operators.runtime.batching import bounded, slow_start
-from operators.runtime.client import Client
-from operators.runtime.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound, Unavailable
-from operators.runtime.events import EventRecorder, ObjectReference
-from operators.runtime.expectations import Expectation, Expectations, created, deleted, written
-from operators.runtime.metrics import WorkloadMetrics
+from operators.runtime.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound, NotLeading, Unavailable
+from operators.runtime.expectations import Expectation, created, deleted, written
 from operators.runtime.resources import CONTROLLER_REVISIONS, GAME_DEPLOYMENTS, HOOK_RUNS, PODS, Json
 from operators.runtime.store import Store
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """The caches a pass reads."""
-
-    workloads: Store[Any]
-    pods: Store[Any]
-    revisions: Store[Any]
-    hook_runs: Store[Any]
-    templates: Store[Any]
-    nodes: Store[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Rim:
-    """What the executor works with, shared by all passes."""
-
-    client: Client
-    stores: Stores
-    expectations: Expectations
-    events: EventRecorder
-    metrics: WorkloadMetrics
-    now: Callable[[], float]
+_UNKNOWN_OUTCOME = 10.0
 
 
 class Execution:
-    """One plan being carried out. Failures are collected as (action, error)."""
+    """One plan being carried out.
+
+    ``failures`` are the errors by what they speak of (`operators.planning.refusals.subject`), ``succeeded`` the
+    subjects that went well, or that the world has moved on from.
+    """
 
     def __init__(self, rim: Rim, workload: GameDeploymentView) -> None:
         self._rim, self._client, self._workload = rim, rim.client, workload
         self._key = (workload.namespace, workload.name)
-        self.failures: list[tuple[act.Action, ApiError]] = []
+        self.failures: dict[str, ApiError] = {}
+        self.succeeded: set[str] = set()
         hooks = workload.spec and (
             workload.spec.pre_delete_update_strategy.hook or workload.spec.pre_inplace_update_strategy.hook
         )
         self._grace = "true" if hooks else "false"
 
     async def run(self, actions: Sequence[act.Action]) -> None:
-        """All actions, stage by stage; a failure before the pods' stage ends the execution."""
+        """All actions, stage by stage.
+
+        A failure before the pods' stage ends the execution where a later action could count on what did not happen: a
+        pod's revision, its owner, or the removal of an old answer of its hook.
+        """
         for stage, group in itertools.groupby(actions, key=lambda a: a.stage):
             batch = list(group)
             creates = [a for a in batch if isinstance(a, act.CreatePod)]
             others = [a for a in batch if not isinstance(a, act.CreatePod)]
             # Removing and updating come first: an index or a name that leaves may be what a creation waits for.
-            self._collect(others, await bounded([self._call(a) for a in others]))
-            self._collect(creates, await slow_start([self._call(a) for a in creates]))
-            if self.failures and stage in (act.Stage.REVISION, act.Stage.OWNERSHIP):
+            failed = self._collect(others, await bounded([self._call(a) for a in others]))
+            failed += self._collect(creates, await slow_start([self._call(a) for a in creates]))
+            if failed and stage in (act.Stage.REVISION, act.Stage.OWNERSHIP):
+                return
+            if any(isinstance(a, act.DeleteHookRun) for a, _ in failed):
                 return
 
-    def _collect(self, batch: Sequence[act.Action], results: Sequence[BaseException | None]) -> None:
+    def _collect(
+        self, batch: Sequence[act.Action], results: Sequence[BaseException | None]
+    ) -> list[tuple[act.Action, ApiError]]:
+        failed: list[tuple[act.Action, ApiError]] = []
         for action, error in zip(batch, results, strict=False):
+            about = subject(action)
             if isinstance(error, NotFound | Conflict):
-                log.debug("%s: %s", action, error)  # the world moved on; the next pass looks again
-            elif isinstance(error, ApiError):
-                self.failures.append((action, error))
-                self._announce_failure(action, error)
+                log.debug("%s: %s", about, error)  # the world moved on; the next pass looks again
+            elif isinstance(error, ApiError) and not isinstance(error, NotLeading):
+                failed.append((action, error))
+                self.failures[about] = error
             elif error is not None:
                 raise error
+            if about not in self.failures:
+                self.succeeded.add(about)
+        self._announce(failed)
+        return failed
 
     def _call(self, action: act.Action) -> Callable[[], Awaitable[None]]:
         handlers: dict[type, Callable[[Any], Awaitable[None]]] = {
             act.CreateRevision: self._create_revision,
             act.RenumberRevision: self._renumber_revision,
+            act.AdoptRevision: self._adopt_revision,
             act.DeleteRevision: self._delete_revision,
             act.AdoptPod: self._adopt,
             act.ReleasePod: self._release,
@@ -139,6 +135,7 @@ class Execution:
                 "name": action.name,
                 "namespace": namespace,
                 "labels": dict(action.labels),
+                "annotations": dict(action.annotations),
                 "ownerReferences": [self._owner()],
             },
             "revision": action.revision,
@@ -147,8 +144,27 @@ class Execution:
         try:
             await self._client.create(CONTROLLER_REVISIONS, namespace, body)
         except AlreadyExists:
-            log.debug("revision %s is there already", action.name)
+            held = await self._client.get(CONTROLLER_REVISIONS, namespace, action.name)
+            self._must_be_ours(held, "ControllerRevision")
         self._expect(created(self._rim.stores.revisions, namespace, action.name))
+
+    def _must_be_ours(self, held: Json, kind: str) -> None:
+        """A name that was taken is taken by what an earlier pass of ours made, or else by somebody else.
+
+        Raises:
+            Invalid: it belongs to somebody else.
+        """
+        owners = [r.get("uid") for r in held["metadata"].get("ownerReferences") or ()]
+        if self._workload.uid not in owners:
+            name = held["metadata"]["name"]
+            raise Invalid(409, "NameTaken", f"{kind} {name} exists and belongs to somebody else")
+
+    async def _adopt_revision(self, action: act.AdoptRevision) -> None:
+        await self._must_still_be()
+        patch: Json = {"metadata": {"uid": action.uid, "ownerReferences": [self._owner()]}}
+        namespace = self._workload.namespace
+        answer = await self._client.strategic_patch(CONTROLLER_REVISIONS, namespace, action.name, patch)
+        self._expect_written(self._rim.stores.revisions, answer)
 
     async def _renumber_revision(self, action: act.RenumberRevision) -> None:
         patch: Json = {"metadata": {"uid": action.uid}, "revision": action.revision}
@@ -160,12 +176,20 @@ class Execution:
         await self._client.delete(CONTROLLER_REVISIONS, namespace, action.name, uid=action.uid)
         self._expect(deleted(self._rim.stores.revisions, namespace, action.name, action.uid))
 
-    async def _adopt(self, action: act.AdoptPod) -> None:
+    async def _must_still_be(self) -> None:
+        """Before anything is adopted: the workload is there, uncached, and is the one that was planned for."""
         live = await self._client.get(GAME_DEPLOYMENTS, self._workload.namespace, self._workload.name)
         if live["metadata"]["uid"] != self._workload.uid or live["metadata"].get("deletionTimestamp"):
             raise Conflict(409, "Conflict", f"{self._workload.name} is no longer the one that was planned for")
+
+    async def _adopt(self, action: act.AdoptPod) -> None:
+        await self._must_still_be()
         metadata: Json = {"uid": action.uid, "labels": dict(action.labels), "ownerReferences": [self._owner()]}
-        await self._patch_pod(action.name, {"metadata": metadata})
+        try:
+            await self._patch_pod(action.name, {"metadata": metadata})
+        except Invalid as error:
+            # A pod has one controller at most: somebody else was quicker.
+            raise Conflict(error.status, error.reason, error.message) from error
 
     async def _release(self, action: act.ReleasePod) -> None:
         drop = [{"$patch": "delete", "uid": self._workload.uid}]
@@ -189,18 +213,31 @@ class Execution:
             },
             "spec": dict(action.spec),
         }
-        try:
-            await self._client.create(HOOK_RUNS, namespace, body)
-        except AlreadyExists:
-            held = await self._client.get(HOOK_RUNS, namespace, action.name)
-            owners = [r.get("uid") for r in held["metadata"].get("ownerReferences") or ()]
-            if self._workload.uid not in owners:
-                raise Invalid(409, "NameTaken", f"HookRun {action.name} exists and belongs to somebody else") from None
-        else:
-            reason = "SuccessfulCreatePostHookRun" if action.kind == "postinplace" else "SuccessfulCreateHookRun"
+        with self._timed_hook(action):
+            try:
+                await self._client.create(HOOK_RUNS, namespace, body)
+            except AlreadyExists:
+                self._must_be_ours(await self._client.get(HOOK_RUNS, namespace, action.name), "HookRun")
+                reason = "PostHookRunExisted" if action.kind == "postinplace" else ""
+            else:
+                reason = "SuccessfulCreatePostHookRun" if action.kind == "postinplace" else "SuccessfulCreateHookRun"
+        if reason:
             pod = f" of pod {action.pod}" if action.pod else ""
-            self._note("Normal", reason, f"succeed to create hookrun {action.name}{pod}")
+            done = "hookrun exists already:" if reason == "PostHookRunExisted" else "succeed to create hookrun"
+            self._note("Normal", reason, f"{done} {action.name}{pod}")
         self._expect(created(self._rim.stores.hook_runs, namespace, action.name))
+
+    @contextmanager
+    def _timed_hook(self, action: act.CreateHookRun) -> Iterator[None]:
+        loop, status = asyncio.get_running_loop(), "failure"
+        began = loop.time()
+        try:
+            yield
+            status = "success"
+        finally:
+            if action.kind != "canary":
+                kind = resources.GAME_DEPLOYMENTS.kind
+                self._rim.hook_runs_created.observe(*self._key, kind, action.kind, status, loop.time() - began)
 
     async def _delete_hook_run(self, action: act.DeleteHookRun) -> None:
         namespace = self._workload.namespace
@@ -228,12 +265,6 @@ class Execution:
         return {"metadata": {"uid": uid}, "status": {"conditions": [entry]}}
 
     async def _update_in_place(self, action: act.UpdatePodInPlace) -> None:
-        began = asyncio.get_running_loop().time()
-        if action.close_gate:
-            closed = self._gate(action.uid, ready=False, reason=keys.INPLACE_START_REASON)
-            await self._client.strategic_patch(
-                PODS, self._workload.namespace, action.name, closed, subresource="status"
-            )
         body: Json = {
             "metadata": {
                 "uid": action.uid,
@@ -243,42 +274,67 @@ class Execution:
         }
         if action.images:
             body["spec"] = {"containers": [{"name": n, "image": i} for n, i in action.images.items()]}
-        await self._patch_pod(action.name, body)
-        self._measure(self._rim.metrics.update, began, "inplaceUpdate")
+        with self._timed(self._rim.metrics.update, "inplaceUpdate"):
+            if action.close_gate:
+                closed = self._gate(action.uid, ready=False, reason=keys.INPLACE_START_REASON)
+                await self._client.strategic_patch(
+                    PODS, self._workload.namespace, action.name, closed, subresource="status"
+                )
+            await self._patch_pod(action.name, body)
         if action.begins:
             self._note("Normal", "SuccessfulUpdatePodInPlace", f"successfully update pod {action.name} in-place")
 
     async def _create_pod(self, action: act.CreatePod) -> None:
-        namespace, loop = self._workload.namespace, asyncio.get_running_loop()
+        namespace, store = self._workload.namespace, self._rim.stores.pods
         body = {**action.body, "metadata": {**action.body["metadata"], "ownerReferences": [self._owner()]}}
-        began = loop.time()
+        loop = asyncio.get_running_loop()
+        began, status = loop.time(), "failure"
+        version = ""
         try:
-            await self._client.create(PODS, namespace, body)
+            answer = await self._client.create(PODS, namespace, body)
+            version, status = answer["metadata"]["resourceVersion"], "success"
         except AlreadyExists:
-            log.debug("pod %s is there already", action.name)
+            self._must_be_ours(await self._client.get(PODS, namespace, action.name), "Pod")
+            status = "success"
         except Unavailable:
-            # The pod may have been created all the same: nothing is planned until the cache has settled it.
-            self._expect(created(self._rim.stores.pods, namespace, action.name))
+            # The pod may have been created all the same. Names are made up anew in the next pass, so that nothing is
+            # planned before the outcome has had time to show.
+            until = loop.time() + _UNKNOWN_OUTCOME
+            there = created(store, namespace, action.name)
+            self._expect(Expectation(there.describe, lambda: there.fulfilled() or loop.time() >= until))
             raise
-        self._expect(created(self._rim.stores.pods, namespace, action.name))
-        gd = f"{namespace}/{self._workload.name}"
-        self._rim.metrics.create.labels(gd, "success").observe(loop.time() - began)
+        finally:
+            self._rim.metrics.create.labels("/".join(self._key), status).observe(loop.time() - began)
+        self._expect(created(store, namespace, action.name, version))
         self._note("Normal", "SuccessfulCreate", f"succeed to create pod {action.name}")
 
     async def _delete_pod(self, action: act.DeletePod) -> None:
-        began = asyncio.get_running_loop().time()
-        await self._client.delete(PODS, self._workload.namespace, action.name, uid=action.uid)
+        # Dashboards know all deletions as deletePod; those of a rolling update are counted by their own name, too.
+        names = ("deletePod", "rollingUpdate") if action.why == "rollingUpdate" else ("deletePod",)
+        with self._timed(self._rim.metrics.delete, *names):
+            await self._client.delete(PODS, self._workload.namespace, action.name, uid=action.uid)
         self._expect(deleted(self._rim.stores.pods, self._workload.namespace, action.name, action.uid))
-        self._measure(self._rim.metrics.delete, began, "deletePod" if action.why == "failedPod" else action.why)
         if action.why == "rollingUpdate":
             text = f"successfully delete pod {action.name} for update"
             self._note("Normal", "SuccessfulUpdatePodReCreate", text)
         else:
             self._note("Normal", "SuccessfulDelete", f"succeed to delete pod {action.name}")
 
-    def _measure(self, family: Any, began: float, action: str) -> None:
-        gd = f"{self._workload.namespace}/{self._workload.name}"
-        family.labels(gd, "success", self._grace, action).observe(asyncio.get_running_loop().time() - began)
+    @contextmanager
+    def _timed(self, family: Any, *names: str) -> Iterator[None]:
+        """Count the duration under each of the action's names, failures too; not what turned out to be gone."""
+        loop = asyncio.get_running_loop()
+        began, status = loop.time(), "failure"
+        try:
+            yield
+            status = "success"
+        except (NotFound, Conflict):
+            status = ""
+            raise
+        finally:
+            for name in names if status else ():
+                labels = ("/".join(self._key), status, self._grace, name)
+                family.labels(*labels).observe(loop.time() - began)
 
     async def _patch_spec(self, action: act.PatchSpec) -> None:
         guard = {**(action.patch.get("metadata") or {}), "resourceVersion": self._workload.resource_version}
@@ -286,40 +342,14 @@ class Execution:
         answer = await self._client.merge_patch(GAME_DEPLOYMENTS, self._workload.namespace, self._workload.name, patch)
         self._expect_written(self._rim.stores.workloads, answer)
 
-    def _announce_failure(self, action: act.Action, error: ApiError) -> None:
-        reasons: dict[type, str] = {
-            act.CreatePod: "FailedCreate",
-            act.DeletePod: "FailedDelete",
-            act.UpdatePodInPlace: "FailedUpdatePodInPlace",
-            act.CreateHookRun: "FailedCreateHookRun",
-        }
-        reason = reasons.get(type(action), "FailedScale")
-        name = getattr(action, "name", "")
-        self._note("Warning", reason, f"{type(action).__name__} {name}: {error}")
-
-    def failure_conditions(self) -> list[dict[str, Any]]:
-        """``FailedScale`` and ``FailedUpdate``, naming the first pod and how many more."""
-        scaling = [f for f in self.failures if isinstance(f[0], act.CreatePod | act.DeletePod)]
-        updating = [f for f in self.failures if f not in scaling]
-        found = []
-        for type_, failures in (("FailedScale", scaling), ("FailedUpdate", updating)):
-            if failures:
-                action, error = failures[0]
-                more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-                refused = "Refused" if isinstance(error, Forbidden | Invalid) else "Error"
-                text = f"{type(action).__name__} {getattr(action, 'name', '')}: {error}{more}"
-                found.append({"type": type_, "status": "True", "reason": refused, "message": text[:1024]})
-        return found
-
-
-def reference(workload: GameDeploymentView) -> ObjectReference:
-    """What events are about."""
-    kind = resources.GAME_DEPLOYMENTS.kind
-    return ObjectReference(keys.API_VERSION, kind, workload.namespace, workload.name, workload.uid)
-
-
-def status_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch from one status to another, {} when they say the same. Empty lists equal absent ones."""
-    changed = {k: v for k, v in new.items() if old.get(k) != v and not (not v and v != 0 and k not in old)}
-    changed.update({k: None for k in old if k not in new})
-    return changed
+    def _announce(self, failed: Sequence[tuple[act.Action, ApiError]]) -> None:
+        """One Event for each kind of failure: the first, and how many more."""
+        by_reason: dict[str, list[tuple[act.Action, ApiError]]] = {}
+        for action, error in failed:
+            by_reason.setdefault(failure_reason(action), []).append((action, error))
+        for reason, group in by_reason.items():
+            action, error = group[0]
+            more = f" (and {len(group) - 1} more)" if len(group) > 1 else ""
+            text = f"{type(action).__name__} {getattr(action, 'name', '')}: {error}{more}"
+            self._note("Warning", reason, text)
+            log.warning("%s: %s: %s", "/".join(self._key), reason, text)

@@ -9,8 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from operators.api.gamedeployment import GameDeploymentSpec
+from operators.planning.refusals import Refusal
+from operators.planning.templates import template_digest
 from operators.planning.times import timestamp
-from operators.planning.views import HookRunView, HookTemplateView, PodView, RevisionView, template_digest
+from operators.planning.views import HookRunView, HookTemplateView, PodView, RevisionView
 
 Json = Mapping[str, Any]
 
@@ -37,8 +39,10 @@ class GameDeploymentView:
 class Observed:
     """The workload and everything around it.
 
-    ``pods`` are all pods of the namespace that carry our controller reference or that the selector matches,
-    terminating ones included. ``host_ip`` is the address of the operator's own node, "" when unknown.
+    ``pods`` are all pods of the namespace that carry our controller reference, that nobody controls and the selector
+    matches, or that podsToDelete names; terminating ones included. ``revisions`` are ours, and all whose names begin
+    with the workload's. ``rivals`` are other workloads whose selector takes pods of ours, or whose pods ours takes.
+    ``refusals`` are recent writes that failed. ``host_ip`` is the address of the operator's own node, "" when unknown.
     """
 
     workload: GameDeploymentView
@@ -47,6 +51,8 @@ class Observed:
     hook_runs: tuple[HookRunView, ...] = ()
     templates: Mapping[str, HookTemplateView] = field(default_factory=dict)
     node_costs: Mapping[str, str] = field(default_factory=dict)
+    rivals: tuple[GameDeploymentView, ...] = ()
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
     host_ip: str = ""
 
 

@@ -5,28 +5,26 @@ Pure and level-triggered: the same observation gives the same plan, and nothing 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from operators.api import keys
+from operators.gamedeployment.explain import explain
 from operators.gamedeployment.observed import Observed
 from operators.gamedeployment.scale import scale
-from operators.gamedeployment.scene import Scene, arrange, claim
+from operators.gamedeployment.scene import Scene, arrange
 from operators.gamedeployment.status import invalid_status, status
-from operators.gamedeployment.update import clean, refresh, retry, update
+from operators.gamedeployment.update import clean, marks, refresh, retry, update
 from operators.planning.actions import (
     Action,
-    AnnotatePod,
     Blocked,
-    CreateHookRun,
     CreatePod,
     CreateRevision,
-    DeleteHookRun,
     PatchSpec,
     Plan,
     RenumberRevision,
 )
 from operators.planning.canarysteps import Decision, StepHooks, decide
+from operators.planning.refusals import withhold
 from operators.planning.revisions import trim
 
 
@@ -37,39 +35,43 @@ def plan(observed: Observed, now: float) -> Plan:
         return Plan(status=workload.status)
     if workload.spec is None or workload.invalid:
         refused = Blocked("InvalidSpec", workload.invalid, waiting=False)
-        return Plan(status=invalid_status(workload, refused, now), blocked=(refused,))
-    pods, ownership = claim(observed, workload.spec)
-    scene = arrange(observed, workload.spec, pods, now)
-    if any(isinstance(a, RenumberRevision | CreateRevision) for a in scene.revisions.actions):
-        # The new version is put on record before anything of it exists; the next pass goes on from there.
-        steps = canary_steps(scene, ())
-        state = status(scene, (), steps.record)
-        return Plan((*scene.revisions.actions, *ownership), state, notes=steps.notes, wake_after=None)
-    return _decide(scene, ownership)
+        return Plan(status=invalid_status(observed, refused, now), blocked=(refused,))
+    scene, ownership = arrange(observed, workload.spec, now)
+    before = [*scene.revisions.actions, *ownership]
+    if any(isinstance(a, CreateRevision | RenumberRevision) for a in before):
+        return _put_on_record(scene, before)
+    return _decide(scene, before)
 
 
-def _decide(scene: Scene, ownership: list[Action]) -> Plan:
+def _put_on_record(scene: Scene, actions: list[Action]) -> Plan:
+    """The new version is stored before anything of it exists; the next pass goes on from there."""
+    steps = canary_steps(scene, ())
+    tried = withhold(actions, scene.observed.refusals, scene.now)
+    blocked = (*tried.blocked, *explain(scene).blocked)
+    state = status(scene, blocked, steps.record)
+    return Plan(tuple(tried.actions), state, blocked, steps.notes, wake_after=min(tried.waits, default=None))
+
+
+def _decide(scene: Scene, before: list[Action]) -> Plan:
     work = refresh(scene)
     scaling = scale(scene)
     steps = canary_steps(scene, scaling.victims)
-    update(scene, scaling.victims, work)
-    retried = retry(scene)
+    update(scene, scaling, work)
+    retried, switched_off = retry(scene)
     cleaned = clean(scene, scaling.victims, work.targets)
-    actions: list[Action] = [*ownership, *scaling.actions, *work.actions, *_unique(retried, cleaned), *steps.actions]
-    actions += _marks(scene, actions)
-    actions += _patch_spec(scene, retry_asked=_retry_flags(scene))
-    if steps.patch and not any(isinstance(a, PatchSpec) for a in actions):
-        actions.append(steps.patch)  # one patch of the spec a pass: each is guarded by the version it was planned on
-    creates = any(isinstance(a, CreatePod) for a in actions)
-    live = {scene.revisions.update, scene.revisions.current, *(p.revision for p in scene.observed.pods)}
-    live.add(scene.course.stable)
-    if not creates:
-        actions += trim(scene.observed.revisions, live, scene.spec.revision_history_limit)
-    blocked = (*steps.blocked, *work.blocked, *scaling.blocked, *_no_budget(scene))
-    waits = [*work.waits, *_availability(scene), *([] if steps.wait is None else [steps.wait])]
-    actions.sort(key=lambda a: a.stage)
+    actions: list[Action] = [*before, *scaling.actions, *work.actions, *_unique(retried, cleaned), *steps.actions]
+    actions += marks(scene, actions)
+    actions += _patch_spec(scene, switched_off, steps.patch)
+    if not any(isinstance(a, CreatePod) for a in actions):
+        actions += _trim(scene)
+    tried = withhold(actions, scene.observed.refusals, scene.now)
+    tried.actions.sort(key=lambda a: a.stage)
+    explained = explain(scene)
+    blocked = (*tried.blocked, *steps.blocked, *work.blocked, *scaling.blocked, *explained.blocked)
+    waits = [*work.waits, *scaling.waits, *explained.waits, *tried.waits]
+    waits += [] if steps.wait is None else [steps.wait]
     state = status(scene, blocked, steps.record)
-    return Plan(tuple(actions), state, blocked, steps.notes, wake_after=min(waits, default=None))
+    return Plan(tuple(tried.actions), state, blocked, steps.notes, wake_after=min(waits, default=None))
 
 
 def canary_steps(scene: Scene, victims: Collection[str]) -> Decision:
@@ -77,20 +79,6 @@ def canary_steps(scene: Scene, victims: Collection[str]) -> Decision:
     runs = scene.runs.of_kind("canary")
     hooks = StepHooks(runs, scene.observed.templates, scene.observed.host_ip)
     return decide(scene.course, scene.tally(victims), hooks, scene.now, complete=scene.complete)
-
-
-def _marks(scene: Scene, actions: list[Action]) -> list[Action]:
-    """``game-pod-deleting: "true"`` on every pod whose pre hook is being asked, whenever it is missing (spec 5.3)."""
-    asked = {a.pod for a in actions if isinstance(a, CreateHookRun) and a.kind in ("predelete", "preinplace")}
-    dropped = {a.name for a in actions if isinstance(a, DeleteHookRun)}
-    for pod in scene.pods:
-        runs = (scene.runs.of("predelete", pod), scene.runs.of("preinplace", pod))
-        live = any(r is not None and r.name not in dropped and not r.completed for r in runs)
-        if (live or pod.name in asked) and pod.annotations.get(keys.POD_DELETING_ANNOTATION) is None:
-            asked.add(pod.name)
-    by_name = {p.name: p for p in scene.pods}
-    unmarked = [by_name[n] for n in sorted(asked) if by_name[n].annotations.get(keys.POD_DELETING_ANNOTATION) != "true"]
-    return [AnnotatePod(p.name, p.uid, {keys.POD_DELETING_ANNOTATION: "true"}) for p in unmarked]
 
 
 def _unique(*groups: list[Action]) -> list[Action]:
@@ -101,43 +89,30 @@ def _unique(*groups: list[Action]) -> list[Action]:
     return list(seen.values())
 
 
-def _retry_flags(scene: Scene) -> dict[str, Any]:
-    holders = {
-        "preDeleteUpdateStrategy": scene.spec.pre_delete_update_strategy,
-        "preInplaceUpdateStrategy": scene.spec.pre_inplace_update_strategy,
-        "postInplaceUpdateStrategy": scene.spec.post_inplace_update_strategy,
-    }
-    return {field: {"retry": None} for field, holder in holders.items() if holder.retry}
+def _patch_spec(scene: Scene, switched_off: Sequence[str], canary: PatchSpec | None) -> list[Action]:
+    """One patch of the spec a pass, each is guarded by the version it was planned on.
 
-
-def _patch_spec(scene: Scene, retry_asked: dict[str, Any]) -> list[Action]:
-    """Reset one-shot switches, and take names of pods that are gone off podsToDelete."""
-    actions: list[Action] = []
-    if retry_asked:
-        actions.append(PatchSpec({"spec": retry_asked}, "retry was carried out"))
+    One-shot switches that have done their work go off, names of pods that are gone are taken off podsToDelete, and
+    the canary makes its move.
+    """
+    if switched_off:
+        patch: dict[str, Any] = {field: {"retry": None} for field in switched_off}
+        return [PatchSpec({"spec": patch}, "retry was carried out")]
     named = scene.spec.scale_strategy.pods_to_delete
-    existing = {p.name for p in scene.observed.pods}
+    existing = {p.name for p in scene.observed.pods} if named else set()
     left = [name for name in named if name in existing]
-    if len(left) != len(named) and not retry_asked:
+    if len(left) != len(named):
         gone = ", ".join(name for name in named if name not in existing)
         patch = {"spec": {"scaleStrategy": {"podsToDelete": left or None}}}
-        actions.append(PatchSpec(patch, f"podsToDelete: gone are {gone}"))
-    return actions
+        return [PatchSpec(patch, f"podsToDelete: gone are {gone}")]
+    return [canary] if canary is not None else []
 
 
-def _no_budget(scene: Scene) -> tuple[Blocked, ...]:
-    if not scene.outdated or scene.budget.unavailable or scene.budget.surge or scene.course.held:
-        return ()
-    if scene.spec.update_strategy.type in ("OnDelete", "HotPatchUpdate"):
-        return ()
-    text = "maxUnavailable and maxSurge are both 0: no pod can ever be updated"
-    return (Blocked("NoBudget", text, waiting=False),)
-
-
-def _availability(scene: Scene) -> list[float]:
-    """Times after which a ready pod becomes available."""
-    wait = scene.spec.min_ready_seconds
-    if not wait:
+def _trim(scene: Scene) -> list[Action]:
+    """Revisions beyond the history limit that nothing needs; what a pod in grace still runs is needed."""
+    if len(scene.stored.known) <= scene.spec.revision_history_limit:
         return []
-    left = [wait - (scene.now - p.ready_since) for p in scene.pods if p.ready and p.ready_since is not None]
-    return [max(0.1, t) for t in left if t > 0]
+    live = {scene.revisions.update, scene.revisions.current, scene.course.stable}
+    live.update(p.revision for p in scene.observed.pods)
+    live.update(p.grace.origin for p in scene.pods if p.grace is not None)
+    return list(trim(scene.stored.known, live, scene.spec.revision_history_limit))

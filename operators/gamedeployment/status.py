@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from operators.api import keys
-from operators.gamedeployment.observed import GameDeploymentView
-from operators.gamedeployment.scene import Scene
+from operators.gamedeployment.explain import ASIDE, HELD
+from operators.gamedeployment.observed import Observed
+from operators.gamedeployment.scene import Scene, remembered
 from operators.planning import conditions
 from operators.planning.actions import Blocked
 from operators.planning.canary import Record
+from operators.planning.podhooks import subject
 from operators.planning.times import rfc3339
 from operators.planning.views import PodView
 
@@ -19,14 +20,21 @@ _HOOK_FIELDS = {
     "preinplace": "preInplaceHookCondition",
     "postinplace": "postInplaceHookCondition",
 }
+#: Conditions of the Go operators beside ours: there while it holds, with the error as message (spec 1.3).
+_FAILURES = {
+    "FailedScale": ("FailedScale", "InvalidIndexRange"),
+    "FailedUpdate": ("FailedUpdate", "InPlaceNotPossible"),
+}
 
 
 def _hook_conditions(scene: Scene, kind: str) -> list[dict[str, Any]]:
+    runs = scene.runs.of_kind(kind)
+    if not runs:
+        return []
     pods = {(p.revision, p.instance): p for p in scene.pods}
     found = []
-    for run in scene.runs.of_kind(kind):
-        subject = (run.labels.get(keys.HOOK_REVISION_LABEL, ""), run.labels.get(keys.HOOK_INSTANCE_LABEL, ""))
-        pod = pods.get(subject)
+    for run in runs:
+        pod = pods.get(subject(run))
         if pod is not None and run.phase != "Successful" and not run.deleting:
             entry = {"podName": pod.name, "startTime": rfc3339(run.created), "phase": run.phase or "Pending"}
             found.append(entry)
@@ -42,22 +50,30 @@ def _available(scene: Scene, available: int, ready: int) -> dict[str, Any]:
 
 
 def _progressing(scene: Scene, blocked: Sequence[Blocked], ready: int) -> list[dict[str, Any]]:
-    total, updated = scene.spec.replicas, len(_updated(scene))
-    due, back = max(0, total - scene.kept), scene.course.rolling_back
-    whole = len(scene.pods) == total and ready == total
-    settled = whole and (not scene.outdated if back else updated >= due and not blocked)
-    text = f"{updated} of {total} pods are at revision {scene.revisions.update}, {ready} are ready"
+    """``Progressing``: something is under way, or will be by itself. ``Complete``: nothing is left to do."""
+    total, generation = scene.spec.replicas, scene.workload.generation
+    back = scene.course.rolling_back
+    text = f"{len(_updated(scene))} of {total} pods are at revision {scene.revisions.update}, {ready} are ready"
     if scene.kept and scene.outdated and not back:
         text += f"; {min(scene.kept, len(scene.outdated))} are kept at the old version by the partition"
-    waiting = [b for b in blocked if b.waiting]
-    if waiting:
-        text += ". " + waiting[0].message + (f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else "")
-    generation = scene.workload.generation
-    done = settled and not scene.outdated and not back
-    reason = waiting[0].reason if waiting else ("PartitionReached" if settled and not done else "RollingOut")
-    reason = "CanaryRolledBack" if back else reason
+    moving = [b for b in blocked if b.waiting and b.reason not in HELD]
+    held = [b for b in blocked if b.reason in HELD]
+    stuck = [b for b in blocked if not b.waiting and b.reason not in ASIDE]
+    whole = len(scene.pods) == total == ready
+    shown = [*moving, *held] or stuck
+    if shown:
+        text += ". " + shown[0].message + (f" (and {len(shown) - 1} more)" if len(shown) > 1 else "")
+    if back:
+        progressing, reason = not whole or bool(scene.outdated), "CanaryRolledBack"
+    elif shown:
+        progressing = bool(moving) or not (held or stuck)
+        reason = shown[0].reason
+    else:
+        progressing = not (whole and not scene.outdated)
+        reason = "RollingOut" if progressing else "Settled"
+    done = whole and len(scene.settled) == total and not scene.outdated and not back and not shown and not stuck
     return [
-        conditions.condition("Progressing", not settled, "Settled" if done else reason, text, generation),
+        conditions.condition("Progressing", progressing, reason, text, generation),
         conditions.condition("Complete", done, "AllPodsUpdated" if done else "InProgress", text, generation),
     ]
 
@@ -71,13 +87,29 @@ def blocked_condition(blocked: Sequence[Blocked], generation: int) -> dict[str, 
     return conditions.condition("Blocked", True, stuck[0].reason, text, generation)  # noqa: FBT003
 
 
-def _troubled(pods: Sequence[PodView]) -> list[Blocked]:
-    """Pods whose own status says why they do not get ready: an image that cannot be pulled, no node that fits."""
-    return [
-        Blocked("PodNotReady", f"pod {p.name}: {p.trouble}", p.name, waiting=False)
-        for p in pods
-        if not p.ready and p.trouble
-    ]
+def _failures(blocked: Sequence[Blocked], generation: int) -> list[dict[str, Any]]:
+    found = []
+    for type_, reasons in _FAILURES.items():
+        fitting = [b for b in blocked if b.reason in reasons]
+        if fitting:
+            more = f" (and {len(fitting) - 1} more)" if len(fitting) > 1 else ""
+            holds = True
+            found.append(
+                conditions.condition(type_, holds, fitting[0].reason, f"{fitting[0].message}{more}", generation)
+            )
+    return found
+
+
+def _current(scene: Scene) -> str:
+    """The revision that kept pods stay at; "" until the pods of a new workload are all there.
+
+    It moves on when every pod is updated. An empty workload proves nothing: what a partition keeps back must not slip
+    in by a scale to zero and back.
+    """
+    known = remembered(scene.workload).current
+    if scene.complete and (scene.spec.replicas > 0 or not known):
+        return scene.revisions.update
+    return scene.revisions.current if known or scene.outdated else ""
 
 
 def _updated(scene: Scene) -> list[PodView]:
@@ -90,7 +122,6 @@ def status(scene: Scene, blocked: Sequence[Blocked], record: Record) -> dict[str
     pods, now, old = scene.pods, scene.now, scene.workload.status
     ready = [p for p in pods if p.ready]
     available = sum(p.available(now, scene.spec.min_ready_seconds) for p in pods)
-    all_blocked = [*blocked, *_troubled(pods)]
     updated = _updated(scene)
     result: dict[str, Any] = {
         "observedGeneration": scene.workload.generation,
@@ -99,25 +130,40 @@ def status(scene: Scene, blocked: Sequence[Blocked], record: Record) -> dict[str
         "availableReplicas": available,
         "updatedReplicas": len(updated),
         "updatedReadyReplicas": sum(p.ready for p in updated),
-        "currentRevision": scene.revisions.update if scene.complete else scene.revisions.current,
+        "currentRevision": _current(scene),
         "collisionCount": scene.revisions.collisions,
         "labelSelector": scene.spec.selector.to_string(),
         **record.fields(old),
     }
     for kind, field in _HOOK_FIELDS.items():
         result[field] = _hook_conditions(scene, kind)
+    generation = scene.workload.generation
     fresh = [
-        *_progressing(scene, all_blocked, len(ready)),
+        *_progressing(scene, blocked, len(ready)),
         _available(scene, available, len(ready)),
-        blocked_condition(all_blocked, scene.workload.generation),
+        blocked_condition(blocked, generation),
+        *_failures(blocked, generation),
     ]
     result["conditions"] = conditions.settle(old.get("conditions") or (), fresh, now)
     return result
 
 
-def invalid_status(workload: GameDeploymentView, blocked: Blocked, now: float) -> dict[str, Any]:
-    """Status of a workload whose spec cannot be acted on: what was known stays, the reason is added."""
-    kept = [c for c in workload.status.get("conditions") or () if c.get("type") != "Blocked"]
-    fresh = [*kept, blocked_condition([blocked], workload.generation)]
-    settled = conditions.settle(workload.status.get("conditions") or (), fresh, now)
-    return {**workload.status, "observedGeneration": workload.generation, "conditions": settled}
+def invalid_status(observed: Observed, refused: Blocked, now: float) -> dict[str, Any]:
+    """Status of a workload whose spec cannot be acted on: pods are still counted, and the reason is told."""
+    workload = observed.workload
+    pods = [p for p in observed.pods if p.active and p.owner is not None and p.owner.uid == workload.uid]
+    old = workload.status.get("conditions") or ()
+    generation, no = workload.generation, False
+    fresh = [
+        conditions.condition("Progressing", no, refused.reason, refused.message, generation),
+        conditions.condition("Complete", no, refused.reason, refused.message, generation),
+        *(c for c in old if c.get("type") == "Available"),
+        blocked_condition([refused], generation),
+    ]
+    return {
+        **workload.status,
+        "observedGeneration": generation,
+        "replicas": len(pods),
+        "readyReplicas": sum(p.ready for p in pods),
+        "conditions": conditions.settle(old, fresh, now),
+    }

@@ -50,6 +50,15 @@ class RenumberRevision:
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptRevision:
+    """Take a revision that nobody controls: set the controller reference."""
+
+    name: str
+    uid: str
+    stage: Stage = Stage.REVISION
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteRevision:
     """Remove a revision beyond the history limit."""
 
@@ -60,7 +69,7 @@ class DeleteRevision:
 
 @dataclass(frozen=True, slots=True)
 class AdoptPod:
-    """Take an orphan: set the controller reference and the labels it lacks.
+    """Take an orphan: set the controller reference and the labels it lacks. One of ours may lack labels, too.
 
     The rim first proves with one uncached read that the workload still exists under the same UID.
     """
@@ -190,6 +199,7 @@ class PatchSpec:
 Action = (
     CreateRevision
     | RenumberRevision
+    | AdoptRevision
     | DeleteRevision
     | AdoptPod
     | ReleasePod

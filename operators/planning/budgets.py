@@ -38,6 +38,11 @@ def kept_old(partition: int | str | None, replicas: int) -> int:
     return max(0, min(kept, replicas))
 
 
+def at_least_one(value: int | str, total: int) -> int:
+    """A number of pods, or a percentage of ``total`` rounded up; never less than 1."""
+    return max(1, math.ceil(_percent(value, total)))
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Pods that may be down, and pods that may exist beyond the replicas, during an update."""

@@ -1,103 +1,47 @@
 """In-place update of one pod, restartable at every step (spec/gamedeployment.md 3).
 
-What must survive a restart is in two annotations of the pod: ``inplace-update-state`` (what the containers were before,
-and since when) and, while a grace period runs, ``inplace-update-grace``. Everything else follows from comparing the
-pod with the template of the revision it is labelled with.
+What must survive a restart is in two annotations of the pod (`operators.planning.updatestate`). Everything else
+follows from comparing the pod with the template of the revision it is labelled with.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from operators.api import keys
 from operators.planning.actions import SetGate, UpdatePodInPlace
-from operators.planning.times import rfc3339, timestamp
+from operators.planning.templates import canonical_spec, default_pull_policy
+from operators.planning.times import rfc3339
+from operators.planning.updatestate import Changes, Grace, Recorded, UpdateState
 from operators.planning.views import ContainerView, PodView
 
 Template = Mapping[str, Any]
-_POST_HOOK = "postHook"
+Images = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A container as it was just before its image changed."""
-
-    image_id: str
-    container_id: str = ""
+def images_of(template: Template) -> dict[str, str]:
+    """Image by container, in template order."""
+    containers = (template.get("spec") or {}).get("containers") or ()
+    return {c["name"]: c.get("image") or "" for c in containers}
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """The annotation ``inplace-update-state``; unknown keys are ignored, ours are optional."""
-
-    revision: str
-    since: float
-    recorded: Mapping[str, Recorded]
-    post_hook: bool = False
-
-    def dump(self) -> str:
-        """The annotation's text, readable by the Go operators too."""
-        body: dict[str, Any] = {
-            "revision": self.revision,
-            "updateTimestamp": rfc3339(self.since),
-            "lastContainerStatuses": {
-                name: {"imageID": r.image_id, "containerID": r.container_id} for name, r in self.recorded.items()
-            },
-        }
-        if self.post_hook:
-            body[_POST_HOOK] = "Pending"
-        return json.dumps(body, sort_keys=True, separators=(",", ":"))
-
-
-def read_state(pod: PodView) -> State | None:
-    """The state annotation; an unreadable one counts as absent, so that the pod can heal."""
-    text = pod.annotations.get(keys.INPLACE_STATE_ANNOTATION)
-    if not text:
-        return None
-    try:
-        body = json.loads(text)
-        recorded = {
-            name: Recorded(entry.get("imageID", ""), entry.get("containerID", ""))
-            for name, entry in (body.get("lastContainerStatuses") or {}).items()
-        }
-        since = timestamp(body.get("updateTimestamp")) or 0.0
-        return State(body.get("revision", ""), since, recorded, post_hook=body.get(_POST_HOOK) == "Pending")
-    except (ValueError, AttributeError, TypeError):
-        return None
-
-
-def grace_seconds(pod: PodView) -> float | None:
-    """Length of the grace period the pod is in, None outside of one. The stored value counts, not the spec's."""
-    text = pod.annotations.get(keys.INPLACE_GRACE_ANNOTATION)
-    if not text:
-        return None
-    try:
-        return float(json.loads(text).get("graceSeconds") or 0)
-    except (ValueError, AttributeError, TypeError):
-        return 0.0
-
-
-def _containers(template: Template) -> list[Mapping[str, Any]]:
-    return list((template.get("spec") or {}).get("containers") or ())
-
-
-def changed_images(pod: PodView, template: Template) -> dict[str, str]:
-    """Containers whose image differs from the template's, in template order, with the image they should run."""
+def changed_images(pod: PodView, wanted: Images) -> dict[str, str]:
+    """Containers of the pod that run another image than wanted, in template order, with the image they should run."""
     running = {c.name: c.image for c in pod.containers}
-    return {
-        c["name"]: c.get("image", "")
-        for c in _containers(template)
-        if c["name"] in running and running[c["name"]] != c.get("image", "")
-    }
+    return {name: image for name, image in wanted.items() if running.get(name, image) != image}
 
 
-def modified_containers(pod: PodView, template: Template) -> list[str]:
+def modified_containers(pod: PodView, wanted: Images) -> list[str]:
     """Template containers that the pod lacks or runs with another image: the hook argument ``ModifiedContainer``."""
     running = {c.name: c.image for c in pod.containers}
-    return [c["name"] for c in _containers(template) if running.get(c["name"]) != c.get("image", "")]
+    return [name for name, image in wanted.items() if running.get(name) != image]
+
+
+def in_grace(pod: PodView) -> bool:
+    """The pod waits for the end of a grace period; its containers have not been touched."""
+    return pod.grace is not None and (pod.state is None or pod.state.revision == pod.revision)
 
 
 def _first_difference(old: Any, new: Any, path: str) -> str | None:
@@ -112,51 +56,67 @@ def _first_difference(old: Any, new: Any, path: str) -> str | None:
             (d for i, (a, b) in enumerate(zip(old, new, strict=True)) if (d := _first_difference(a, b, f"{path}/{i}"))),
             None,
         )
-    if old == new or (old in (None, {}, []) and new in (None, {}, [])):
-        return None
-    return path
+    return None if old == new else path
+
+
+def _comparable(container: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """The container without its image, and without a pull policy that the other leaves to the default."""
+    kept = {k: v for k, v in container.items() if k != "image"}
+    default = default_pull_policy(container.get("image") or "")
+    if "imagePullPolicy" not in other and kept.get("imagePullPolicy") == default:
+        del kept["imagePullPolicy"]
+    return kept
 
 
 def ineligible_path(old: Template | None, new: Template) -> str | None:
     """The first path that cannot change in place, None when the whole change can.
 
     Only ``spec.containers[i].image`` may be replaced inside the pod spec; template metadata may change freely. A pod of
-    unknown revision cannot be compared and is not eligible.
+    unknown revision cannot be compared and is not eligible. Defaults written out, and amounts spelled otherwise, are
+    no change.
     """
     if old is None:
         return "(the pod's revision is unknown)"
-    old_spec, new_spec = dict(old.get("spec") or {}), dict(new.get("spec") or {})
-    before, after = _containers(old), _containers(new)
+    old_spec, new_spec = canonical_spec(old.get("spec") or {}), canonical_spec(new.get("spec") or {})
+    before, after = old_spec.get("containers") or [], new_spec.get("containers") or []
     if [c.get("name") for c in before] == [c.get("name") for c in after]:
-        old_spec["containers"] = [{**c, "image": ""} for c in before]
-        new_spec["containers"] = [{**c, "image": ""} for c in after]
+        pairs = list(zip(before, after, strict=True))
+        old_spec["containers"] = [_comparable(a, b) for a, b in pairs]
+        new_spec["containers"] = [_comparable(b, a) for a, b in pairs]
     return _first_difference(old_spec, new_spec, "/spec/template/spec")
 
 
-def _metadata_patch(old: Template | None, new: Template, what: str) -> dict[str, str | None]:
-    """New values, and None for keys that the old template set and the new one no longer does."""
+def _metadata_changes(old: Template | None, new: Template, what: str, pending: Changes) -> dict[str, str | None]:
+    """New values, and None for keys that the old template set and the new one no longer does.
+
+    ``pending`` changes were promised with the old template, but have not reached the pod.
+    """
     before = ((old or {}).get("metadata") or {}).get(what) or {}
     after = (new.get("metadata") or {}).get(what) or {}
-    patch: dict[str, str | None] = {k: None for k in before if k not in after}
-    patch.update({k: v for k, v in after.items() if before.get(k) != v})
-    return patch
+    changes: dict[str, str | None] = {**pending, **dict.fromkeys(k for k in before if k not in after)}
+    changes.update({k: v for k, v in after.items() if k in pending or before.get(k) != v})
+    return changes
 
 
-def _record(pod: PodView, names: Sequence[str]) -> dict[str, Recorded]:
-    return {c.name: Recorded(c.image_id, c.container_id) for c in pod.containers if c.name in names}
+def _record(pod: PodView, names: Iterable[str], now: float) -> dict[str, Recorded]:
+    wanted = set(names)
+    return {c.name: Recorded(c.image_id, c.container_id, now) for c in pod.containers if c.name in wanted}
 
 
 def container_done(container: ContainerView, before: Recorded, since: float) -> bool:
-    """The container runs what was asked for: another image, or restarted since (a tag with the same digest)."""
+    """The container runs what was asked for: another image, or restarted since (a tag with the same digest).
+
+    A record of the Go operators holds no container id; then a start after the update tells.
+    """
     if not container.image_id or container.running_since is None:
         return False
     if container.image_id != before.image_id:
         return True
-    restarted = bool(before.container_id) and container.container_id != before.container_id
-    return restarted and container.running_since >= since
+    other = not before.container_id or container.container_id != before.container_id
+    return other and container.running_since >= int(since if before.at is None else before.at)
 
 
-def _next_images(pending: Mapping[str, str], policy: str) -> dict[str, str]:
+def _next_images(pending: Images, policy: str) -> dict[str, str]:
     """All at once, or one container at a time in template order (spec/gamedeployment.md 3.6)."""
     if policy == "DisOrdered":
         return dict(pending)
@@ -178,28 +138,106 @@ def begin(
     """The first patch of an update to ``revision``.
 
     Only metadata differing: applied at once, nothing restarts and readiness stays. Images differing: the gate closes
-    first; with a grace period the images follow later. An update that found the pod in the grace of an earlier one
-    simply takes its place, since what remains to change is read off the pod itself.
+    first; with a grace period images and metadata follow later. An update that found the pod in the grace of an
+    earlier one takes its place: what remains to change is read off the pod itself.
     """
-    pending = changed_images(pod, new)
-    labels = {**_metadata_patch(old, new, "labels"), keys.REVISION_LABEL: revision}
-    annotations = _metadata_patch(old, new, "annotations")
-    in_grace = grace_seconds(pod) is not None
-    annotations[keys.INPLACE_GRACE_ANNOTATION] = None
+    wanted = images_of(new)
+    pending = changed_images(pod, wanted)
+    earlier = pod.grace if pod.grace is not None and in_grace(pod) else Grace(0.0)
+    labels = _metadata_changes(old, new, "labels", earlier.labels)
+    annotations = _metadata_changes(old, new, "annotations", earlier.annotations)
     images: dict[str, str] = {}
-    if not pending:
-        state = State(revision, now, {}, post_hook=settings.post_hook and not in_grace)
-    elif settings.grace > 0:
-        state = State(revision, now, {}, post_hook=settings.post_hook)
-        annotations[keys.INPLACE_GRACE_ANNOTATION] = json.dumps(
-            {"revision": revision, "containerImages": pending, "graceSeconds": settings.grace}, sort_keys=True
-        )
-    else:
+    recorded: dict[str, Recorded] = {}
+    own: dict[str, str | None] = {} if pod.grace is None else {keys.INPLACE_GRACE_ANNOTATION: None}
+    if pending and settings.grace > 0:
+        grace = Grace(settings.grace, labels, annotations, earlier.origin or pod.revision)
+        own[keys.INPLACE_GRACE_ANNOTATION] = grace.dump(revision, pending)
+        labels, annotations = {}, {}
+    elif pending:
         images = _next_images(pending, settings.policy)
-        state = State(revision, now, _record(pod, list(images)), post_hook=settings.post_hook)
-    annotations[keys.INPLACE_STATE_ANNOTATION] = state.dump()
-    if not in_grace and keys.INPLACE_GRACE_ANNOTATION in annotations and not annotations[keys.INPLACE_GRACE_ANNOTATION]:
-        del annotations[keys.INPLACE_GRACE_ANNOTATION]
+        recorded = _record(pod, images, now)
+    elif in_grace(pod):
+        own.update(_unmark(pod))
+    own[keys.INPLACE_STATE_ANNOTATION] = UpdateState(revision, now, recorded, post_hook=settings.post_hook).dump()
+    return UpdatePodInPlace(
+        name=pod.name,
+        uid=pod.uid,
+        resource_version=pod.resource_version,
+        images=images,
+        labels={**labels, keys.REVISION_LABEL: revision},
+        annotations={**annotations, **own},
+        close_gate=bool(pending) and pod.gated and pod.gate is not False,
+    )
+
+
+def take_back(pod: PodView, templates: Mapping[str, Template], current: str, now: float) -> UpdatePodInPlace | None:
+    """Return a pod in grace to the revision it still runs: the update it waited for is no longer wanted.
+
+    Nothing of the pod was touched but its readiness, so nothing restarts. A hook after the update is due all the
+    same: what the hook before it took away (traffic, say) has to come back. None when no known revision is what the
+    pod runs.
+    """
+    origin = pod.grace.origin if pod.grace is not None else ""
+    for revision in (origin, current):
+        template = templates.get(revision)
+        if template is not None and not changed_images(pod, images_of(template)):
+            post_hook = pod.state is not None and pod.state.post_hook
+            state = UpdateState(revision, now, {}, post_hook=post_hook)
+            own = {keys.INPLACE_STATE_ANNOTATION: state.dump(), keys.INPLACE_GRACE_ANNOTATION: None}
+            return UpdatePodInPlace(
+                name=pod.name,
+                uid=pod.uid,
+                resource_version=pod.resource_version,
+                images={},
+                labels={keys.REVISION_LABEL: revision},
+                annotations={**own, **_unmark(pod)},
+                begins=False,
+            )
+    return None
+
+
+def _unmark(pod: PodView) -> dict[str, str | None]:
+    """The pod stays after all: take back the mark that its hook had set (spec/gamedeployment.md 5.4)."""
+    marked = pod.annotations.get(keys.POD_DELETING_ANNOTATION) == "true"
+    return {keys.POD_DELETING_ANNOTATION: "false"} if marked else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a pod's in-place update stands.
+
+    ``done``: nothing is left to change, and all changed containers run and are ready. ``wait`` is a time in seconds
+    after which to look again (the rest of a grace period). ``waiting`` says in words what is missing. ``superseded``
+    holds for a pod in grace for an update that is no longer wanted.
+    """
+
+    done: bool
+    action: UpdatePodInPlace | SetGate | None = None
+    wait: float | None = None
+    waiting: str = ""
+    superseded: bool = False
+
+
+_DONE = Progress(done=True)
+
+
+def _done(pod: PodView) -> Progress:
+    if not pod.gated or pod.gate is True:
+        return _DONE
+    return Progress(done=True, action=SetGate(pod.name, pod.uid, ready=True))
+
+
+def _go_on(pod: PodView, state: UpdateState, pending: Images, policy: str, now: float) -> UpdatePodInPlace:
+    """The next patch of an update that has begun: after the grace period, or for the next container in order."""
+    images = _next_images(pending, policy)
+    before = {} if pod.grace is not None else state.recorded
+    recorded = {**before, **_record(pod, images, now)}
+    following = UpdateState(state.revision, state.since, recorded, post_hook=state.post_hook)
+    annotations: dict[str, str | None] = {keys.INPLACE_STATE_ANNOTATION: following.dump()}
+    labels: Changes = {}
+    if pod.grace is not None:
+        labels = pod.grace.labels
+        annotations = {**pod.grace.annotations, **annotations, keys.INPLACE_GRACE_ANNOTATION: None}
     return UpdatePodInPlace(
         name=pod.name,
         uid=pod.uid,
@@ -207,64 +245,30 @@ def begin(
         images=images,
         labels=labels,
         annotations=annotations,
-        close_gate=bool(pending) and pod.gated and pod.gate is not False,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a pod's in-place update stands.
-
-    ``done``: nothing is left to change, all changed containers run and are ready. ``wait`` is a time in seconds after
-    which to look again (the rest of a grace period). ``waiting`` says in words what is missing.
-    """
-
-    done: bool
-    action: UpdatePodInPlace | SetGate | None = None
-    wait: float | None = None
-    waiting: str = ""
-
-
-def _open_gate(pod: PodView) -> SetGate | None:
-    return SetGate(pod.name, pod.uid, ready=True) if pod.gated and pod.gate is not True else None
-
-
-def _continue(pod: PodView, state: State, pending: Mapping[str, str], policy: str, now: float) -> UpdatePodInPlace:
-    images = _next_images(pending, policy)
-    recorded = {**state.recorded, **_record(pod, list(images))}
-    follow = State(state.revision, now, recorded, post_hook=state.post_hook)
-    return UpdatePodInPlace(
-        name=pod.name,
-        uid=pod.uid,
-        resource_version=pod.resource_version,
-        images=images,
-        annotations={keys.INPLACE_STATE_ANNOTATION: follow.dump(), keys.INPLACE_GRACE_ANNOTATION: None},
         begins=False,
-        close_gate=pod.gated and pod.gate is not False,
+        close_gate=bool(images) and pod.gated and pod.gate is not False,
     )
 
 
-def advance(pod: PodView, template: Template | None, policy: str, now: float, *, superseded: bool) -> Progress:
+def advance(pod: PodView, wanted: Images | None, policy: str, now: float, *, superseded: bool = False) -> Progress:
     """The next step of the update a pod is in; also what opens the gate of a new pod.
 
-    ``template`` is that of the revision the pod is labelled with (None: unknown, nothing more is changed).
-    ``superseded`` holds while a newer update is about to take over: a grace period is then not ended by images that
-    nobody wants any more.
+    ``wanted`` are the images of the revision the pod is labelled with (None: unknown, nothing more is changed).
+    ``superseded`` holds when that revision is no longer where pods go: a grace period is then not ended by images
+    that nobody wants any more. An update whose containers have begun to change is finished all the same.
     """
-    state = read_state(pod)
-    grace = grace_seconds(pod)
-    if state is None and grace is None:
-        return Progress(done=True, action=_open_gate(pod))
-    state = state or State(pod.revision, now - (grace or 0), {})
-    if state.revision != pod.revision or template is None:
-        return Progress(done=True, action=_open_gate(pod))
-    pending = changed_images(pod, template)
-    if grace is not None and pending:
-        left = state.since + grace - now
-        if superseded or left > 0:
-            text = f"in-place grace period: {max(0, round(left))} s of {grace:g} s left"
-            return Progress(done=False, wait=None if superseded else max(left, 0.1), waiting=text)
-        return Progress(done=False, action=_continue(pod, state, pending, policy, now), waiting="images change now")
+    state = pod.state
+    if pod.grace is None and (state is None or pod.gate is True):
+        return _done(pod)
+    if wanted is None or (state is not None and state.revision != pod.revision):
+        return _done(pod)
+    if pod.grace is not None:
+        return _wait_out(pod, pod.grace, state, wanted, policy, now, superseded=superseded)
+    return _follow(pod, state, wanted, policy, now) if state is not None else _done(pod)
+
+
+def _follow(pod: PodView, state: UpdateState, wanted: Images, policy: str, now: float) -> Progress:
+    """An update whose containers change: whether they have, and which are next."""
     containers = {c.name: c for c in pod.containers}
     for name, before in state.recorded.items():
         container = containers.get(name)
@@ -273,8 +277,33 @@ def advance(pod: PodView, template: Template | None, policy: str, now: float, *,
         if not container_done(container, before, state.since) or (policy == "OrderedReady" and not container.ready):
             said = container.waiting or ("not ready yet" if container.running_since else "not restarted yet")
             return Progress(done=False, waiting=f"container {name} with {container.image}: {said}")
-    if pending and not superseded:
-        return Progress(done=False, action=_continue(pod, state, pending, policy, now), waiting="next container")
-    if not all(c.ready for c in pod.containers):
-        return Progress(done=False, waiting=pod.trouble or "a container is not ready yet")
-    return Progress(done=True, action=_open_gate(pod))
+    # A container that was patched counts as changed even if admission writes the image otherwise.
+    pending = {n: i for n, i in changed_images(pod, wanted).items() if n not in state.recorded}
+    if pending:
+        return Progress(done=False, action=_go_on(pod, state, pending, policy, now), waiting="next container")
+    unready = next((c.name for c in pod.containers if not c.ready), None)
+    if unready is not None:
+        return Progress(done=False, waiting=pod.trouble.text if pod.trouble else f"container {unready} is not ready")
+    return _done(pod)
+
+
+def _wait_out(
+    pod: PodView,
+    grace: Grace,
+    state: UpdateState | None,
+    wanted: Images,
+    policy: str,
+    now: float,
+    *,
+    superseded: bool,
+) -> Progress:
+    # Without a state nobody knows when the grace period began; it ends now, so that the pod heals.
+    state = state or UpdateState(pod.revision, now - grace.seconds)
+    end = state.since + grace.seconds
+    pending = changed_images(pod, wanted)
+    if superseded:
+        return Progress(done=False, waiting="the update it is in grace for is no longer wanted", superseded=True)
+    if pending and end > now:
+        text = f"grace period of {grace.seconds:g} s until {rfc3339(end)}"
+        return Progress(done=False, wait=max(end - now, 0.1), waiting=text)
+    return Progress(done=False, action=_go_on(pod, state, pending, policy, now), waiting="images change now")

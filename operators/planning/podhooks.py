@@ -7,6 +7,7 @@ through.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -61,26 +62,34 @@ class HookRuns:
     def __init__(self, runs: Iterable[HookRunView]) -> None:
         self.all: list[HookRunView] = sorted(runs, key=lambda r: r.name)
         self._by_subject: dict[tuple[str, str, str], HookRunView] = {}
+        self._by_kind: dict[str, list[HookRunView]] = {}
         for run in self.all:
-            self._by_subject.setdefault(self._subject(run), run)
-
-    @staticmethod
-    def _subject(run: HookRunView) -> tuple[str, str, str]:
-        kind = KINDS.get(run.labels.get(keys.HOOK_TYPE_LABEL, ""), "")
-        return kind, run.labels.get(keys.HOOK_REVISION_LABEL, ""), run.labels.get(keys.HOOK_INSTANCE_LABEL, "")
+            kind = KINDS.get(run.labels.get(keys.HOOK_TYPE_LABEL, ""), "")
+            self._by_kind.setdefault(kind, []).append(run)
+            held = self._by_subject.setdefault((kind, *subject(run)), run)
+            if held.deleting and not run.deleting:
+                self._by_subject[kind, *subject(run)] = run
 
     def of(self, kind: PodHook, pod: PodView) -> HookRunView | None:
-        """The run that speaks for the pod in its present revision."""
-        return self._by_subject.get((kind, pod.revision, pod.instance))
+        """The run that speaks for the pod in its present revision; of several, the first by name that stays."""
+        return self._by_subject.get((kind, pod.revision, pod.instance)) if self._by_subject else None
 
     def of_kind(self, kind: str) -> list[HookRunView]:
         """All runs of a kind, by name."""
-        return [r for r in self.all if KINDS.get(r.labels.get(keys.HOOK_TYPE_LABEL, "")) == kind]
+        return self._by_kind.get(kind, [])
+
+
+def subject(run: HookRunView) -> tuple[str, str]:
+    """Revision and instance of the pod a run speaks for."""
+    return run.labels.get(keys.HOOK_REVISION_LABEL, ""), run.labels.get(keys.HOOK_INSTANCE_LABEL, "")
 
 
 def cut_name(name: str) -> str:
-    """A name, cut to what a name may hold."""
-    return name[:_NAME_LIMIT].rstrip("-.")
+    """A name, as long as a name may be; a longer one ends in a hash instead, so that no two become one."""
+    if len(name) <= _NAME_LIMIT:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:10]
+    return f"{name[: _NAME_LIMIT - 11].rstrip('-.')}-{digest}"
 
 
 def run_name(kind: PodHook, pod: PodView, template: str) -> str:
@@ -130,10 +139,10 @@ def new_run(
     hook: Hook,
     template: HookTemplateView | None,
     pod: PodView,
-    target: Mapping[str, Any] | None = None,
+    wanted: Mapping[str, str] | None = None,
 ) -> CreateHookRun | Blocked:
-    """The HookRun to start for a pod, or why none can be started."""
-    modified = modified_containers(pod, target) if kind == "preinplace" and target is not None else []
+    """The HookRun to start for a pod, or why none can be started. ``wanted`` are the images it is to run."""
+    modified = modified_containers(pod, wanted) if kind == "preinplace" and wanted is not None else []
     supplied = _supplied(hook, pod, modified)
     spec = compose(hook, template, supplied, f"{kind} hook of pod {pod.name}", pod.name)
     if isinstance(spec, Blocked):
@@ -146,27 +155,8 @@ def new_run(
     return CreateHookRun(run_name(kind, pod, hook.template), labels, spec, kind, pod.name)
 
 
-def ask(
-    kind: PodHook,
-    hook: Hook | None,
-    pod: PodView,
-    runs: HookRuns,
-    templates: Mapping[str, HookTemplateView],
-    target: Mapping[str, Any] | None = None,
-) -> Verdict:
-    """Whether the pod may be deleted or updated (spec/gamedeployment.md 5.3).
-
-    Pods that do not run serve nobody and go unasked.
-    """
-    if hook is None or pod.phase != "Running":
-        return Verdict(Answer.PROCEED)
-    run = runs.of(kind, pod)
-    if run is None:
-        made = new_run(kind, hook, templates.get(hook.template), pod, target)
-        if isinstance(made, Blocked):
-            return Verdict(Answer.REFUSED, blocked=made)
-        text = f"{kind} hook of pod {pod.name} is being asked"
-        return Verdict(Answer.WAIT, start=made, blocked=Blocked("HookRunning", text, pod.name))
+def said_by(run: HookRunView, pod: PodView) -> Verdict:
+    """What a run that exists answers for its pod."""
     if run.deleting:
         return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", f"HookRun {run.name} is being removed", pod.name))
     if run.phase == "Successful":
@@ -177,3 +167,46 @@ def ask(
         return Verdict(Answer.REFUSED, blocked=Blocked("HookFailed", text, pod.name, waiting=False))
     text = f"HookRun {run.name} of pod {pod.name} is {run.phase or 'Pending'}{said}"
     return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+
+
+def ask(
+    kind: PodHook,
+    hook: Hook | None,
+    pod: PodView,
+    runs: HookRuns,
+    templates: Mapping[str, HookTemplateView],
+    wanted: Mapping[str, str] | None = None,
+) -> Verdict:
+    """Whether the pod may be deleted or updated (spec/gamedeployment.md 5.3).
+
+    Pods that do not run serve nobody and go unasked.
+    """
+    if hook is None or pod.phase != "Running":
+        return Verdict(Answer.PROCEED)
+    return asked(kind, hook, pod, runs, templates, wanted)
+
+
+def asked(
+    kind: PodHook,
+    hook: Hook,
+    pod: PodView,
+    runs: HookRuns,
+    templates: Mapping[str, HookTemplateView],
+    wanted: Mapping[str, str] | None = None,
+) -> Verdict:
+    """What the hook says of the pod, which is to be started if nobody has asked yet.
+
+    A pod without an instance id is not asked for before it has got one: another pod's answer could be taken for its
+    own.
+    """
+    if not pod.instance:
+        text = f"pod {pod.name} gets its instance id before its {kind} hook is asked"
+        return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+    run = runs.of(kind, pod)
+    if run is not None:
+        return said_by(run, pod)
+    made = new_run(kind, hook, templates.get(hook.template), pod, wanted)
+    if isinstance(made, Blocked):
+        return Verdict(Answer.REFUSED, blocked=made)
+    text = f"{kind} hook of pod {pod.name} is being asked"
+    return Verdict(Answer.WAIT, start=made, blocked=Blocked("HookRunning", text, pod.name))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from operators.api import keys
-from operators.planning.actions import Action, CreateRevision, DeleteRevision, RenumberRevision
+from operators.api.selectors import LabelSelector
+from operators.planning.actions import Action, AdoptRevision, CreateRevision, DeleteRevision, RenumberRevision
 from operators.planning.views import PodView, RevisionView
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _FNV_PRIME, _FNV_OFFSET = 0x01000193, 0x811C9DC5
 _NAME_LIMIT = 223
+_NOT_COPIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,52 +51,103 @@ def _newest_first(revisions: Sequence[RevisionView]) -> list[RevisionView]:
     return sorted(revisions, key=lambda r: (r.revision, r.created, r.name), reverse=True)
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """The stored revisions of a workload, newest first.
+
+    ``orphans`` are those that nobody controls although the selector matches them (the workload was deleted without
+    its dependents, and made anew); they are taken over. ``taken`` are names that belong to somebody else.
+    """
+
+    known: tuple[RevisionView, ...]
+    orphans: tuple[RevisionView, ...] = ()
+    taken: frozenset[str] = frozenset()
+
+
+def history(revisions: Iterable[RevisionView], uid: str, selector: LabelSelector) -> History:
+    """Tell our revisions from those of others."""
+    own: list[RevisionView] = []
+    orphans: list[RevisionView] = []
+    taken: set[str] = set()
+    for revision in revisions:
+        if revision.owner is not None and revision.owner.uid == uid:
+            own.append(revision)
+        elif revision.owner is None and not revision.deleting and selector.matches(revision.labels):
+            orphans.append(revision)
+        else:
+            taken.add(revision.name)
+    return History(tuple(_newest_first([*own, *orphans])), tuple(orphans), frozenset(taken))
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What the status says of revisions.
+
+    ``update`` is only given while the status speaks of the present spec. ``current`` is "" before the first pods are
+    all there.
+    """
+
+    current: str = ""
+    update: str = ""
+    collisions: int = 0
+
+
 def _update_revision(
-    workload: str, template: Mapping[str, Any], digest: str, known: Sequence[RevisionView], collisions: int
+    workload: str,
+    template: Mapping[str, Any],
+    digest: str,
+    annotations: Mapping[str, str],
+    stored: History,
+    remembered: Remembered,
 ) -> tuple[str, int, tuple[Action, ...]]:
     """Name of the revision that equals the template, the collision count, and what storing it takes."""
-    last = known[0].revision if known else 0
-    equal = next((r for r in known if r.digest == digest), None)
+    last = stored.known[0].revision if stored.known else 0
+    collisions = remembered.collisions
+    equal = next((r for r in stored.known if r.digest == digest), None)
     if equal is not None:
         if equal.revision == last:
             return equal.name, collisions, ()
         return equal.name, collisions, (RenumberRevision(equal.name, equal.uid, last + 1),)
-    taken = {r.name for r in known}
-    while (name := revision_name(workload, template, collisions)) in taken:
-        collisions += 1
+    taken = stored.taken.union(r.name for r in stored.known)
+    # A revision that somebody deleted comes back under its name, whoever made that name up: its pods carry it.
+    name = remembered.update
+    while not name or name in taken:
+        name = revision_name(workload, template, collisions)
+        collisions += name in taken
     metadata = template.get("metadata") or {}
     labels = {**(metadata.get("labels") or {}), keys.REVISION_HASH_LABEL: name.rsplit("-", 1)[1]}
-    return name, collisions, (CreateRevision(name, last + 1, template, labels, {}),)
+    copied = {k: v for k, v in annotations.items() if k != _NOT_COPIED}
+    return name, collisions, (CreateRevision(name, last + 1, template, labels, copied),)
 
 
 def resolve(
     workload: str,
     template: Mapping[str, Any],
     digest: str,
-    revisions: Sequence[RevisionView],
+    annotations: Mapping[str, str],
+    stored: History,
     pods: Sequence[PodView],
-    recorded_current: str,
-    collisions: int,
+    remembered: Remembered,
 ) -> Revisions:
     """Find or make the update revision, and the current one.
 
-    The current revision is the recorded one while it is stored; failing that, the oldest that a pod carries; failing
+    The current revision is the remembered one while it is stored; failing that, the oldest that a pod carries; failing
     that, the update revision. Guessing it from living pods alone would refill a partition with new pods once all old
     ones are gone.
     """
-    known = _newest_first([r for r in revisions if not r.deleting])
-    update, collisions, actions = _update_revision(workload, template, digest, known, collisions)
-    templates: dict[str, Mapping[str, Any]] = {r.name: r.template for r in known}
+    update, collisions, actions = _update_revision(workload, template, digest, annotations, stored, remembered)
+    adopted = tuple(AdoptRevision(r.name, r.uid) for r in stored.orphans)
+    templates: dict[str, Mapping[str, Any]] = {r.name: r.template for r in stored.known}
     templates[update] = template
-    if recorded_current in templates:
-        current = recorded_current
+    if remembered.current in templates:
+        current = remembered.current
     else:
         carried = {p.revision for p in pods}
-        current = next((r.name for r in reversed(known) if r.name in carried), update)
-    return Revisions(update, current, templates, collisions, actions)
+        current = next((r.name for r in reversed(stored.known) if r.name in carried), update)
+    return Revisions(update, current, templates, collisions, (*adopted, *actions))
 
 
-def trim(revisions: Sequence[RevisionView], live: Collection[str], limit: int) -> tuple[DeleteRevision, ...]:
+def trim(known: Sequence[RevisionView], live: Collection[str], limit: int) -> tuple[DeleteRevision, ...]:
     """Drop the lowest-numbered revisions that nothing uses, keeping ``limit`` of them."""
-    spare = [r for r in reversed(_newest_first(revisions)) if r.name not in live and not r.deleting]
+    spare = [r for r in reversed(_newest_first(known)) if r.name not in live and not r.deleting]
     return tuple(DeleteRevision(r.name, r.uid) for r in spare[: max(0, len(spare) - limit)])

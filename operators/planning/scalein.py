@@ -41,18 +41,26 @@ def _pod_cost(pod: PodView) -> float | None:
 
 
 def cost_order(node_costs: Mapping[str, str], *, descending: bool) -> Callable[[PodView], SortKey]:
-    """Sort key of scale-in: node cost, pod cost (a missing or unreadable cost goes last), then `expendable`.
+    """Sort key of scale-in.
 
-    A pod that has no node yet serves nobody and goes before any cost is asked.
+    Pods that have not started serve nobody and go before any cost is asked. Then node cost and pod cost decide (a
+    missing or unreadable one goes last); among equals not-ready pods go before ready ones, then the newest, then who
+    got ready last and who restarted most.
     """
 
     def key(pod: PodView) -> SortKey:
         node, cost = _number(node_costs.get(pod.node)), _pod_cost(pod)
         return (
             bool(pod.node),
+            pod.phase != "Pending",
             math.inf if node is None else node,
             math.inf if cost is None else (-cost if descending else cost),
-            *expendable(pod),
+            pod.ready,
+            _PHASES.get(pod.phase, 2),
+            -pod.created,
+            -(pod.ready_since or 0.0),
+            -pod.restarts,
+            pod.name,
         )
 
     return key
@@ -66,18 +74,22 @@ def choose_victims(
     chosen: Collection[str],
     order: Callable[[PodView], SortKey],
 ) -> list[PodView]:
-    """``total`` pods to remove, ``from_old`` of them old ones (both capped by what there is).
+    """``total`` pods to remove, ``from_old`` of them old ones; where one group has too few, fewer go.
 
-    Pods already ``chosen`` (their hook was asked) come first, so that a restart never picks a second victim.
+    Pods already ``chosen`` (their hook was asked) come first, so that a restart never picks a second victim. A new pod
+    that is not ready may go in place of an old one, because it never outlives a ready pod of equal cost (decision 10):
+    scaling in while a broken version is stuck at its budget must not end a match.
     """
 
     def first(pods: Sequence[PodView], count: int) -> list[PodView]:
+        if count >= len(pods):
+            return list(pods)
         return sorted(pods, key=lambda p: (p.name not in chosen, order(p)))[: max(0, count)]
 
     if total <= 0:
         return []
-    if from_old >= total:
-        return first(old, total)
-    if from_old > 0:
-        return first(old, from_old) + first(new, total - from_old)
-    return first(new, total)
+    if from_old <= 0:
+        return first(new, total)
+    expected = first([*old, *(p for p in new if not p.ready)], min(from_old, total))
+    taken = {p.name for p in expected}
+    return expected + first([p for p in new if p.name not in taken], total - max(from_old, len(expected)))

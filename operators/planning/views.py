@@ -6,15 +6,15 @@ Raw bodies stop here, except pod templates and revision data, which pass through
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from operators.api import keys
+from operators.planning.templates import template_digest
 from operators.planning.times import timestamp
+from operators.planning.updatestate import Grace, UpdateState, read_grace, read_state
 
 Json = Mapping[str, Any]
 
@@ -43,11 +43,22 @@ class ContainerView:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a pod does not get ready, where its status says so: ``reason`` in one word, ``text`` for people."""
+
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class PodView:
     """A pod as planning needs it.
 
     ``ready_since`` is the last transition of the Ready condition while it is True. ``gated`` tells whether the pod
-    lists the in-place gate; ``gate`` is the condition's status, None while it is absent.
+    lists the in-place gate; ``gate`` is the condition's status, None while it is absent. ``state`` and ``grace`` are
+    what its annotations say of an in-place update. ``gone_by`` is when its deletion should be over, None while it is
+    not being deleted; ``holders`` are its finalizers. ``made_of`` are the labels, annotations and spec of a pod that
+    nobody controls, None for others: who adopts it must tell which template it was made from.
     """
 
     namespace: str
@@ -63,12 +74,17 @@ class PodView:
     pod_ip: str = ""
     host_ip: str = ""
     deleting: bool = False
+    gone_by: float | None = None
+    holders: tuple[str, ...] = ()
     ready_since: float | None = None
     containers_ready: bool = False
     gated: bool = False
     gate: bool | None = None
     containers: tuple[ContainerView, ...] = ()
-    trouble: str = ""
+    trouble: Trouble | None = None
+    state: UpdateState | None = None
+    grace: Grace | None = None
+    made_of: tuple[Json, Json, Json] | None = field(default=None, compare=False)
 
     @property
     def ready(self) -> bool:
@@ -172,8 +188,6 @@ class NodeView:
 
 _ANNOTATIONS = frozenset(
     {
-        keys.INPLACE_STATE_ANNOTATION,
-        keys.INPLACE_GRACE_ANNOTATION,
         keys.POD_DELETING_ANNOTATION,
         keys.POD_COST_ANNOTATION,
         keys.LEGACY_POD_COST_ANNOTATION,
@@ -188,26 +202,6 @@ def owner_view(metadata: Json) -> OwnerView | None:
         if ref.get("controller"):
             return OwnerView(kind=ref["kind"], name=ref["name"], uid=ref["uid"])
     return None
-
-
-def _meaning(value: Any) -> Any:
-    """The value without what says nothing: nulls, empty maps and lists, merge directives."""
-    if isinstance(value, Mapping):
-        kept = {k: _meaning(v) for k, v in value.items() if k != "$patch"}
-        return {k: v for k, v in kept.items() if v is not None and v not in ({}, [])}
-    if isinstance(value, list | tuple):
-        return [_meaning(v) for v in value]
-    return value
-
-
-def template_digest(template: Json) -> str:
-    """Equal for templates that mean the same.
-
-    Revisions written by the Go operators hold typed zero values and other spellings; a comparison of bytes would
-    restart every pod of a cluster that moves to these operators (spec/gamedeployment.md 2.5).
-    """
-    text = json.dumps(_meaning(template), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _identity(metadata: Json) -> dict[str, str]:
@@ -240,15 +234,28 @@ def _containers(spec: Json, status: Json) -> tuple[ContainerView, ...]:
     return tuple(views)
 
 
-def _trouble(conditions: Mapping[str, Json], containers: tuple[ContainerView, ...]) -> str:
-    """In a few words why the pod does not get ready, where its status says so."""
-    for container in containers:
-        if container.waiting and container.waiting not in ("ContainerCreating", "PodInitializing"):
-            return f"container {container.name}: {container.waiting}"
+_STARTING = frozenset({"ContainerCreating", "PodInitializing"})
+_IMAGE_REASONS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+)
+
+
+def _trouble(conditions: Mapping[str, Json], status: Json) -> Trouble | None:
+    """What the status says: an image that cannot be pulled, a container that fails, no node that fits."""
+    for kind in ("initContainerStatuses", "containerStatuses"):
+        for container in status.get(kind) or ():
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            why = waiting.get("reason") or ""
+            if why and why not in _STARTING:
+                reason = "ImagePullFailing" if why in _IMAGE_REASONS else "ContainerFailing"
+                said = f" ({waiting['message'][:200]})" if waiting.get("message") else ""
+                image = f" with {container['image']}" if container.get("image") else ""
+                return Trouble(reason, f"container {container.get('name')}{image}: {why}{said}")
     scheduled = conditions.get("PodScheduled")
     if scheduled and scheduled.get("status") == "False":
-        return f"{scheduled.get('reason', 'Unschedulable')}: {scheduled.get('message', '')}"[:200]
-    return ""
+        text = f"{scheduled.get('reason', 'Unschedulable')}: {scheduled.get('message', '')}"
+        return Trouble("PodUnschedulable", text[:300])
+    return None
 
 
 def pod_view(obj: Json) -> PodView:
@@ -257,25 +264,31 @@ def pod_view(obj: Json) -> PodView:
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     ready = conditions.get("Ready") or {}
     gate = conditions.get(keys.INPLACE_READY_GATE)
-    containers = _containers(spec, status)
     annotations = metadata.get("annotations") or {}
+    deleted = metadata.get("deletionTimestamp")
+    owner = owner_view(metadata)
     return PodView(
         **_identity(metadata),
         created=timestamp(metadata.get("creationTimestamp")) or 0.0,
         phase=sys.intern(status.get("phase") or "Pending"),
         labels={sys.intern(k): sys.intern(v) for k, v in (metadata.get("labels") or {}).items()},
         annotations={k: v for k, v in annotations.items() if k in _ANNOTATIONS},
-        owner=owner_view(metadata),
+        owner=owner,
         node=sys.intern(spec.get("nodeName") or ""),
         pod_ip=status.get("podIP") or "",
         host_ip=sys.intern(status.get("hostIP") or ""),
-        deleting=bool(metadata.get("deletionTimestamp")),
+        deleting=bool(deleted),
+        gone_by=timestamp(deleted),
+        holders=tuple(metadata.get("finalizers") or ()),
         ready_since=(timestamp(ready.get("lastTransitionTime")) or 0.0) if ready.get("status") == "True" else None,
         containers_ready=(conditions.get("ContainersReady") or {}).get("status") == "True",
         gated=any(g.get("conditionType") == keys.INPLACE_READY_GATE for g in spec.get("readinessGates") or ()),
         gate=None if gate is None else gate.get("status") == "True",
-        containers=containers,
-        trouble=_trouble(conditions, containers),
+        containers=_containers(spec, status),
+        trouble=_trouble(conditions, status),
+        state=read_state(annotations.get(keys.INPLACE_STATE_ANNOTATION)),
+        grace=read_grace(annotations.get(keys.INPLACE_GRACE_ANNOTATION)),
+        made_of=None if owner is not None else (metadata.get("labels") or {}, annotations, spec),
     )
 
 

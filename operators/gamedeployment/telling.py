@@ -1,0 +1,52 @@
+"""Which of the things that wait or are refused are news, and what the Events say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from operators.planning.actions import Blocked
+
+#: What comes and goes with every batch of a rollout is told again only after being away for so many seconds.
+_AWAY = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """An Event to write."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+class Told:
+    """What has been told of one workload. Lost with the process: then it is told once more."""
+
+    def __init__(self) -> None:
+        self._stuck: set[tuple[str, str]] = set()
+        self._seen: dict[str, float] = {}
+
+    def news(self, blocked: Sequence[Blocked], now: float) -> list[Announcement]:
+        """One Event for each reason: of what needs a person for every pod that is new to it, else once."""
+        by_reason: dict[str, list[Blocked]] = {}
+        for item in blocked:
+            by_reason.setdefault(item.reason, []).append(item)
+        found = [note for reason, items in by_reason.items() if (note := self._of(reason, items, now)) is not None]
+        self._stuck = {(b.reason, b.pod) for b in blocked if not b.waiting}
+        return found
+
+    def _of(self, reason: str, items: list[Blocked], now: float) -> Announcement | None:
+        stuck = [b for b in items if not b.waiting]
+        last = self._seen.get(reason)
+        self._seen[reason] = now
+        if stuck:
+            new = [b for b in stuck if (b.reason, b.pod) not in self._stuck]
+            return _announce("Warning", reason, new) if new else None
+        return _announce("Normal", reason, items) if last is None or now - last > _AWAY else None
+
+
+def _announce(type_: Literal["Normal", "Warning"], reason: str, items: list[Blocked]) -> Announcement:
+    more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
+    return Announcement(type_, reason, f"{items[0].message}{more}")

@@ -1,0 +1,108 @@
+"""Writes that the API server refused: tried again later each time, and told of meanwhile.
+
+A quota, an admission webhook or a failing API server must neither be asked in a hot loop nor hold up everything else.
+What was refused is remembered in memory only: after a restart it is tried once more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from operators.planning.actions import (
+    Action,
+    Blocked,
+    CreateHookRun,
+    CreatePod,
+    DeletePod,
+    SetGate,
+    UpdatePodInPlace,
+)
+
+_FIRST, _FIRST_TRANSIENT, _CAP = 1.0, 0.25, 60.0
+_SHOWN_FROM = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A write that failed ``count`` times in a row; not tried before ``until`` (Unix seconds).
+
+    ``lasting`` tells what a person has to change (quota, admission, validation) from what passes by itself.
+    """
+
+    message: str
+    until: float
+    count: int = 1
+    lasting: bool = True
+
+
+def subject(action: Action) -> str:
+    """What a refusal speaks of: a single object, but all creations of pods together (their names are made up)."""
+    if isinstance(action, CreatePod):
+        return "CreatePod"
+    return f"{type(action).__name__}/{getattr(action, 'uid', '') or getattr(action, 'name', '')}"
+
+
+def refused_again(before: Refusal | None, message: str, now: float, *, lasting: bool, at_least: float = 0.0) -> Refusal:
+    """The refusal after one more failure: 1, 2, 4 … 60 seconds, quicker at first where it may pass by itself."""
+    count = before.count + 1 if before is not None else 1
+    first = _FIRST if lasting else _FIRST_TRANSIENT
+    delay = max(at_least, min(_CAP, first * 2 ** min(count - 1, 16)))
+    return Refusal(message, now + delay, count, lasting)
+
+
+def pod_refused(refusals: Mapping[str, Refusal], action: type[Action], uid: str, now: float) -> bool:
+    """Whether a write on a pod has to wait because it was refused."""
+    found = refusals.get(f"{action.__name__}/{uid}") if refusals else None
+    return found is not None and found.until > now
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """The actions that may be tried now, what is said of the others, and when to look again (seconds)."""
+
+    actions: list[Action]
+    blocked: list[Blocked] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+
+
+def withhold(actions: Sequence[Action], refusals: Mapping[str, Refusal], now: float) -> Withheld:
+    """Leave out what was refused a moment ago."""
+    if not refusals:
+        return Withheld(list(actions))
+    result = Withheld([])
+    kept_back: Counter[str] = Counter()
+    for action in actions:
+        about = subject(action)
+        refusal = refusals.get(about)
+        if refusal is None or refusal.until <= now:
+            result.actions.append(action)
+            continue
+        kept_back[about] += 1
+        if kept_back[about] == 1:
+            result.waits.append(max(0.05, refusal.until - now))
+    first = {subject(a): a for a in reversed(actions)}
+    for about, count in kept_back.items():
+        refusal = refusals[about]
+        if refusal.lasting or refusal.count >= _SHOWN_FROM:
+            result.blocked.append(_told(first[about], count, refusal))
+    return result
+
+
+def _told(action: Action, count: int, refusal: Refusal) -> Blocked:
+    tries = f" (refused {refusal.count} times)" if refusal.count > 1 else ""
+    waiting = not refusal.lasting
+    if isinstance(action, CreatePod):
+        text = f"{count} pods to create are refused: {refusal.message}{tries}"
+        return Blocked("FailedScale", text, waiting=waiting)
+    name = getattr(action, "name", "")
+    if isinstance(action, DeletePod) and action.why != "rollingUpdate":
+        return Blocked("FailedScale", f"pod {name} is not deleted: {refusal.message}{tries}", name, waiting=waiting)
+    if isinstance(action, DeletePod | UpdatePodInPlace | SetGate):
+        return Blocked("FailedUpdate", f"pod {name} is not updated: {refusal.message}{tries}", name, waiting=waiting)
+    if isinstance(action, CreateHookRun):
+        text = f"HookRun {name} is not created: {refusal.message}{tries}"
+        return Blocked("FailedCreateHookRun", text, action.pod, waiting=waiting)
+    text = f"{type(action).__name__} {name} is refused: {refusal.message}{tries}"
+    return Blocked("WriteRefused", text.replace("  ", " "), waiting=waiting)
