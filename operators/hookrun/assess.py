@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from operators.api.durations import parse_duration
 from operators.api.hookrun import HookRunSpec
 from operators.api.hooktemplate import Metric
+from operators.hookrun.expressions import ExpressionError, parse
 
 FINAL = ("Successful", "Failed", "Error", "Inconclusive")
 _WORST_LAST = ("Successful", "Running", "Pending", "Inconclusive", "Error", "Failed")
@@ -130,9 +131,24 @@ def _metric_refusal(metric: Metric) -> str:
     ):
         if limit is not None and limit < least:
             return f"{name} must be >= {least}"
+    return _provider_refusal(metric) or _unparsable(metric)
+
+
+def _provider_refusal(metric: Metric) -> str:
     provider = metric.provider
     given = sum(p is not None for p in (provider.web, provider.prometheus, provider.kubernetes))
     return "" if given == 1 else ("no provider specified" if given == 0 else "multiple providers specified")
+
+
+def _unparsable(metric: Metric) -> str:
+    """A condition that no value can ever meet: left to its measurements, a count would run out, and let the pod go."""
+    for text, name in ((metric.success_condition, "successCondition"), (metric.failure_condition, "failureCondition")):
+        try:
+            if text:
+                parse(text)
+        except ExpressionError as error:
+            return f"{name} {text!r} does not parse: {error}"
+    return ""
 
 
 _UNREADABLE = {

@@ -30,5 +30,12 @@ def test_gd_9_index_injection_without_a_range():
     assert said(SHOWN["index injection without a range"])[1].endswith("inject index on, get index-range failed")
 
 
+def test_adm_74_a_condition_that_never_parses_ends_the_run_however_often_it_may_measure():
+    """Left to its measurements, all errors, the count would run out, and a run whose count runs out succeeds."""
+    reason, message = said(SHOWN["a condition that does not parse"])
+    assert reason == "Error"
+    assert "successCondition 'asInt(result) ==' does not parse" in message
+
+
 def test_gd_146_the_controller_acts_on_no_empty_selector():
     assert said(SHOWN["an empty selector, in an object older than the rule"])[0] == "InvalidSpec"
