@@ -109,13 +109,20 @@ def refusal(spec: HookRunSpec) -> str:
 
 
 def _metric_refusal(metric: Metric) -> str:
+    rules = (_count_refusal, _limit_refusal, _provider_refusal, _unparsable)
+    return next((found for rule in rules if (found := rule(metric))), "")
+
+
+def _count_refusal(metric: Metric) -> str:
     if metric.count > 0:
         if metric.count < (metric.failure_limit or 0) or metric.count < metric.successful_limit:
             return "count must be >= failureLimit && >= successfulLimit"
         if metric.count < metric.inconclusive_limit:
             return "count must be >= inconclusiveLimit"
-    if metric.count > 1 and metric.interval is None:
-        return "interval must be specified when count > 1"
+    return "interval must be specified when count > 1" if metric.count > 1 and metric.interval is None else ""
+
+
+def _limit_refusal(metric: Metric) -> str:
     for text, name in ((metric.interval, "interval"), (metric.initial_delay, "startDelay")):
         if text is not None:
             try:
@@ -131,7 +138,7 @@ def _metric_refusal(metric: Metric) -> str:
     ):
         if limit is not None and limit < least:
             return f"{name} must be >= {least}"
-    return _provider_refusal(metric) or _unparsable(metric)
+    return ""
 
 
 def _provider_refusal(metric: Metric) -> str:

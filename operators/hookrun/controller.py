@@ -85,8 +85,7 @@ class HookRunController:
 
     def _on_measured(self, run: RunView, metric: Metric, measured: Measured) -> None:
         took = (measured.finished or measured.started) - measured.started
-        provider = next(iter(metric.provider.model_fields_set), "")
-        self._metrics.measured(run, metric.name, provider, measured.phase, took)
+        self._metrics.measured(run, metric, measured.phase, took)
         self._queue.add((run.namespace, run.name))
 
     async def reconcile(self, key: Key) -> Outcome:
@@ -187,8 +186,11 @@ class HookRunController:
 
     async def _finished(self, run: RunView) -> Outcome:
         """Nothing is measured or written any more; a run that nobody owns goes after its time."""
-        self._measuring.forget(run.uid)
         state, now = run.state, self._now()
+        unsure = {fresh.metric for fresh in self._measuring.fresh(run.uid)}
+        if unsure:  # its last write seemed to fail, and was not told of
+            self._announce(run, Assessment(state, ended=tuple(r for r in state.results if r.name in unsure)))
+        self._measuring.forget(run.uid)
         self._metrics.aged(run, state.phase, now - (state.started or run.created))
         ttl = state.spec.ttl_seconds_after_finished
         if ttl is None or run.owner is not None:

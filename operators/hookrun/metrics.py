@@ -12,6 +12,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from operators.api import keys
+from operators.api.hooktemplate import Metric
 from operators.hookrun.view import RunView
 from operators.runtime.metrics import BUCKETS
 
@@ -115,10 +116,11 @@ class HookMetrics:
         """A run was looked at for the first time."""
         self._observe(self._executions, run, seconds, "validateMetrics", "success" if good else "failure")
 
-    def measured(self, run: RunView, metric: str, provider: str, phase: str, seconds: float) -> None:
+    def measured(self, run: RunView, metric: Metric, phase: str, seconds: float) -> None:
         """A measurement has ended."""
-        self._providers.labels(provider, phase).inc()
-        self._observe(self._measurements, run, seconds, metric, phase)
+        given = (name for name in ("web", "prometheus", "kubernetes") if getattr(metric.provider, name) is not None)
+        self._providers.labels(next(given, ""), phase).inc()
+        self._observe(self._measurements, run, seconds, metric.name, phase)
         if phase == "Error":
             self._observe(self._executions, run, seconds, "invalidHookConfig", "failure")
         status = "error" if phase == "Error" else "success"

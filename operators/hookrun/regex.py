@@ -82,7 +82,10 @@ class Pattern:
         self._dot_all = bool(flags & re.DOTALL)
         self._copies = 0
         self._states: list[_State] = [_State()]
-        self._start = self._sequence(tree, 0)
+        try:
+            self._start = self._sequence(tree, 0)
+        except RecursionError as error:
+            raise RegexError("nested too deeply") from error
 
     def _add(self, state: _State) -> int:
         if len(self._states) >= _MAX_STATES:

@@ -146,7 +146,19 @@ def test_patterns(pattern: str, text: str, found: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(", "(?=a)", r"(a)\1", "(?:){99999}", "((a{50}){50}){50}", "a" * 2000, "(?x)a", "[[:alpha:]]+", "a++"]
+    "pattern",
+    [
+        "(",
+        "(?=a)",
+        r"(a)\1",
+        "(?:){99999}",
+        "((a{50}){50}){50}",
+        "a" * 2000,
+        "(?x)a",
+        "[[:alpha:]]+",
+        "a++",
+        "(" * 511 + "a" + ")" * 511,
+    ],
 )
 def test_patterns_that_are_refused(pattern: str) -> None:
     with pytest.raises(RegexError):
