@@ -1,4 +1,4 @@
-"""Builds Kubernetes, etcd and kwok from their pinned Go modules, once per machine."""
+"""Builds Kubernetes, etcd, kwok and promtool from their pinned Go modules, once per machine."""
 
 from __future__ import annotations
 
@@ -38,8 +38,15 @@ CLUSTER = {
 ON_DEMAND = {
     "coredns": "github.com/coredns/coredns",
     "helm": "helm.sh/helm/v3/cmd/helm",
+    "promtool": "github.com/prometheus/prometheus/cmd/promtool",
 }
 FAKE_NODES = {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}
+_MODULES = {"kwok": "kwok", "promtool": "prometheus"}
+"""Programs with a Go module of their own, whose dependencies do not fit Kubernetes' own."""
+
+
+def _module(name: str) -> str:
+    return _MODULES.get(name, "binaries")
 
 
 def _bin_dir(module: str) -> Path:
@@ -51,7 +58,7 @@ def _bin_dir(module: str) -> Path:
 
 def program(name: str) -> Path:
     """Path of a program, built or not yet."""
-    return _bin_dir("kwok" if name in FAKE_NODES else "binaries") / name
+    return _bin_dir(_module(name)) / name
 
 
 def link_dir() -> Path:
@@ -93,8 +100,8 @@ def _build_one(name: str, position: str) -> None:
     for interrupted in target.parent.glob(f".{name}.*"):
         interrupted.unlink()
     partial = target.with_name(f".{name}.{os.getpid()}")
-    module = _HERE / ("kwok" if name in FAKE_NODES else "binaries")
-    flags = "-s -w" if name in FAKE_NODES else _VERSION_FLAGS
+    module = _HERE / _module(name)
+    flags = "-s -w" if name in _MODULES else _VERSION_FLAGS
     began = time.monotonic()
     say(f"{position} {name} …")
     done = subprocess.run(
@@ -102,6 +109,7 @@ def _build_one(name: str, position: str) -> None:
             "go",
             "build",
             "-trimpath",
+            "-tags=remove_all_sd",  # promtool without the clients of all clouds
             "-ldflags",
             flags,
             "-o",

@@ -1,0 +1,310 @@
+"""What the chart renders, by its values."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import pytest
+import yaml
+
+from operators.api.crds import definitions
+from operators.cli import check, settings
+from tests.cluster.helm import helm
+from tests.unit.helm.charts import CHART, NAMESPACE, RELEASE, HelmFailed, render
+
+EVERYTHING = {
+    "controllers": {"gamestatefulset": {"enabled": True}},
+    "metrics": {
+        "serviceMonitor": {"enabled": True},
+        "prometheusRule": {"enabled": True, "alertLabels": {"team": "games"}},
+        "dashboards": {"enabled": True},
+    },
+    "networkPolicy": {"enabled": True},
+}
+NAMESPACED = {"watchNamespace": "arena"}
+
+
+def test_the_linter_finds_nothing():
+    assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
+
+
+def test_a_release_is_two_operators_behind_a_service_with_a_budget():
+    rendered = render()
+    deployment = rendered.one("Deployment", RELEASE)
+    assert deployment["spec"]["replicas"] == 2
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    selector = deployment["spec"]["selector"]["matchLabels"]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert selector.items() <= labels.items()
+    assert rendered.one("Service", RELEASE)["spec"]["selector"] == selector
+    assert rendered.one("PodDisruptionBudget", RELEASE)["spec"]["selector"]["matchLabels"] == selector
+    spread = deployment["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert [s["topologyKey"] for s in spread] == ["kubernetes.io/hostname", "topology.kubernetes.io/zone"]
+    assert {s["whenUnsatisfiable"] for s in spread} == {"ScheduleAnyway"}
+    assert all(s["labelSelector"]["matchLabels"] == selector for s in spread)
+
+
+@pytest.mark.parametrize("values", [{}, NAMESPACED, EVERYTHING], ids=["default", "namespaced", "everything"])
+def test_pkg_26_every_pod_is_what_the_restricted_level_asks_for(values):
+    for name, spec in render(values).pod_specs().items():
+        assert spec["securityContext"]["runAsNonRoot"] is True, name
+        assert spec["securityContext"]["runAsUser"] > 0, name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        for container in spec["containers"]:
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False, name
+            assert context["capabilities"] == {"drop": ["ALL"]}, name
+            assert context["readOnlyRootFilesystem"] is True, name
+            assert container["resources"]["requests"], name
+            assert container["resources"]["limits"]["memory"], name
+
+
+def test_only_pods_that_ask_the_api_server_get_a_token():
+    tokens = {name: spec["automountServiceAccountToken"] for name, spec in render().pod_specs().items()}
+    assert tokens == {
+        "Deployment game-operators": True,
+        "Job game-operators-uninstall-guard": True,
+        "Pod game-operators-test": False,
+    }
+
+
+def test_probes_tell_alive_from_ready():
+    container = render().one("Deployment", RELEASE)["spec"]["template"]["spec"]["containers"][0]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
+    assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] >= 60
+    assert {p["name"] for p in container["ports"]} == {"metrics", "liveness"}
+
+
+# ---- arguments
+
+
+def _arguments(values=None):
+    container = render(values).one("Deployment", RELEASE)["spec"]["template"]["spec"]["containers"][0]
+    assert container["command"] == ["game-operators"]
+    assert container["args"][0] == "run"
+    parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False)
+    settings.add_arguments(parser)
+    return settings.from_arguments(parser.parse_args(container["args"][1:]), {"POD_NAME": "pod-1"})
+
+
+def test_the_arguments_are_the_commands_own_and_say_what_the_values_say():
+    chosen = _arguments()
+    default = settings.from_arguments(_no_arguments(), {"POD_NAME": "pod-1"})
+    assert chosen.leader_elect_namespace == NAMESPACE
+    assert chosen.leader_elect_name == RELEASE
+    for field in ("workers", "metrics_port", "liveness_port", "resync_period", "lease_duration", "renew_deadline"):
+        assert getattr(chosen, field) == getattr(default, field), field
+    changed = _arguments(
+        {
+            "watchNamespace": "arena",
+            "hooks": {"allowCidrs": ["127.0.0.0/8", "10.96.0.1/32"]},
+            "operators": {
+                "concurrentSyncs": 9,
+                "resyncPeriod": 120,
+                "ports": {"metrics": 8080, "liveness": 8081},
+                "leaderElection": {"leaseName": "other", "leaseDuration": 9, "renewDeadline": 6, "retryPeriod": 1.5},
+                "log": {"level": "DEBUG", "format": "text"},
+                "extraArgs": ["--address=127.0.0.1"],
+            },
+        }
+    )
+    assert (changed.namespace, changed.hook_allow_cidr) == ("arena", ("127.0.0.0/8", "10.96.0.1/32"))
+    assert (changed.workers, changed.resync_period, changed.metrics_port, changed.liveness_port) == (9, 120, 8080, 8081)
+    assert (changed.leader_elect_name, changed.retry_period, changed.lease_duration) == ("other", 1.5, 9)
+    assert (changed.log_level, changed.log_format, changed.address) == ("DEBUG", "text", "127.0.0.1")
+
+
+def _no_arguments():
+    parser = argparse.ArgumentParser()
+    settings.add_arguments(parser)
+    return parser.parse_args([])
+
+
+def test_every_controller_the_command_knows_runs_by_default_and_no_other():
+    assert _arguments().controllers == settings.CONTROLLERS
+
+
+@pytest.mark.parametrize("controller", settings.CONTROLLERS)
+def test_each_controller_runs_alone(controller):
+    values = {"controllers": {name: {"enabled": name == controller} for name in ALL}}
+    assert _arguments(values).controllers == (controller,)
+
+
+ALL = ("gamedeployment", "gamestatefulset", "hook")
+
+
+def test_without_controllers_there_are_definitions_and_nothing_that_runs():
+    rendered = render({"controllers": {name: {"enabled": False} for name in ALL}})
+    assert rendered.pod_specs() == {}
+    assert len(rendered.of("CustomResourceDefinition")) == 4
+    assert not rendered.of("ServiceAccount")
+
+
+def test_commands_of_other_pods_are_the_commands_own():
+    rendered = render(EVERYTHING)
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    check.add_commands(parser.add_subparsers())
+    guard = rendered.one("Job")["spec"]["template"]["spec"]["containers"][0]
+    options = parser.parse_args(guard["args"])
+    assert (options.kinds, options.release, options.release_namespace) == (
+        ["gamedeployments", "gamestatefulsets"],
+        RELEASE,
+        NAMESPACE,
+    )
+    test = rendered.one("Pod")["spec"]["containers"][0]
+    assert parser.parse_args(test["args"]).url == "http://$(GAME_OPERATORS_SERVICE_HOST):10251"
+
+
+# ---- image
+
+
+@pytest.mark.parametrize(
+    ("values", "image"),
+    [
+        ({}, "game-operators:0.1.0"),
+        ({"registry": "registry:5000", "repository": "ns/img"}, "registry:5000/ns/img:0.1.0"),
+        ({"registry": "hub.example/", "repository": "/ns/img", "tag": "2"}, "hub.example/ns/img:2"),
+        ({"repository": "img", "tag": "2", "digest": f"sha256:{'a' * 64}"}, f"img@sha256:{'a' * 64}"),
+    ],
+)
+def test_the_image_is_named_in_every_pod(values, image):
+    for spec in render({"image": values}).pod_specs().values():
+        assert [c["image"] for c in spec["containers"]] == [image]
+
+
+# ---- definitions
+
+
+def test_definitions_are_part_of_the_release_kept_and_otherwise_as_generated():
+    rendered = {o["metadata"]["name"]: o for o in render().of("CustomResourceDefinition")}
+    generated = {o["metadata"]["name"]: o for o in map(yaml.safe_load, map(json.dumps, definitions().values()))}
+    assert rendered.keys() == generated.keys()
+    for name, definition in rendered.items():
+        assert definition["metadata"]["annotations"].pop("helm.sh/resource-policy") == "keep"
+        assert definition["metadata"].pop("labels")["app.kubernetes.io/managed-by"] == "Helm"
+        assert "io.tencent.bcs.dev/deletion-allow" not in json.dumps(definition["metadata"])
+        assert definition == generated[name]
+
+
+def test_definitions_can_be_left_to_somebody_else():
+    assert not render({"crds": {"install": False}}).of("CustomResourceDefinition")
+
+
+# ---- values
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"replicas": 3},
+        {"operators": {"replica": 3}},
+        {"operators": {"replicas": "3"}},
+        {"controllers": {"gamedaemonset": {"enabled": True}}},
+        {"image": {"digest": "latest"}},
+        {"image": {"pullPolicy": "Sometimes"}},
+        {"operators": {"extraEnv": [{"name": "A", "valuefrom": {}}]}},
+        {"operators": {"log": {"level": "LOUD"}}},
+        {"watchNamespace": "Arena"},
+        {"metrics": {"serviceMonitor": {"interval": 30}}},
+    ],
+    ids=json.dumps,
+)
+def test_values_nobody_knows_are_refused(values):
+    with pytest.raises(HelmFailed, match="values don't meet the specifications"):
+        render(values)
+
+
+def _walk(schema, values, path=""):
+    """(path, schema, value) of every value, down to maps that are free."""
+    for name, inner in schema["properties"].items():
+        here = f"{path}.{name}" if path else name
+        if "properties" in inner:
+            yield from _walk(inner, values[name], here)
+        elif name in values:
+            yield here, inner, values[name]
+        else:
+            yield here, inner, None
+
+
+def test_the_schema_knows_every_value_its_default_and_its_meaning():
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    for path, inner, value in _walk(schema, values):
+        if path == "global":
+            continue
+        assert value == inner["default"], path
+        assert inner["description"].endswith("."), path
+
+
+def _objects(schema, path=""):
+    yield path, schema
+    for name, inner in schema.get("properties", {}).items():
+        yield from _objects(inner, f"{path}.{name}")
+
+
+def test_the_schema_is_closed_everywhere():
+    for path, schema in _objects(json.loads((CHART / "values.schema.json").read_text())):
+        if "properties" in schema:
+            assert schema["additionalProperties"] is False, path
+
+
+# ---- names
+
+
+def test_long_names_stay_within_what_kubernetes_allows():
+    for item in render(release="r" * 53):
+        assert len(item["metadata"]["name"]) <= 63
+    for item in render({"fullnameOverride": "n" * 63}):
+        assert len(item["metadata"]["name"]) <= 63
+
+
+def test_two_releases_in_two_namespaces_share_no_name_in_the_cluster():
+    def cluster_wide(namespace):
+        rendered = render({"crds": {"install": False}, "watchNamespace": namespace}, namespace=namespace)
+        return {(o["kind"], o["metadata"]["name"]) for o in rendered if "namespace" not in o["metadata"]}
+
+    assert cluster_wide("one")
+    assert not cluster_wide("one") & cluster_wide("two")
+
+
+def test_common_labels_reach_objects_and_pods():
+    rendered = render({**EVERYTHING, "commonLabels": {"team": "games"}})
+    for item in rendered:
+        assert item["metadata"]["labels"]["team"] == "games", item["kind"]
+    assert rendered.one("Deployment")["spec"]["template"]["metadata"]["labels"]["team"] == "games"
+
+
+def test_one_replica_has_no_budget_that_would_block_a_drain():
+    assert not render({"operators": {"replicas": 1}}).of("PodDisruptionBudget")
+
+
+def test_placement_is_the_users():
+    placement = {
+        "priorityClassName": "system-cluster-critical",
+        "nodeSelector": {"pool": "control"},
+        "tolerations": [{"key": "control", "operator": "Exists"}],
+        "affinity": {"podAntiAffinity": {}},
+        "topologySpreadConstraints": [{"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}],
+    }
+    spec = render({"operators": placement}).one("Deployment")["spec"]["template"]["spec"]
+    assert {key: spec[key] for key in placement} == placement
+
+
+def test_the_network_policy_lets_hooks_reach_pods_and_metrics_be_read():
+    policy = render(EVERYTHING).one("NetworkPolicy")["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert [p["port"] for p in policy["ingress"][0]["ports"]] == ["metrics", "liveness"]
+    blocks = [to["ipBlock"] for rule in policy["egress"] for to in rule.get("to", ())]
+    assert blocks[0] == {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
+    without = render({**EVERYTHING, "controllers": {"hook": {"enabled": False}}}).one("NetworkPolicy")["spec"]
+    assert not [to for rule in without["egress"] for to in rule.get("to", ())]
+
+
+def test_an_uninstall_is_guarded_unless_one_says_otherwise():
+    job = render().one("Job")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete"
+    assert job["metadata"]["annotations"]["helm.sh/hook-output-log-policy"] == "hook-failed"
+    assert job["spec"]["backoffLimit"] == 0
+    assert not render({"uninstall": {"refuseWithWorkloads": False}}).of("Job")
