@@ -2,42 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 from operators.api import keys
-from operators.gamedeployment.scene import Scene
-from operators.planning.actions import Action, Blocked, CreatePod, DeletePod
-from operators.planning.budgets import Difference, at_least_one, difference
+from operators.planning.actions import Blocked, CreatePod
+from operators.planning.budgets import Difference, difference
+from operators.planning.explain import name_some
 from operators.planning.identity import InvalidIndexRange, free_indexes, index_range, instance_ids, pod_body
-from operators.planning.podhooks import Answer, ask
 from operators.planning.scalein import SortKey, choose_victims, cost_order
-from operators.planning.times import rfc3339
+from operators.planning.scaling import Scaling, batch, leaving, remove, strangers
+from operators.planning.scene import Scene
 from operators.planning.views import PodView
-
-_PATIENCE = 30.0
-_NAMED = 3
-
-
-@dataclass(slots=True)
-class Scaling:
-    """What scaling does. ``victims`` are all pods chosen to go, those that still wait for their hook included.
-
-    ``able`` tells whether pods can be created at all: one that could not be replaced must not be deleted to be
-    updated.
-    """
-
-    actions: list[Action] = field(default_factory=list)
-    blocked: list[Blocked] = field(default_factory=list)
-    victims: dict[str, PodView] = field(default_factory=dict)
-    waits: list[float] = field(default_factory=list)
-    able: bool = True
 
 
 def scale(scene: Scene) -> Scaling:
     """Bring the number of pods to what replicas, partition and surge ask for."""
     spec, result = scene.spec, Scaling()
-    _leaving(scene, result)
+    leaving(scene, result)
     try:
         indexes = index_range(scene.workload.name, scene.workload.annotations, spec.replicas)
     except InvalidIndexRange as error:
@@ -46,54 +27,14 @@ def scale(scene: Scene) -> Scaling:
         return result
     names = frozenset(spec.scale_strategy.pods_to_delete)
     named = [p for p in scene.pods if p.name in names] if names else []
-    _strangers(scene, names, result)
+    strangers(scene, names, result)
     wanted = difference(spec.replicas, scene.kept, len(scene.pods), len(scene.outdated), scene.budget.surge)
     if wanted.total < 0:
         _create(scene, wanted, indexes, result)
     for pod in [*named, *_victims(scene, wanted, named, result)]:
         result.victims[pod.name] = pod
-        _remove(scene, pod, result)
+        remove(scene, pod, result)
     return result
-
-
-def name_some(names: Sequence[str]) -> str:
-    """The first few names, and how many more."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
-
-
-def _strangers(scene: Scene, names: Collection[str], result: Scaling) -> None:
-    """Names in podsToDelete whose pods exist, but are not ours: nothing happens to them, and that is said."""
-    if not names:
-        return
-    uid, matches = scene.workload.uid, scene.spec.selector.matches
-    foreign = sorted(
-        p.name
-        for p in scene.observed.pods
-        if p.name in names and (p.owner.uid != uid if p.owner else not matches(p.labels))
-    )
-    if foreign:
-        text = f"scaleStrategy.podsToDelete names pods of others, which are left alone: {name_some(foreign)}"
-        result.blocked.append(Blocked("PodsToDeleteForeign", text, waiting=False))
-
-
-def _leaving(scene: Scene, result: Scaling) -> None:
-    """Pods whose deletion takes longer than it should: a finalizer holds them, or their node is lost."""
-    late: list[PodView] = []
-    for pod in scene.observed.pods:
-        if pod.gone_by is None or pod.owner is None or pod.owner.uid != scene.workload.uid:
-            continue
-        left = pod.gone_by + _PATIENCE - scene.now
-        if left > 0:
-            result.waits.append(left)
-        else:
-            late.append(pod)
-    if late:
-        first = min(late, key=lambda p: (p.gone_by or 0.0, p.name))
-        why = f"its finalizers {', '.join(first.holders)} hold it" if first.holders else f"node {first.node} is silent"
-        more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
-        text = f"pod {first.name} should have been gone by {rfc3339(first.gone_by or 0.0)}: {why}{more}"
-        result.blocked.append(Blocked("PodStuckTerminating", text, first.name, waiting=False))
 
 
 def _create(scene: Scene, wanted: Difference, indexes: range | None, result: Scaling) -> None:
@@ -102,7 +43,7 @@ def _create(scene: Scene, wanted: Difference, indexes: range | None, result: Sca
     if scene.course.memory.user_paused and not scene.updated:
         from_current = count  # an unreleased version must not slip in through a scale-out (spec 7.2)
     if scene.first:
-        count = _batch(scene, count, result)
+        count = batch(scene, count, result)
     pods = scene.observed.pods
     free = free_indexes(indexes, pods) if indexes is not None else None
     if indexes is not None and free is not None and len(free) < count:
@@ -122,22 +63,6 @@ def _create(scene: Scene, wanted: Difference, indexes: range | None, result: Sca
         gate = not scene.spec.disable_readiness_gate
         body = pod_body(scene.workload.name, template, revision, instance, index, gate=gate)
         result.actions.append(CreatePod(body["metadata"]["name"], revision, body))
-
-
-def _batch(scene: Scene, count: int, result: Scaling) -> int:
-    """How many pods a new workload creates now: createBatch, and the next ones when those are ready (spec 1.2)."""
-    size = at_least_one(scene.spec.scale_strategy.create_batch, scene.spec.replicas)
-    if size >= scene.spec.replicas:
-        return count
-    starting = [p.name for p in scene.pods if not p.ready]
-    if starting:
-        text = (
-            f"{len(scene.pods)} of {scene.spec.replicas} pods are created, the next {min(size, count)} (createBatch "
-            f"{scene.spec.scale_strategy.create_batch}) when these are ready: {name_some(starting)}"
-        )
-        result.blocked.append(Blocked("CreateBatch", text))
-        return 0
-    return min(size, count)
 
 
 def _exhausted(scene: Scene, count: int, free: int, indexes: range) -> Blocked:
@@ -207,13 +132,3 @@ def _order(scene: Scene) -> Callable[[PodView], SortKey]:
     if not scene.in_place:
         return costs
     return lambda pod: (pod.state is not None and (pod.ready or pod.trouble is None), *costs(pod))
-
-
-def _remove(scene: Scene, pod: PodView, result: Scaling) -> None:
-    verdict = ask("predelete", scene.hooks["predelete"], pod, scene.runs, scene.observed.templates)
-    if verdict.answer is Answer.PROCEED:
-        result.actions.append(DeletePod(pod.name, pod.uid, "deletePod"))
-    if verdict.start:
-        result.actions.append(verdict.start)
-    if verdict.blocked:
-        result.blocked.append(verdict.blocked)

@@ -108,8 +108,8 @@ class PodView:
 
     @property
     def instance(self) -> str:
-        """The pod's instance id."""
-        return self.labels.get(keys.INSTANCE_LABEL, "")
+        """The pod's instance id; in a GameStatefulSet its ordinal."""
+        return self.labels.get(keys.INSTANCE_LABEL) or self.labels.get(keys.ORDINAL_LABEL, "")
 
     @property
     def restarts(self) -> int:
@@ -176,13 +176,18 @@ class HookTemplateView:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node: only the annotation that orders scale-in."""
+    """A node: the annotation that orders scale-in, and whether its pods are still in good hands.
+
+    ``ready`` is None while nobody hears of its kubelet; ``out_of_service`` is a person's word that it is switched off.
+    """
 
     namespace: str
     name: str
     uid: str
     resource_version: str
     cost: str | None = None
+    ready: bool | None = True
+    out_of_service: bool = False
     deleting: bool = False
 
 
@@ -191,6 +196,7 @@ _ANNOTATIONS = frozenset(
         keys.POD_DELETING_ANNOTATION,
         keys.POD_COST_ANNOTATION,
         keys.LEGACY_POD_COST_ANNOTATION,
+        keys.NODE_LOST_ANNOTATION,
         *(prefix + keys.INDEX_ID for prefix in keys.INDEX_PREFIXES),
     }
 )
@@ -351,10 +357,14 @@ def hooktemplate_view(obj: Json) -> HookTemplateView:
 
 
 def node_view(obj: Json) -> NodeView:
-    """Decode a node."""
+    """Decode a node; one without a Ready condition is one that nobody has heard of."""
     metadata = obj["metadata"]
+    conditions = {c["type"]: c.get("status") for c in (obj.get("status") or {}).get("conditions") or ()}
+    taints = (obj.get("spec") or {}).get("taints") or ()
     return NodeView(
         **_identity(metadata),
         cost=(metadata.get("annotations") or {}).get(keys.NODE_COST_ANNOTATION),
+        ready={"True": True, "False": False}.get(conditions.get("Ready") or ""),
+        out_of_service=any(t.get("key") == keys.OUT_OF_SERVICE_TAINT for t in taints),
         deleting=bool(metadata.get("deletionTimestamp")),
     )

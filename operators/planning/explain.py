@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from operators.gamedeployment.scale import name_some
-from operators.gamedeployment.scene import Scene
 from operators.planning.actions import Blocked
+from operators.planning.scene import Scene
 from operators.planning.times import rfc3339
 from operators.planning.views import PodView
 
@@ -14,6 +14,15 @@ from operators.planning.views import PodView
 HELD = frozenset({"Paused", "OnDelete", "PartitionReached", "CanaryPaused"})
 #: Worth a warning, but no reason why the workload would not be complete.
 ASIDE = frozenset({"SelectorOverlap", "PodsToDeleteForeign", "PodStuckTerminating"})
+
+
+_NAMED = 3
+
+
+def name_some(names: Sequence[str]) -> str:
+    """The first few names, and how many more."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,7 @@ def explain(scene: Scene) -> Explained:
     if scene.observed.rivals:
         names = name_some(sorted(r.name for r in scene.observed.rivals))
         text = (
-            f"spec.selector overlaps with that of GameDeployment {names}: each pod stays with its owner, "
+            f"spec.selector overlaps with that of {scene.kind} {names}: each pod stays with its owner, "
             "a pod without owner goes to the older workload"
         )
         result.blocked.append(Blocked("SelectorOverlap", text, waiting=False))
@@ -81,7 +90,7 @@ def _partition(scene: Scene, result: Explained) -> None:
     if scene.kept and 0 < len(scene.outdated) <= scene.kept:
         text = (
             f"{len(scene.outdated)} of {len(scene.pods)} pods stay at revision {scene.revisions.current}: "
-            f"partition {strategy.partition} keeps {scene.kept} of {scene.spec.replicas}"
+            f"partition {scene.numbers.partition} keeps {scene.kept} of {scene.spec.replicas}"
         )
         result.blocked.append(Blocked("PartitionReached", text))
 

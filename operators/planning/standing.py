@@ -1,19 +1,19 @@
-"""The status of a GameDeployment (spec/gamedeployment.md 1.3, 2.9)."""
+"""The status of a workload (spec/gamedeployment.md 1.3, 2.9)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from operators.gamedeployment.explain import ASIDE, HELD
-from operators.gamedeployment.observed import Observed
-from operators.gamedeployment.scene import Scene, remembered
 from operators.planning import conditions
 from operators.planning.actions import Blocked
 from operators.planning.canary import Record
+from operators.planning.explain import ASIDE, HELD
 from operators.planning.podhooks import subject
+from operators.planning.scene import Scene, remembered
 from operators.planning.times import rfc3339
 from operators.planning.views import PodView
+from operators.planning.workloads import Observed, Spec
 
 _HOOK_FIELDS = {
     "predelete": "preDeleteHookCondition",
@@ -148,7 +148,7 @@ def status(scene: Scene, blocked: Sequence[Blocked], record: Record) -> dict[str
     return result
 
 
-def invalid_status(observed: Observed, refused: Blocked, now: float) -> dict[str, Any]:
+def invalid_status(observed: Observed[Spec], refused: Blocked, now: float) -> dict[str, Any]:
     """Status of a workload whose spec cannot be acted on: pods are still counted, and the reason is told."""
     workload = observed.workload
     pods = [p for p in observed.pods if p.active and p.owner is not None and p.owner.uid == workload.uid]

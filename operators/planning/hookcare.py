@@ -1,0 +1,76 @@
+"""HookRuns that are asked once more, and those that nobody waits for any more (spec/gamedeployment.md 5.3 to 5.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from operators.api import keys
+from operators.planning.actions import Action, AnnotatePod, CreateHookRun, DeleteHookRun
+from operators.planning.podhooks import PodHook, subject
+from operators.planning.scene import Scene, awaits_post_hook
+from operators.planning.views import PodView
+
+
+def retry(scene: Scene) -> tuple[list[Action], list[str]]:
+    """``retry: true``: remove the answers that refused, so that the hooks are asked once more (spec 5.7).
+
+    Also the fields of the switches that have done their work: a switch goes off only when no such answer is left, so
+    that none is forgotten when its removal fails.
+    """
+    actions: list[Action] = []
+    done: list[str] = []
+    holders = {
+        "preDeleteUpdateStrategy": ("predelete", scene.spec.pre_delete_update_strategy),
+        "preInplaceUpdateStrategy": ("preinplace", scene.spec.pre_inplace_update_strategy),
+        "postInplaceUpdateStrategy": ("postinplace", scene.spec.post_inplace_update_strategy),
+    }
+    for name, (kind, holder) in holders.items():
+        if not holder.retry:
+            continue
+        refused = [r for r in scene.runs.of_kind(kind) if r.completed and r.phase != "Successful"]
+        actions += [DeleteHookRun(r.name, r.uid, "retry") for r in refused if not r.deleting]
+        if not refused:
+            done.append(name)
+    return actions, done
+
+
+def clean(scene: Scene, victims: Mapping[str, PodView], targets: Mapping[str, PodHook]) -> list[Action]:
+    """Remove answers that nobody waits for, and take back the mark on pods that stay (spec 5.4)."""
+    if not scene.runs.all:
+        return []
+    actions: list[Action] = []
+    by_name = {p.name: p for p in scene.pods}
+    wanted = {("predelete", p.revision, p.instance) for p in victims.values()}
+    wanted |= {(kind, by_name[name].revision, by_name[name].instance) for name, kind in targets.items()}
+    living = {(p.revision, p.instance): p for p in scene.pods}
+    for kind in ("predelete", "preinplace", "postinplace"):
+        for run in scene.runs.of_kind(kind):
+            pod = living.get(subject(run))
+            if run.deleting or (kind, *subject(run)) in wanted:
+                continue
+            if kind == "postinplace" and pod is not None and awaits_post_hook(pod, scene.runs):
+                continue
+            actions.append(DeleteHookRun(run.name, run.uid, "no longer needed"))
+            stays = pod is not None and pod.name not in victims and pod.name not in targets
+            marked = pod is not None and pod.annotations.get(keys.POD_DELETING_ANNOTATION) == "true"
+            if pod is not None and stays and marked and kind != "postinplace":
+                actions.append(AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "false"}))
+    return actions
+
+
+def marks(scene: Scene, actions: list[Action]) -> list[Action]:
+    """``game-pod-deleting: "true"`` on every pod whose pre hook is being asked, whenever it is missing (spec 5.3)."""
+    kinds = ("predelete", "preinplace")
+    asked_now = {a.pod for a in actions if isinstance(a, CreateHookRun) and a.kind in kinds}
+    dropped = {a.name for a in actions if isinstance(a, DeleteHookRun)}
+    open_runs = [r for kind in kinds for r in scene.runs.of_kind(kind) if not r.completed and r.name not in dropped]
+    speak_for = {subject(r) for r in open_runs}
+    found: list[Action] = []
+    if not asked_now and not speak_for:
+        return found
+    for pod in scene.pods:
+        mark = pod.annotations.get(keys.POD_DELETING_ANNOTATION)
+        missing = mark is None and (pod.revision, pod.instance) in speak_for
+        if missing or (pod.name in asked_now and mark != "true"):
+            found.append(AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "true"}))
+    return found

@@ -1,0 +1,92 @@
+"""What scaling has in common, whatever is counted: batches, pods that do not leave, hooks before a deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from operators.planning.actions import Action, Blocked, DeletePod
+from operators.planning.budgets import at_least_one
+from operators.planning.explain import name_some
+from operators.planning.podhooks import Answer, ask
+from operators.planning.scene import Scene
+from operators.planning.times import rfc3339
+from operators.planning.views import PodView
+
+_PATIENCE = 30.0
+
+
+@dataclass(slots=True)
+class Scaling:
+    """What scaling does. ``victims`` are all pods chosen to go, those that still wait for their hook included.
+
+    ``able`` tells whether pods can be created at all: one that could not be replaced must not be deleted to be
+    updated.
+    """
+
+    actions: list[Action] = field(default_factory=list)
+    blocked: list[Blocked] = field(default_factory=list)
+    victims: dict[str, PodView] = field(default_factory=dict)
+    waits: list[float] = field(default_factory=list)
+    able: bool = True
+
+
+def strangers(scene: Scene, names: Collection[str], result: Scaling) -> None:
+    """Names in podsToDelete whose pods exist, but are not ours: nothing happens to them, and that is said."""
+    if not names:
+        return
+    uid, matches = scene.workload.uid, scene.spec.selector.matches
+    foreign = sorted(
+        p.name
+        for p in scene.observed.pods
+        if p.name in names and (p.owner.uid != uid if p.owner else not matches(p.labels))
+    )
+    if foreign:
+        text = f"scaleStrategy.podsToDelete names pods of others, which are left alone: {name_some(foreign)}"
+        result.blocked.append(Blocked("PodsToDeleteForeign", text, waiting=False))
+
+
+def leaving(scene: Scene, result: Scaling) -> None:
+    """Pods whose deletion takes longer than it should: a finalizer holds them, or their node is lost."""
+    late: list[PodView] = []
+    for pod in scene.observed.pods:
+        if pod.gone_by is None or pod.owner is None or pod.owner.uid != scene.workload.uid:
+            continue
+        left = pod.gone_by + _PATIENCE - scene.now
+        if left > 0:
+            result.waits.append(left)
+        else:
+            late.append(pod)
+    if late:
+        first = min(late, key=lambda p: (p.gone_by or 0.0, p.name))
+        why = f"its finalizers {', '.join(first.holders)} hold it" if first.holders else f"node {first.node} is silent"
+        more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
+        text = f"pod {first.name} should have been gone by {rfc3339(first.gone_by or 0.0)}: {why}{more}"
+        result.blocked.append(Blocked("PodStuckTerminating", text, first.name, waiting=False))
+
+
+def batch(scene: Scene, count: int, result: Scaling) -> int:
+    """How many pods a new workload creates now: createBatch, and the next ones when those are ready (spec 1.2)."""
+    size = at_least_one(scene.spec.scale_strategy.create_batch, scene.spec.replicas)
+    if size >= scene.spec.replicas:
+        return count
+    starting = [p.name for p in scene.pods if not p.ready]
+    if starting:
+        text = (
+            f"{len(scene.pods)} of {scene.spec.replicas} pods are created, the next {min(size, count)} (createBatch "
+            f"{scene.spec.scale_strategy.create_batch}) when these are ready: {name_some(starting)}"
+        )
+        result.blocked.append(Blocked("CreateBatch", text))
+        return 0
+    return min(size, count)
+
+
+def remove(scene: Scene, pod: PodView, result: Scaling) -> None:
+    """Delete a pod that was chosen to go, as soon as its hook allows it."""
+    verdict = ask("predelete", scene.hooks["predelete"], pod, scene.runs, scene.observed.templates)
+    if verdict.answer is Answer.PROCEED:
+        result.actions.append(DeletePod(pod.name, pod.uid, "deletePod"))
+    if verdict.start:
+        result.actions.append(verdict.start)
+    if verdict.blocked:
+        result.blocked.append(verdict.blocked)
