@@ -35,7 +35,8 @@ An object that is older than a rule can still be changed, as long as the part th
 status can always be written. Only the rule that a selector matches its template also asks when the labels of the
 template change.
 
-A null is an absent field. Server-side apply alone refuses a null in a field without a default.
+A null is an absent field. Server-side apply alone refuses a null in a field without a default. The rules need
+Kubernetes 1.30 or newer.
 """
 
 
