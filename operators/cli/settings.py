@@ -43,6 +43,7 @@ class Settings:
     log_format: str
     log_level: str
     hook_allow_cidr: tuple[str, ...]
+    hook_deny_cidr: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,13 @@ FLAGS = (
         (),
         _networks,
         "comma-separated networks that hooks may reach although they are refused by default",
+    ),
+    Flag(
+        ("hook-deny-cidr", "hook-deny-cidrs"),
+        "hook_deny_cidr",
+        (),
+        _networks,
+        "comma-separated networks that hooks may not reach although they may by default",
     ),
 )
 

@@ -56,7 +56,8 @@ class HookRunController:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._client, self._events, self._now = client, events, now
-        self._reach = Reach(settings.allow_cidrs, (*settings.refused_hosts, client.credentials.server))
+        refused = (*settings.deny_cidrs, *settings.refused_hosts, client.credentials.server)
+        self._reach = Reach(settings.allow_cidrs, refused)
         self._store: Store[RunView] = Store()
         self.informer = Informer(client, HOOK_RUNS, run_view, self._store, namespace=namespace)
         self.informer.subscribe(self._on_change)

@@ -16,11 +16,12 @@ def _own_hosts() -> tuple[str, ...]:
 class HookSettings:
     """``allow_cidrs`` are networks that hooks may reach although loopback, link-local and the like are refused.
 
-    ``refused_hosts`` (networks, addresses, an address with a port, or names) are refused besides: by default the
-    operator's own pod and the API server. At most ``max_concurrent`` measurements are taken at a time, half of them for
-    one namespace; each may hold a connection.
+    ``deny_cidrs`` are refused besides, and so are ``refused_hosts`` (networks, addresses, an address with a port, or
+    names): by default the operator's own pod and the API server. What is allowed is never refused. At most
+    ``max_concurrent`` measurements are taken at a time, half of them for one namespace; each may hold a connection.
     """
 
     allow_cidrs: tuple[str, ...] = ()
+    deny_cidrs: tuple[str, ...] = ()
     refused_hosts: tuple[str, ...] = field(default_factory=_own_hosts)
     max_concurrent: int = 500

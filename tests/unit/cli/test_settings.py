@@ -37,6 +37,7 @@ def test_every_flag_has_a_variable_and_both_mean_the_same(flag):
         "log_format": "text",
         "log_level": "DEBUG",
         "hook_allow_cidr": "10.0.0.0/8,fd00::/8",
+        "hook_deny_cidr": "10.0.0.0/8,fd00::/8",
         "retry_period": "1.5",
         "lease_duration": "30",
         "renew_deadline": "12",

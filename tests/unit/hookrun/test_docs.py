@@ -1,0 +1,57 @@
+"""What docs/hooks.md shows is so."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from operators.api.hooktemplate import HookTemplateSpec
+from operators.hookrun.assess import refusal
+from operators.hookrun.expressions import ExpressionError, evaluate
+from operators.hookrun.grammar import CLOSURES, FUNCTIONS, STRING_WORDS
+from operators.hookrun.jsonpath import check
+from tests.unit.hookrun.runs import metric, spec
+
+TEXT = (Path(__file__).parents[3] / "docs" / "hooks.md").read_text()
+CONDITIONS = re.findall(r"^\| `(.+)` \| `(.+)` \| (true|false|an error)", TEXT, re.MULTILINE)
+PATHS = re.findall(r"`(\$?\{[.$].*?\})`", TEXT.replace("{range", "{.a}{range"))
+
+
+@pytest.mark.parametrize("block", re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL))
+def test_templates(block: str) -> None:
+    template = HookTemplateSpec.model_validate(yaml.safe_load(block)["spec"])
+    assert refusal(spec(*(m.model_dump(by_alias=True, exclude_unset=True) for m in template.metrics))) == ""
+    for each in template.metrics:
+        assert evaluate(each.success_condition, "0") is True
+        check(each.provider.web.json_path)
+
+
+@pytest.mark.parametrize(("condition", "result", "outcome"), CONDITIONS)
+def test_conditions(condition: str, result: str, outcome: str) -> None:
+    value = json.loads(result)
+    if isinstance(value, int | float):
+        value = float(value)
+    if isinstance(value, list):
+        value = [float(each) for each in value]
+    if outcome == "an error":
+        with pytest.raises(ExpressionError):
+            evaluate(condition, value)
+    else:
+        assert evaluate(condition, value) is (outcome == "true")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_paths(path: str) -> None:
+    check(path)
+
+
+def test_all_of_the_language_is_shown() -> None:
+    assert len(CONDITIONS) > 10
+    assert len(PATHS) > 8
+    for word in (*FUNCTIONS, *CLOSURES, *STRING_WORDS):
+        assert re.search(rf"\b{word}\b", TEXT), word
+    assert refusal(spec(metric(successCondition="result =="))) != ""
