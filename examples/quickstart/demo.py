@@ -28,6 +28,7 @@ class Story:
         self.began = time.monotonic()
         self.hooks: dict[str, str] = {}
         self._watch: subprocess.Popen[str] | None = None
+        self._watching = False
 
     def step(self, text: str) -> None:
         self.say(f"\n[{time.monotonic() - self.began:5.1f} s] {text}")
@@ -65,26 +66,30 @@ class Story:
 
     def watch_hooks(self) -> None:
         """Tell of every HookRun from now on: they are gone before one can look."""
-        program = kubectl_program()
-        columns = "NAME:.metadata.name,PHASE:.status.phase"
-        command = [program, f"--kubeconfig={self.cluster.kubeconfig}", "-n", self.namespace, "get", "hookruns"]
-        command += ["--watch-only", "--no-headers", "-o", f"custom-columns={columns}"]
-        self._watch = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        threading.Thread(target=self._follow, args=(self._watch,), daemon=True).start()
-        time.sleep(1.0)
+        self._watching = True
+        threading.Thread(target=self._follow, daemon=True).start()
 
-    def _follow(self, watch: subprocess.Popen[str]) -> None:
-        assert watch.stdout is not None
-        for line in watch.stdout:
-            name, phase = line.split()
-            if self.hooks.get(name) != phase and phase != "<none>":
-                self.hooks[name] = phase
-                self.say(f"[{time.monotonic() - self.began:5.1f} s]   hookrun {name} {phase}")
+    def _follow(self) -> None:
+        """Read a watch, and another one when it ends."""
+        path = f"/apis/tkex.tencent.com/v1alpha1/namespaces/{self.namespace}/hookruns?watch=true"
+        command = [kubectl_program(), f"--kubeconfig={self.cluster.kubeconfig}", "get", "--raw", path]
+        while self._watching:
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as watch:
+                self._watch = watch
+                assert watch.stdout is not None
+                for line in watch.stdout:
+                    self._tell_hook(json.loads(line)["object"])
+
+    def _tell_hook(self, run: Any) -> None:
+        name, phase = run["metadata"].get("name", ""), run.get("status", {}).get("phase")
+        if isinstance(phase, str) and name and self.hooks.get(name) != phase:
+            self.hooks[name] = phase
+            self.say(f"[{time.monotonic() - self.began:5.1f} s]   hookrun {name} {phase}")
 
     def end_watch(self) -> None:
+        self._watching = False
         if self._watch is not None:
             self._watch.terminate()
-            self._watch.wait()
 
     def condition(self, type_: str) -> str:
         """Message of a condition of the workload."""
