@@ -15,7 +15,7 @@ import aiohttp
 import orjson
 
 from operators.runtime.credentials import Credentials, NoCredentials
-from operators.runtime.errors import ApiError, NotLeading, Unauthorized, Unavailable, error_for, retry_after
+from operators.runtime.errors import ApiError, Conflict, NotLeading, Unauthorized, Unavailable, error_for, retry_after
 from operators.runtime.metrics import RestMetrics
 from operators.runtime.resources import Json, Resource
 from operators.runtime.retries import wait_before_repeat
@@ -355,7 +355,13 @@ def _error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
 def _reported(status: Json, code: int | None = None, wait: float | None = None) -> ApiError:
     """The error of a ``Status`` object."""
     details = status.get("details")
-    if wait is None and isinstance(details, dict) and details.get("retryAfterSeconds"):
+    if not isinstance(details, dict):
+        details = {}
+    if wait is None and details.get("retryAfterSeconds"):
         wait = float(details["retryAfterSeconds"])
     number = code if code is not None else int(status.get("code") or 500)
-    return error_for(number, str(status.get("reason") or ""), str(status.get("message") or ""), wait)
+    reason, message = str(status.get("reason") or ""), str(status.get("message") or "")
+    if number == 422 and any(cause.get("field") == "metadata.uid" for cause in details.get("causes") or ()):
+        # A patch guarded by a UID met another object of the name: the world moved on, nothing is wrong with the patch.
+        return Conflict(number, reason, message, wait)
+    return error_for(number, reason, message, wait)

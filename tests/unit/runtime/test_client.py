@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from operators.runtime.client import Client
 from operators.runtime.credentials import Credentials
-from operators.runtime.errors import Conflict, Forbidden, NotLeading, Throttled, Unauthorized, Unavailable
+from operators.runtime.errors import Conflict, Forbidden, Invalid, NotLeading, Throttled, Unauthorized, Unavailable
 from operators.runtime.metrics import RestMetrics
 from tests.unit.runtime import certificates
 from tests.unit.runtime.apiserver import answer, anything, connected, hang_up, is_list, running, slow, until
@@ -115,6 +115,17 @@ async def test_refusals_come_through_at_once(server, client):
     with pytest.raises(Forbidden, match="exceeded quota"):
         await client.create(THINGS, SPACE, {})
     assert server.count() == 2
+
+
+async def test_a_patch_that_meets_another_object_of_the_name_is_a_conflict(server, client):
+    causes = [{"reason": "FieldValueInvalid", "field": "metadata.uid", "message": "field is immutable"}]
+    server.faults.append((anything, answer(422, "Invalid", causes=causes)))
+    with pytest.raises(Conflict):
+        await client.merge_patch(THINGS, SPACE, "a", {"metadata": {"uid": "another"}})
+    other = [{"reason": "FieldValueInvalid", "field": "spec.replicas", "message": "must not be negative"}]
+    server.faults.append((anything, answer(422, "Invalid", causes=other)))
+    with pytest.raises(Invalid):
+        await client.merge_patch(THINGS, SPACE, "a", {"spec": {"replicas": -1}})
 
 
 async def test_an_answer_that_takes_too_long_is_given_up(server):
