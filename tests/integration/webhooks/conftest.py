@@ -228,7 +228,7 @@ def registered(api: Api, mark: str, games: str, hooks: Hooks, certificates: Cert
 
 def until_denied(api: Api, namespace: str) -> None:
     """Wait until deletions in the namespace are judged: API servers see a registration after a moment."""
-    path = create(api, namespace, hook_template("probe"))
+    path = create(api, namespace, hook_template(f"probe-{secrets.token_hex(3)}"))
 
     def denied() -> bool:
         status, answer = api.ask("DELETE", path, dryRun="All")
