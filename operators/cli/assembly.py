@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry
 from operators.cli.settings import Settings
 from operators.gamedeployment.controller import GameDeploymentController
 from operators.gamedeployment.observed import gamedeployment_view
-from operators.gamedeployment.rim import Rim, Stores
 from operators.hookrun.controller import HookRunController
 from operators.hookrun.settings import HookSettings
 from operators.planning.views import hookrun_view, hooktemplate_view, node_view, pod_view, revision_view
@@ -28,6 +27,10 @@ from operators.runtime.resources import Json, Resource
 from operators.runtime.store import Key, Store
 from operators.runtime.workloadmetrics import HookRunCreations
 from operators.runtime.workqueue import WorkQueue
+from operators.workload.controller import WorkloadController
+from operators.workload.rim import Rim, Stores
+
+Index = Callable[[Any], Iterable[Hashable]]
 
 
 class Worker(Protocol):
@@ -57,6 +60,11 @@ def costed(view: Any) -> tuple[str, ...]:
     return ("",) if view.cost is not None else ()
 
 
+def by_node_if_leaving(view: Any) -> tuple[str, ...]:
+    """Index of the pods that are being deleted by their node."""
+    return (view.node,) if view.deleting and view.node else ()
+
+
 def orphans(view: Any) -> tuple[str, ...]:
     """Index by namespace of what nobody controls."""
     return (view.namespace,) if view.owner is None else ()
@@ -69,6 +77,7 @@ class Assembly:
         self._settings, self._client, self._events, self._registry = settings, client, events, registry
         self._caches, self._queues = CacheMetrics(registry), QueueFamilies(registry)
         self._passes = PassMetrics(registry)
+        self._creations = HookRunCreations(registry)
         self.feeds: dict[str, Feed[Any]] = {}
         self.informers: dict[str, Informer[Any]] = {}
         build = {"gamedeployment": self._gamedeployment, "hook": self._hook}
@@ -83,23 +92,33 @@ class Assembly:
         waiting = [name for name, source in self.sources().items() if not source.synced.is_set()]
         return f"waiting for the caches of {', '.join(waiting)}" if waiting else ""
 
-    def _feed(self, resource: Resource, decode: Callable[[Json], Any], store: Store[Any]) -> Feed[Any]:
+    def _feed(self, resource: Resource, decode: Callable[[Json], Any], **indexes: Index) -> Feed[Any]:
+        """The feed of a collection; controllers that want the same one share it."""
+        known = self.feeds.get(resource.plural)
+        if known is not None:
+            return known
         settings = self._settings
         feed: Feed[Any] = Feed(
-            self._client, resource, decode, store, namespace=settings.namespace, resync=settings.resync_period
+            self._client, resource, decode, Store(indexes), namespace=settings.namespace, resync=settings.resync_period
         )
         feed.measure(self._caches, resource.plural)
         self.feeds[resource.plural] = feed
         return feed
 
-    def _informer(self, resource: Resource, decode: Callable[[Json], Any], store: Store[Any]) -> Informer[Any]:
-        """An informer; where only a namespace is ours, what stands outside of it is good to have, not needed."""
+    def _informer(self, resource: Resource, decode: Callable[[Json], Any], **indexes: Index) -> Informer[Any]:
+        """An informer; controllers that want the same one share it.
+
+        Where only a namespace is ours, what stands outside of it is good to have, not needed.
+        """
+        known = self.informers.get(resource.plural)
+        if known is not None:
+            return known
         namespaced = resource is not resources.NODES
         informer: Informer[Any] = Informer(
             self._client,
             resource,
             decode,
-            store,
+            Store(indexes),
             namespace=self._settings.namespace if namespaced else None,
             optional=not namespaced and self._settings.namespace is not None,
         )
@@ -108,34 +127,42 @@ class Assembly:
         return informer
 
     def _gamedeployment(self) -> Worker:
-        workloads = self._feed(resources.GAME_DEPLOYMENTS, gamedeployment_view, Store({"namespace": by_namespace}))
-        templates = self._feed(resources.HOOK_TEMPLATES, hooktemplate_view, Store({"namespace": by_namespace}))
-        pods = self._informer(resources.PODS, pod_view, Store({"owner": by_owner, "orphans": orphans}))
-        revisions = self._informer(
-            resources.CONTROLLER_REVISIONS, revision_view, Store({"owner": by_owner, "series": by_series})
+        return self._workload(
+            resources.GAME_DEPLOYMENTS, gamedeployment_view, GameDeploymentController, WorkloadMetrics(self._registry)
         )
-        hook_runs = self._informer(resources.HOOK_RUNS, hookrun_view, Store({"owner": by_owner}))
-        nodes = self._informer(resources.NODES, node_view, Store({"costed": costed}))
+
+    def _workload(
+        self,
+        resource: Resource,
+        decode: Callable[[Json], Any],
+        passes_of: Callable[[Rim, WorkQueue[Key]], WorkloadController[Any]],
+        metrics: WorkloadMetrics,
+    ) -> Worker:
+        """A controller of workloads, subscribed to all that wakes it."""
+        workloads = self._feed(resource, decode, namespace=by_namespace)
+        templates = self._feed(resources.HOOK_TEMPLATES, hooktemplate_view, namespace=by_namespace)
+        pods = self._informer(resources.PODS, pod_view, owner=by_owner, orphans=orphans, leaving=by_node_if_leaving)
+        revisions = self._informer(resources.CONTROLLER_REVISIONS, revision_view, owner=by_owner, series=by_series)
+        hook_runs = self._informer(resources.HOOK_RUNS, hookrun_view, owner=by_owner)
+        nodes = self._informer(resources.NODES, node_view, costed=costed)
         stores = Stores(workloads.store, pods.store, revisions.store, hook_runs.store, templates.store, nodes.store)
-        metrics, started = WorkloadMetrics(self._registry), HookRunCreations(self._registry)
-        rim = Rim(self._client, stores, Expectations(), self._events, metrics, started, time.time)
-        queue: WorkQueue[Key] = WorkQueue(QueueMetrics(self._queues, "GameDeployment"))
-        passes = GameDeploymentController(rim, queue)
+        rim = Rim(resource, self._client, stores, Expectations(), self._events, metrics, self._creations, time.time)
+        queue: WorkQueue[Key] = WorkQueue(QueueMetrics(self._queues, resource.kind))
+        passes = passes_of(rim, queue)
         workloads.subscribe(passes.on_workload)
         templates.subscribe(passes.on_template)
         pods.subscribe(passes.on_pod)
         revisions.subscribe(passes.on_revision)
         hook_runs.subscribe(passes.on_hook_run)
-        return Controller(
-            "gamedeployment", queue, passes.reconcile, workers=self._settings.workers, metrics=self._passes
-        )
+        name = resource.kind.lower()
+        return Controller(name, queue, passes.reconcile, workers=self._settings.workers, metrics=self._passes)
 
     def _hook(self) -> Worker:
         hooks = HookRunController(
             self._client,
             self._events,
             self._registry,
-            HookSettings(allow_cidrs=self._settings.hook_allow_cidr),
+            HookSettings(allow_cidrs=self._settings.hook_allow_cidr, deny_cidrs=self._settings.hook_deny_cidr),
             QueueMetrics(self._queues, "HookRun"),
             namespace=self._settings.namespace,
         )

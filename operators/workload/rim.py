@@ -1,4 +1,4 @@
-"""What passes over GameDeployments work with at the rim, and how they speak of what they do."""
+"""What passes over workloads work with at the rim, and how they speak of what they do."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from operators.api import keys
-from operators.gamedeployment.observed import GameDeploymentView
 from operators.planning import actions as act
-from operators.runtime import resources
+from operators.planning.workloads import WorkloadView
 from operators.runtime.client import Client
 from operators.runtime.events import EventRecorder, ObjectReference
 from operators.runtime.expectations import Expectations
 from operators.runtime.metrics import WorkloadMetrics
+from operators.runtime.resources import Resource
 from operators.runtime.store import Store
 from operators.runtime.workloadmetrics import HookRunCreations
 
@@ -32,8 +31,9 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class Rim:
-    """What the executor works with, shared by all passes."""
+    """What the executor works with, shared by all passes over one kind of workload."""
 
+    resource: Resource
     client: Client
     stores: Stores
     expectations: Expectations
@@ -62,10 +62,9 @@ def failure_reason(action: act.Action) -> str:
             return "FailedWrite"
 
 
-def reference(workload: GameDeploymentView) -> ObjectReference:
+def reference(resource: Resource, workload: WorkloadView[Any]) -> ObjectReference:
     """What events are about."""
-    kind = resources.GAME_DEPLOYMENTS.kind
-    return ObjectReference(keys.API_VERSION, kind, workload.namespace, workload.name, workload.uid)
+    return ObjectReference(resource.api_version, resource.kind, workload.namespace, workload.name, workload.uid)
 
 
 def status_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Carries out the plan of one GameDeployment: the only place that writes.
+"""Carries out the plan of one workload: the only place that writes.
 
 Every write is guarded by the UID of what was planned on, is safe to repeat, and is expected in the cache before the
 next pass plans. One pod that fails never keeps the others from being tried.
@@ -14,18 +14,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from operators.api import keys
-from operators.gamedeployment.observed import GameDeploymentView
-from operators.gamedeployment.rim import Rim, failure_reason, reference
 from operators.planning import actions as act
 from operators.planning.refusals import subject
 from operators.planning.revisions import revision_data
 from operators.planning.times import rfc3339
-from operators.runtime import resources
+from operators.planning.workloads import WorkloadView
 from operators.runtime.batching import bounded, slow_start
 from operators.runtime.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound, NotLeading, Unavailable
 from operators.runtime.expectations import Expectation, created, deleted, written
-from operators.runtime.resources import CONTROLLER_REVISIONS, GAME_DEPLOYMENTS, HOOK_RUNS, PODS, Json
+from operators.runtime.resources import CONTROLLER_REVISIONS, HOOK_RUNS, PODS, Json
 from operators.runtime.store import Store
+from operators.workload.rim import Rim, failure_reason, reference
 
 log = logging.getLogger(__name__)
 _UNKNOWN_OUTCOME = 10.0
@@ -38,7 +37,7 @@ class Execution:
     subjects that went well, or that the world has moved on from.
     """
 
-    def __init__(self, rim: Rim, workload: GameDeploymentView) -> None:
+    def __init__(self, rim: Rim, workload: WorkloadView[Any]) -> None:
         self._rim, self._client, self._workload = rim, rim.client, workload
         self._key = (workload.namespace, workload.name)
         self.failures: dict[str, ApiError] = {}
@@ -47,6 +46,7 @@ class Execution:
             workload.spec.pre_delete_update_strategy.hook or workload.spec.pre_inplace_update_strategy.hook
         )
         self._grace = "true" if hooks else "false"
+        self._write = self._handlers()
 
     async def run(self, actions: Sequence[act.Action]) -> None:
         """All actions, stage by stage.
@@ -84,8 +84,8 @@ class Execution:
         self._announce(failed)
         return failed
 
-    def _call(self, action: act.Action) -> Callable[[], Awaitable[None]]:
-        handlers: dict[type, Callable[[Any], Awaitable[None]]] = {
+    def _handlers(self) -> dict[type, Callable[[Any], Awaitable[None]]]:
+        return {
             act.CreateRevision: self._create_revision,
             act.RenumberRevision: self._renumber_revision,
             act.AdoptRevision: self._adopt_revision,
@@ -102,24 +102,27 @@ class Execution:
             act.DeletePod: self._delete_pod,
             act.PatchSpec: self._patch_spec,
         }
-        return lambda: handlers[type(action)](action)
+
+    def _call(self, action: act.Action) -> Callable[[], Awaitable[None]]:
+        handler = self._write[type(action)]
+        return lambda: handler(action)
 
     def _expect(self, expectation: Expectation) -> None:
         self._rim.expectations.expect(self._key, expectation, asyncio.get_running_loop().time())
 
-    def _expect_written(self, store: Store[Any], answer: Json) -> None:
+    def expect_written(self, store: Store[Any], answer: Json) -> None:
         metadata = answer["metadata"]
         args = (metadata["namespace"], metadata["name"], metadata["uid"], metadata["resourceVersion"])
         self._expect(written(store, *args))
 
     def _note(self, type_: str, reason: str, message: str) -> None:
         kind = "Normal" if type_ == "Normal" else "Warning"
-        self._rim.events.note(reference(self._workload), kind, reason, message)  # type: ignore[arg-type] # two literals
+        self._rim.events.note(reference(self._rim.resource, self._workload), kind, reason, message)  # type: ignore[arg-type] # two literals
 
     def _owner(self) -> Json:
         return {
-            "apiVersion": keys.API_VERSION,
-            "kind": "GameDeployment",
+            "apiVersion": self._rim.resource.api_version,
+            "kind": self._rim.resource.kind,
             "name": self._workload.name,
             "uid": self._workload.uid,
             "controller": True,
@@ -164,12 +167,12 @@ class Execution:
         patch: Json = {"metadata": {"uid": action.uid, "ownerReferences": [self._owner()]}}
         namespace = self._workload.namespace
         answer = await self._client.strategic_patch(CONTROLLER_REVISIONS, namespace, action.name, patch)
-        self._expect_written(self._rim.stores.revisions, answer)
+        self.expect_written(self._rim.stores.revisions, answer)
 
     async def _renumber_revision(self, action: act.RenumberRevision) -> None:
         patch: Json = {"metadata": {"uid": action.uid}, "revision": action.revision}
         answer = await self._client.merge_patch(CONTROLLER_REVISIONS, self._workload.namespace, action.name, patch)
-        self._expect_written(self._rim.stores.revisions, answer)
+        self.expect_written(self._rim.stores.revisions, answer)
 
     async def _delete_revision(self, action: act.DeleteRevision) -> None:
         namespace = self._workload.namespace
@@ -178,7 +181,7 @@ class Execution:
 
     async def _must_still_be(self) -> None:
         """Before anything is adopted: the workload is there, uncached, and is the one that was planned for."""
-        live = await self._client.get(GAME_DEPLOYMENTS, self._workload.namespace, self._workload.name)
+        live = await self._client.get(self._rim.resource, self._workload.namespace, self._workload.name)
         if live["metadata"]["uid"] != self._workload.uid or live["metadata"].get("deletionTimestamp"):
             raise Conflict(409, "Conflict", f"{self._workload.name} is no longer the one that was planned for")
 
@@ -198,7 +201,7 @@ class Execution:
     async def _patch_pod(self, name: str, body: Json, subresource: str | None = None) -> None:
         namespace = self._workload.namespace
         answer = await self._client.strategic_patch(PODS, namespace, name, body, subresource=subresource)
-        self._expect_written(self._rim.stores.pods, answer)
+        self.expect_written(self._rim.stores.pods, answer)
 
     async def _create_hook_run(self, action: act.CreateHookRun) -> None:
         namespace = self._workload.namespace
@@ -236,7 +239,7 @@ class Execution:
             status = "success"
         finally:
             if action.kind != "canary":
-                kind = resources.GAME_DEPLOYMENTS.kind
+                kind = self._rim.resource.kind
                 self._rim.hook_runs_created.observe(*self._key, kind, action.kind, status, loop.time() - began)
 
     async def _delete_hook_run(self, action: act.DeleteHookRun) -> None:
@@ -247,7 +250,7 @@ class Execution:
     async def _terminate_hook_run(self, action: act.TerminateHookRun) -> None:
         patch: Json = {"metadata": {"uid": action.uid}, "spec": {"terminate": True}}
         answer = await self._client.merge_patch(HOOK_RUNS, self._workload.namespace, action.name, patch)
-        self._expect_written(self._rim.stores.hook_runs, answer)
+        self.expect_written(self._rim.stores.hook_runs, answer)
 
     async def _annotate(self, action: act.AnnotatePod) -> None:
         await self._patch_pod(action.name, {"metadata": {"uid": action.uid, "annotations": dict(action.annotations)}})
@@ -339,8 +342,10 @@ class Execution:
     async def _patch_spec(self, action: act.PatchSpec) -> None:
         guard = {**(action.patch.get("metadata") or {}), "resourceVersion": self._workload.resource_version}
         patch: Json = {**action.patch, "metadata": guard}
-        answer = await self._client.merge_patch(GAME_DEPLOYMENTS, self._workload.namespace, self._workload.name, patch)
-        self._expect_written(self._rim.stores.workloads, answer)
+        answer = await self._client.merge_patch(
+            self._rim.resource, self._workload.namespace, self._workload.name, patch
+        )
+        self.expect_written(self._rim.stores.workloads, answer)
 
     def _announce(self, failed: Sequence[tuple[act.Action, ApiError]]) -> None:
         """One Event for each kind of failure: the first, and how many more."""

@@ -1,0 +1,268 @@
+"""The controller of a kind of workload: observe, plan, act."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+from operators.planning.actions import Plan
+from operators.planning.refusals import Refusal, refused_again
+from operators.planning.views import HookRunView, OwnerView, PodView, RevisionView
+from operators.planning.workloads import Spec, WorkloadView
+from operators.runtime.errors import ApiError, Forbidden, Invalid
+from operators.runtime.reconciler import Outcome
+from operators.runtime.store import Change, Key
+from operators.runtime.workqueue import WorkQueue
+from operators.workload.execute import Execution
+from operators.workload.rim import Rim, reference, status_patch
+from operators.workload.telling import Announcement, Told
+
+log = logging.getLogger(__name__)
+#: Fields whose change is written at once; mere counters of a rollout wait up to this many seconds.
+_PROMPT = (
+    "observedGeneration",
+    "updateRevision",
+    "currentRevision",
+    "collisionCount",
+    "labelSelector",
+    "canary",
+    "currentStepIndex",
+    "currentStepHash",
+    "pauseConditions",
+)
+_STATUS_INTERVAL = 0.5
+#: Seconds after which a refusal no longer counts.
+_FORGIVEN = 600.0
+
+
+S = TypeVar("S", bound=Spec)
+
+
+class WorkloadController(Generic[S]):
+    """Passes over workloads of one kind by key (namespace, name). What a pass decides, each kind says for itself."""
+
+    execution: type[Execution] = Execution
+
+    def __init__(self, rim: Rim, queue: WorkQueue[Key]) -> None:
+        self._rim, self._queue = rim, queue
+        self._kind = rim.resource.kind
+        self._host_ip = os.environ.get("HOST_IP", "")
+        self._written: dict[Key, float] = {}
+        self._told: dict[Key, Told] = {}
+        self._behind: set[Key] = set()
+        self._refusals: dict[Key, tuple[int, dict[str, Refusal]]] = {}
+
+    # ---- what wakes a key
+
+    def on_workload(self, change: Change[WorkloadView[S]]) -> None:
+        """Any change of the object itself."""
+        view = change.new or change.old
+        if view is not None:
+            self._queue.add((view.namespace, view.name))
+
+    def on_pod(self, change: Change[PodView]) -> None:
+        """Owner of the pod, the owner it had, and for orphans whoever may adopt them.
+
+        A change of nothing that planning reads (an agent's annotation, a heartbeat) wakes nobody but a key that waits
+        to see its own writes.
+        """
+        idle = _same(change)
+        for view in (change.old, change.new):
+            if view is None:
+                continue
+            if view.owner is not None:
+                key = (view.namespace, view.owner.name)
+                if view.owner.kind == self._kind and not (idle and key not in self._behind):
+                    self._queue.add(key)
+            elif change.old is None or change.old.labels != view.labels or change.old.owner is not None:
+                self._wake_adopters(view)
+
+    def on_revision(self, change: Change[RevisionView]) -> None:
+        """Owner of a revision."""
+        view = change.new or change.old
+        if view is not None and view.owner is not None:
+            self._wake_owner(view.namespace, view.owner)
+
+    def on_hook_run(self, change: Change[HookRunView]) -> None:
+        """Owner of a HookRun that came, went, or changed its phase; its measurements are none of our business."""
+        view, old, new = change.new or change.old, change.old, change.new
+        if view is None or view.owner is None:
+            return
+        key = (view.namespace, view.owner.name)
+        turned = old is None or new is None or (old.phase, old.deleting, old.uid) != (new.phase, new.deleting, new.uid)
+        if view.owner.kind == self._kind and (turned or key in self._behind):
+            self._queue.add(key)
+
+    def on_template(self, change: Change[Any]) -> None:
+        """Everybody in the namespace of a HookTemplate: somebody may wait for it."""
+        view = change.new or change.old
+        for workload in self._rim.stores.workloads.by("namespace", view.namespace) if view else ():
+            self._queue.add((workload.namespace, workload.name))
+
+    def _wake_owner(self, namespace: str, owner: OwnerView) -> None:
+        if owner.kind == self._kind:
+            self._queue.add((namespace, owner.name))
+
+    def _wake_adopters(self, pod: PodView) -> None:
+        for workload in self._rim.stores.workloads.by("namespace", pod.namespace):
+            if workload.spec is not None and workload.spec.selector.matches(pod.labels):
+                self._queue.add((workload.namespace, workload.name))
+
+    # ---- a pass
+
+    def decide(self, workload: WorkloadView[S]) -> Plan:
+        """Observe the workload, and plan."""
+        raise NotImplementedError
+
+    def seen(self, workload: WorkloadView[S]) -> dict[str, Any]:
+        """What every kind observes, from the caches: the fields of `operators.planning.workloads.Observed`."""
+        stores, uid, namespace = self._rim.stores, workload.uid, workload.namespace
+        pods = list(stores.pods.by("owner", uid))
+        if workload.spec is not None:
+            orphans = stores.pods.by("orphans", namespace)
+            pods += [p for p in orphans if workload.spec.selector.matches(p.labels)]
+            if workload.spec.scale_strategy.pods_to_delete:
+                known = {p.name for p in pods}
+                named = {n for n in workload.spec.scale_strategy.pods_to_delete if n not in known}
+                pods += [p for n in sorted(named) if (p := stores.pods.get(namespace, n)) is not None]
+        series = stores.revisions.by("series", (namespace, workload.name))
+        revisions = {r.name: r for r in (*stores.revisions.by("owner", uid), *series)}
+        return {
+            "workload": workload,
+            "pods": tuple(pods),
+            "revisions": tuple(revisions.values()),
+            "hook_runs": tuple(stores.hook_runs.by("owner", uid)),
+            "templates": {t.name: t for t in stores.templates.by("namespace", namespace)},
+            "rivals": self._rivals(workload),
+            "refusals": self._refused(workload),
+            "host_ip": self._host_ip,
+        }
+
+    def _rivals(self, workload: WorkloadView[S]) -> tuple[WorkloadView[S], ...]:
+        others = self._rim.stores.workloads.by("namespace", workload.namespace)
+        return tuple(o for o in others if o.uid != workload.uid and _overlap(o, workload)) if len(others) > 1 else ()
+
+    def _refused(self, workload: WorkloadView[S]) -> dict[str, Refusal]:
+        """What was refused lately; a change of the spec may be the remedy, and is tried at once."""
+        key, now = (workload.namespace, workload.name), self._rim.now()
+        generation, refusals = self._refusals.get(key, (0, {}))
+        if not refusals or generation != workload.generation:
+            self._refusals.pop(key, None)
+            return {}
+        return {about: r for about, r in refusals.items() if now - r.until < _FORGIVEN}
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """One pass."""
+        workload: WorkloadView[S] | None = self._rim.stores.workloads.get(*key)
+        loop = asyncio.get_running_loop()
+        if workload is None:
+            self._forget(key)
+            return Outcome()
+        awaited = self._rim.expectations.pending(key, loop.time())
+        if awaited is not None:
+            self._behind.add(key)
+            return Outcome(requeue_after=1.0)  # the event that shows it wakes the key earlier
+        self._behind.discard(key)
+        began, result = loop.time(), "failure"
+        try:
+            decision = self.decide(workload)
+            execution = self.execution(self._rim, workload)
+            await execution.run(decision.actions)
+            self._learn(key, workload, execution)
+            if execution.failures:
+                return Outcome(requeue_after=0.0)  # planned again at once, with what was refused in view
+            wait = await self._write_status(key, workload, decision, execution)
+            self._tell(key, workload, decision)
+            result = "success"
+        finally:
+            self._rim.metrics.reconcile.labels("/".join(key), result).observe(loop.time() - began)
+        waits = [w for w in (decision.wake_after, wait) if w is not None]
+        return Outcome(requeue_after=min(waits, default=None))
+
+    def _learn(self, key: Key, workload: WorkloadView[S], execution: Execution) -> None:
+        """Remember what was refused, for longer each time, and forget what succeeded."""
+        before, now = self._refused(workload), self._rim.now()
+        kept = {about: refusal for about, refusal in before.items() if about not in execution.succeeded}
+        for about, error in execution.failures.items():
+            lasting = isinstance(error, Forbidden | Invalid)
+            kept[about] = refused_again(
+                before.get(about), _said(error), now, lasting=lasting, at_least=error.retry_after or 0.0
+            )
+        if kept:
+            self._refusals[key] = (workload.generation, kept)
+        else:
+            self._refusals.pop(key, None)
+
+    async def _write_status(
+        self, key: Key, workload: WorkloadView[S], decision: Plan, execution: Execution
+    ) -> float | None:
+        """Write what changed, or nothing; a time to come back when mere counters are held back."""
+        status = dict(decision.status)
+        patch = status_patch(workload.status, status)
+        desired = workload.spec.replicas if workload.spec else 0
+        self._rim.metrics.observe_status("/".join(key), desired, status)
+        if not patch:
+            return None
+        now = asyncio.get_running_loop().time()
+        rest = self._written.get(key, -_STATUS_INTERVAL) + _STATUS_INTERVAL - now
+        if rest > 0 and not any(field in patch for field in _PROMPT) and not _turned(workload.status, status):
+            return rest
+        answer = await self._rim.client.merge_patch(
+            self._rim.resource,
+            workload.namespace,
+            workload.name,
+            {"metadata": {"uid": workload.uid}, "status": patch},
+            subresource="status",
+        )
+        self._written[key] = now
+        execution.expect_written(self._rim.stores.workloads, answer)
+        return None
+
+    def _tell(self, key: Key, workload: WorkloadView[S], decision: Plan) -> None:
+        """Events for what happened, and for what newly waits or is refused; metrics for all of it."""
+        counts = Counter(b.reason for b in decision.blocked)
+        self._rim.metrics.observe_blocked("/".join(key), dict(counts))
+        told = self._told.setdefault(key, Told())
+        notes = [Announcement(n.type, n.reason, n.message) for n in decision.notes]
+        for note in (*notes, *told.news(decision.blocked, self._rim.now())):
+            self._rim.events.note(reference(self._rim.resource, workload), note.type, note.reason, note.message)
+            log.info("%s/%s: %s: %s", workload.namespace, workload.name, note.reason, note.message)
+
+    def _forget(self, key: Key) -> None:
+        self._rim.expectations.forget(key)
+        self._rim.metrics.forget("/".join(key))
+        self._rim.hook_runs_created.forget(*key, self._kind)
+        self._written.pop(key, None)
+        self._told.pop(key, None)
+        self._refusals.pop(key, None)
+        self._behind.discard(key)
+
+
+def _same(change: Change[PodView]) -> bool:
+    """Nothing has changed that planning reads."""
+    old, new = change.old, change.new
+    return old is not None and new is not None and replace(old, resource_version=new.resource_version) == new
+
+
+def _overlap(one: WorkloadView[Spec], other: WorkloadView[Spec]) -> bool:
+    """One of the selectors takes the other's pods."""
+    if one.spec is None or other.spec is None or one.deleting or other.deleting:
+        return False
+    labels = [(v.spec.template.get("metadata") or {}).get("labels") or {} for v in (one, other) if v.spec]
+    return one.spec.selector.matches(labels[1]) or other.spec.selector.matches(labels[0])
+
+
+def _said(error: ApiError) -> str:
+    """The server's words, and its code where there is one."""
+    return f"{error} ({error.status} {error.reason})".replace(" )", ")") if error.status else str(error)
+
+
+def _turned(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a condition changes its status, which somebody may wait for (``kubectl wait``)."""
+    before = {c.get("type"): c.get("status") for c in old.get("conditions") or ()}
+    return {c["type"]: c["status"] for c in new.get("conditions") or ()} != before
