@@ -1,0 +1,89 @@
+"""Which acceptance case is held by which test: read off the names of the tests, written to ``docs/acceptance.md``.
+
+``python -m tests.unit.docs.acceptance`` writes the document. Cases that no test is named after have their reason in
+``acceptance_open.yaml``.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[3]
+TARGET = ROOT / "docs" / "acceptance.md"
+OPEN = Path(__file__).with_name("acceptance_open.yaml")
+#: Prefix in test names -> (title, number of cases).
+SPECIFICATIONS = {
+    "gd": ("GameDeployment", 150),
+    "hook": ("Hooks", 115),
+    "gss": ("GameStatefulSet", 150),
+    "adm": ("Admission", 78),
+    "pkg": ("Packaging", 28),
+}
+_CASES = re.compile(r"(?:^|_)(gd|hook|gss|adm|pkg)((?:_(?:to_)?\d+)+)(?=_|$)")
+_INTRODUCTION = (
+    "# Acceptance\n\n"
+    "Every promise of the behaviour specifications has a number; a test that holds it carries the number in its name, "
+    "like `test_gd_57_…`. This page is written from those names by `python -m tests.unit.docs.acceptance`, and a test "
+    "fails when a case is neither held nor explained.\n"
+)
+
+Case = tuple[str, int]
+
+
+def cases_of(name: str) -> Iterator[Case]:
+    """The cases that a test's name claims: ``test_gd_35_to_37_…`` three, ``test_gd_58_adm_58_…`` two."""
+    for kind, numbers in _CASES.findall(name.removeprefix("test")):
+        last = 0
+        for to, text in re.findall(r"_(to_)?(\d+)", numbers):
+            first = last + 1 if to else int(text)
+            for number in range(first, int(text) + 1):
+                yield kind, number
+            last = int(text)
+
+
+def held() -> dict[Case, list[str]]:
+    """Tests by case, as ``file::name`` below ``tests/``."""
+    found: dict[Case, list[str]] = defaultdict(list)
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+                for case in cases_of(node.name):
+                    found[case].append(f"{path.relative_to(ROOT / 'tests')}::{node.name}")
+    return found
+
+
+def reasons() -> dict[Case, str]:
+    """Why a case has no test of its name, from ``kind: {reason: [numbers]}``."""
+    told = yaml.safe_load(OPEN.read_text()) or {}
+    return {
+        (kind, int(number)): reason
+        for kind, groups in told.items()
+        for reason, numbers in groups.items()
+        for number in numbers
+    }
+
+
+def text() -> str:
+    """The document."""
+    tests, open_ = held(), reasons()
+    parts = [_INTRODUCTION]
+    for kind, (title, count) in SPECIFICATIONS.items():
+        numbers = range(1, count + 1)
+        with_test = sum((kind, n) in tests for n in numbers)
+        parts.append(f"## {title}\n\n{with_test} of {count} cases are held by tests.\n")
+        rows = ["| case | test, or why there is none |", "|---|---|"]
+        for number in numbers:
+            names = [f"`{name}`" for name in tests.get((kind, number), ())]
+            rows.append(f"| {kind} {number} | {', '.join(names) or open_.get((kind, number), 'unexplained')} |")
+        parts.append("\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    TARGET.write_text(text())
