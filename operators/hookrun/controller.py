@@ -121,7 +121,10 @@ class HookRunController:
     async def _execute(self, key: Key, run: RunView) -> Outcome:
         now, (_, first_look) = self._now(), self._first_looks[key]
         fresh, busy = self._measuring.fresh(run.uid), self._measuring.busy(run.uid)
+        began = time.monotonic()
         assessment = assess(with_fresh(run.state, fresh), now, busy, started=first_look)
+        if not (run.status.get("phase") or fresh or busy):
+            self._metrics.validated(run, time.monotonic() - began, good=not assessment.state.message)
         wait = self._holds_back(run, assessment, fresh, busy, first_look + GRACE - now)
         if wait > 0:
             self._start(run, assessment)
@@ -150,8 +153,6 @@ class HookRunController:
         The write holds only for the object that was assessed: a lagging cache must not undo measurements.
         """
         state = assessment.state
-        if not run.status.get("phase"):
-            self._metrics.validated(run, 0.0, good=not state.message)
         status = dump_status(state, run.generation, run.status.get("conditions") or ())
         changes = difference(run.status, status)
         if changes and not await self._write(key, run, changes):
