@@ -97,8 +97,6 @@ class Operators:
         """Wait for the API server and the CRDs, fill the caches, begin to lead or to wait for it."""
         self._spawn(self._beat())
         await self._until_served()
-        if self.ending.is_set():
-            return
         self._waiting_for = ""
         for source in self.assembly.sources().values():
             self._spawn(source.run())
@@ -183,9 +181,12 @@ class Operators:
             await asyncio.sleep(1.0)
 
     async def _until_served(self) -> None:
-        """Wait until the API server answers and serves our kinds: a start in an outage must not be a crash loop."""
+        """Wait until the API server answers and serves our kinds: a start in an outage must not be a crash loop.
+
+        Kopf cancels it when the process is to end meanwhile.
+        """
         failures = 0
-        while not self.ending.is_set():
+        while True:
             try:
                 log.info("API server %s, version %s", self.client.credentials.server, await self.client.version())
                 for feed in self.assembly.feeds.values():
@@ -197,14 +198,7 @@ class Operators:
                 wait = backoff(failures, first=0.5, cap=10.0, chance=random.random())  # noqa: S311 - jitter
                 what = "not installed" if isinstance(error, NotFound) else str(error)
                 log.warning("waiting for %s: %s; again in %.1f s", self._waiting_for, what, wait)
-                await self._pause(wait)
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self.ending.wait()
-        except TimeoutError:
-            return
+                await asyncio.sleep(wait)
 
     async def _lead(self) -> None:
         for source in self.assembly.sources().values():

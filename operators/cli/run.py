@@ -81,7 +81,16 @@ def _registry(operators: Operators) -> kopf.OperatorRegistry:
 async def _main(settings: Settings) -> int:
     """Run until told to stop; the exit code."""
     operators = await Operators.prepare(settings)
-    await operators.listen()
+    try:
+        await operators.listen()
+        await _until_ended(operators)
+    finally:
+        await operators.stop()  # kopf leaves the clean-up out when it is ended in mid-start
+    return operators.exit_code
+
+
+async def _until_ended(operators: Operators) -> None:
+    settings, loop = operators.settings, asyncio.get_running_loop()
     mine = set(asyncio.all_tasks())
     tasks = await kopf.spawn_tasks(
         registry=_registry(operators),
@@ -91,14 +100,9 @@ async def _main(settings: Settings) -> int:
         stop_flag=operators.ending,
         liveness_endpoint=f"http://{settings.address}:{settings.liveness_port}/healthz",
     )
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, operators.signalled, number)
-    try:
-        await kopf.run_tasks(tasks, ignored=mine)
-    finally:
-        await operators.stop()  # kopf leaves the clean-up out when it is ended in mid-start
-    return operators.exit_code
+    await kopf.run_tasks(tasks, ignored=mine)
 
 
 def run(settings: Settings) -> int:

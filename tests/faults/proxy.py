@@ -55,7 +55,10 @@ class Fault:
 
 
 class FaultProxy:
-    """The proxy. ``requests`` counts by (method, status or what was done to them)."""
+    """The proxy.
+
+    ``requests`` counts by (method, status or what was done to them); ``log`` holds (method, path, the same).
+    """
 
     def __init__(self, kubeconfig: Path, folder: Path, seed: int = 0) -> None:
         self._upstream = str(kubeconfig)
@@ -65,6 +68,7 @@ class FaultProxy:
         self._open: dict[int, web.Request] = {}
         self._down = False
         self.requests: Counter[tuple[str, str]] = Counter()
+        self.log: list[tuple[str, str, str]] = []
         self.kubeconfig = folder / "proxy-kubeconfig"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True, name="fault-proxy")
@@ -166,14 +170,18 @@ class FaultProxy:
         finally:
             self._open.pop(id(request), None)
 
+    def _note(self, request: web.Request, outcome: str) -> None:
+        self.requests[request.method, outcome] += 1
+        self.log.append((request.method, request.path_qs, outcome))
+
     def _break(self, request: web.Request, how: str) -> web.Response:
-        self.requests[request.method, how] += 1
+        self._note(request, how)
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
 
     def _refuse(self, request: web.Request, fault: Fault) -> web.Response:
-        self.requests[request.method, str(fault.status)] += 1
+        self._note(request, str(fault.status))
         headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
         body = {"kind": "Status", "code": fault.status, "reason": "Injected", "message": "made by the fault proxy"}
         return web.json_response(body, status=fault.status, headers=headers)
@@ -189,7 +197,7 @@ class FaultProxy:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
             auto_decompress=False,
         ) as answer:
-            self.requests[request.method, "answer dropped" if lose else str(answer.status)] += 1
+            self._note(request, "answer dropped" if lose else str(answer.status))
             if lose:
                 await answer.read()
                 return self._break(request, "after the fact")

@@ -4,6 +4,7 @@ import pytest
 
 from operators.runtime.client import Client
 from operators.runtime.resources import Resource
+from tests.integration.runtime.processes import Process
 from tests.unit.runtime.views import Thing
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
@@ -27,3 +28,17 @@ async def client(cluster):
     made = await Client.connect(kubeconfig=str(cluster.kubeconfig))
     yield made
     await made.close()
+
+
+@pytest.fixture
+def start(cluster, crds, namespace, tmp_path):
+    """Start processes of the operators in the test's namespace."""
+    started = []
+
+    def run(*arguments, kubeconfig=None, **options):
+        started.append(Process(kubeconfig or cluster.kubeconfig, tmp_path, namespace, *arguments, **options))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.close()
