@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from typing import Final
@@ -30,6 +31,7 @@ async def run(settings: Settings) -> int:
         NoCredentials: nobody to ask.
         OSError: a port is taken, or the file of ``--tlsca`` cannot be read.
     """
+    gc.freeze()  # what is loaded by now stays: no collection need look at it again while a caller waits
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)

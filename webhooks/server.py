@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from operators.api.durations import parse_duration
 from webhooks.judge import Judge
 from webhooks.metrics import Metrics
 from webhooks.protection import KINDS
@@ -19,7 +20,8 @@ from webhooks.reviews import BODY_LIMIT, CONTENT_TYPE, BadReview, Review, answer
 from webhooks.verdicts import Verdict
 
 _LOG: Final = logging.getLogger(__name__)
-_HANDLE_LIMIT: Final = 9.0
+#: Seconds for a verdict where the caller does not say how long it waits, and what is left of its time for the way.
+_LIMIT, _RESERVE = 9.0, 0.5
 #: API servers close idle connections after 90 s; closing earlier ourselves could meet a review just being sent.
 _KEEPALIVE: Final = 300.0
 _OPERATIONS: Final = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
@@ -60,12 +62,12 @@ class Admission:
             return web.Response(status=413, text=f"a review has at most {BODY_LIMIT} bytes")
         began = time.monotonic()
         resource = operation = ""
-        outcome = "error"
+        outcome, limit = "error", _limit(request.query.get("timeout", ""))
         self._metrics.in_flight.inc()
         try:
             review = read(body, request.headers.get("Content-Type", ""))
             resource, operation = _labels(review)
-            async with asyncio.timeout(_HANDLE_LIMIT):
+            async with asyncio.timeout(limit):
                 verdict = await decide(review)
             outcome = _outcome(verdict)
             _log(path, review, verdict)
@@ -73,13 +75,22 @@ class Admission:
         except BadReview as error:
             return web.Response(status=error.status, text=str(error))
         except TimeoutError:
-            return web.Response(status=504, text=f"no verdict within {_HANDLE_LIMIT:g} s")
+            return web.Response(status=504, text=f"no verdict within {limit:g} s")
         except Exception:  # noqa: BLE001 - the caller's failure policy then decides; one bad review must not end the process
             _LOG.exception("judging a review of %s %s failed", operation, resource)
             return web.Response(status=500, text="the review could not be judged; the webhook's log says why")
         finally:
             self._metrics.in_flight.dec()
             self._metrics.review(path, resource, operation, outcome, time.monotonic() - began)
+
+
+def _limit(timeout: str) -> float:
+    """Seconds for a verdict: API servers say in the query how long they wait, and an answer after that is lost."""
+    try:
+        waits = parse_duration(timeout)
+    except ValueError:
+        return _LIMIT
+    return min(_LIMIT, max(waits - _RESERVE, waits / 2))
 
 
 def _labels(review: Review) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -164,6 +165,19 @@ async def test_a_mistake_of_ours_is_an_error_and_not_a_crash(metrics):
             response = await client.post("/validate-workload", json=body())
             assert response.status == 500
             assert "s log says why" in await response.text()
+
+
+@pytest.mark.parametrize(("timeout", "limit"), [("0.2s", "0.1 s"), ("0.8s", "0.4 s")])
+async def test_a_verdict_that_would_come_too_late_is_given_up(metrics, timeout, limit):
+    class Slow:
+        async def decide(self, _: Any) -> Any:
+            await asyncio.sleep(60)
+
+        definition = workload = spec = decide
+
+    async with TestClient(TestServer(Admission(Slow(), metrics).application)) as client:
+        response = await client.post(f"/validate-workload?timeout={timeout}", json=body())
+        assert (response.status, await response.text()) == (504, f"no verdict within {limit}")
 
 
 async def test_adm_39_away_from_the_api_server_a_definition_stays(client):
