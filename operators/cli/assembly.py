@@ -11,6 +11,10 @@ from prometheus_client import CollectorRegistry
 from operators.cli.settings import Settings
 from operators.gamedeployment.controller import GameDeploymentController
 from operators.gamedeployment.observed import gamedeployment_view
+from operators.gamestatefulset.claims import claim_view
+from operators.gamestatefulset.controller import GameStatefulSetController
+from operators.gamestatefulset.drift import Delays
+from operators.gamestatefulset.observed import gamestatefulset_view
 from operators.hookrun.controller import HookRunController
 from operators.hookrun.settings import HookSettings
 from operators.planning.views import hookrun_view, hooktemplate_view, node_view, pod_view, revision_view
@@ -25,7 +29,7 @@ from operators.runtime.metrics import CacheMetrics, PassMetrics, QueueFamilies, 
 from operators.runtime.reconciler import Controller
 from operators.runtime.resources import Json, Resource
 from operators.runtime.store import Key, Store
-from operators.runtime.workloadmetrics import HookRunCreations
+from operators.runtime.workloadmetrics import HookRunCreations, statefulset_metrics
 from operators.runtime.workqueue import WorkQueue
 from operators.workload.controller import WorkloadController
 from operators.workload.rim import Rim, Stores
@@ -51,7 +55,7 @@ def by_namespace(view: Any) -> tuple[str, ...]:
 
 
 def by_series(view: Any) -> tuple[tuple[str, str], ...]:
-    """Index of revisions by namespace and the name of the workload they are named after."""
+    """Index by namespace and name without what follows its last dash: the workload that revisions are named after."""
     return ((view.namespace, view.name.rpartition("-")[0]),)
 
 
@@ -80,7 +84,11 @@ class Assembly:
         self._creations = HookRunCreations(registry)
         self.feeds: dict[str, Feed[Any]] = {}
         self.informers: dict[str, Informer[Any]] = {}
-        build = {"gamedeployment": self._gamedeployment, "hook": self._hook}
+        build = {
+            "gamedeployment": self._gamedeployment,
+            "gamestatefulset": self._gamestatefulset,
+            "hook": self._hook,
+        }
         self.workers: list[Worker] = [build[name]() for name in settings.controllers]
 
     def sources(self) -> dict[str, Cache[Any]]:
@@ -130,6 +138,19 @@ class Assembly:
         return self._workload(
             resources.GAME_DEPLOYMENTS, gamedeployment_view, GameDeploymentController, WorkloadMetrics(self._registry)
         )
+
+    def _gamestatefulset(self) -> Worker:
+        claims = self._informer(resources.PERSISTENT_VOLUME_CLAIMS, claim_view, series=by_series)
+        delays = Delays(self._settings.node_lost_delay, self._settings.node_sick_delay)
+
+        def passes_of(rim: Rim, queue: WorkQueue[Key]) -> GameStatefulSetController:
+            passes = GameStatefulSetController(rim, queue, claims.store, delays)
+            claims.subscribe(passes.on_claim)
+            self.informers[resources.NODES.plural].subscribe(passes.on_node)
+            return passes
+
+        metrics = statefulset_metrics(self._registry)
+        return self._workload(resources.GAME_STATEFUL_SETS, gamestatefulset_view, passes_of, metrics)
 
     def _workload(
         self,

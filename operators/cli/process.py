@@ -31,7 +31,12 @@ log = logging.getLogger(__name__)
 _DRAIN = 15.0
 _ASIDE = 8
 #: Who reports Events, as the Go operators call themselves.
-_COMPONENTS = {"GameDeployment": "bcs-gamedeployment-operator", "HookRun": "bcs-hook-operator"}
+_COMPONENTS = {
+    "GameDeployment": "bcs-gamedeployment-operator",
+    "GameStatefulSet": "bcs-gamestatefulset-operator",
+    "HookRun": "bcs-hook-operator",
+}
+_KINDS = {"gamedeployment": "GameDeployment", "gamestatefulset": "GameStatefulSet"}
 
 
 class CannotListen(Exception):
@@ -213,16 +218,16 @@ class Operators:
 
     async def _tell_version(self) -> None:
         """What runs, as a metric; HookRuns' own controller tells of itself."""
-        if "gamedeployment" not in self.settings.controllers:
-            return
         build = {
             "git_version": os.environ.get("GAME_OPERATORS_VERSION", ""),
             "git_commit": os.environ.get("GAME_OPERATORS_GIT_COMMIT", ""),
             "build_date": os.environ.get("GAME_OPERATORS_BUILD_DATE", ""),
         }
         image = os.environ.get("GAME_OPERATORS_IMAGE", "")
-        crd = await self._crd_version("gamedeployments")
-        operator_version(self.registry, "gamedeployment", "GameDeployment", image, build, crd_version=crd)
+        for controller, kind in _KINDS.items():
+            if controller in self.settings.controllers:
+                crd = await self._crd_version(f"{controller}s")
+                operator_version(self.registry, controller, kind, image, build, crd_version=crd)
 
     async def _crd_version(self, plural: str) -> str:
         """The annotation ``version`` of a CRD; "" where it has none or may not be read."""

@@ -13,7 +13,7 @@ from typing import Any
 from operators.runtime import logs
 from operators.runtime.credentials import SERVICE_ACCOUNT
 
-CONTROLLERS = ("gamedeployment", "hook")
+CONTROLLERS = ("gamedeployment", "gamestatefulset", "hook")
 
 
 class WrongSetting(ValueError):
@@ -43,6 +43,8 @@ class Settings:
     log_format: str
     log_level: str
     hook_allow_cidr: tuple[str, ...]
+    node_lost_delay: float
+    node_sick_delay: float
     hook_deny_cidr: tuple[str, ...]
 
 
@@ -88,6 +90,11 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise ValueError("must be more than nothing")
     return seconds
+
+
+def _delay(text: str) -> float:
+    """Seconds as above, or none."""
+    return 0.0 if text.strip() in ("0", "0s") else _seconds(text)
 
 
 def _truth(text: str) -> bool:
@@ -138,7 +145,7 @@ FLAGS = (
     Flag(("context",), "context", None, _name, "context of the kubeconfig; without it its current one"),
     Flag(("namespace",), "namespace", None, _name, "work in this namespace only, with rights in it alone"),
     Flag(
-        ("concurrent-syncs", "workers", "concurrent-gamedeployment-syncs"),
+        ("concurrent-syncs", "workers", "concurrent-gamedeployment-syncs", "concurrent-statefulset-syncs"),
         "workers",
         4,
         _whole(1, 1000),
@@ -188,6 +195,20 @@ FLAGS = (
         (),
         _networks,
         "comma-separated networks that hooks may reach although they are refused by default",
+    ),
+    Flag(
+        ("node-lost-delay",),
+        "node_lost_delay",
+        0.0,
+        _delay,
+        "seconds beyond its own time to end that a pod gets on a node nobody hears of, before its place is given away",
+    ),
+    Flag(
+        ("node-sick-delay",),
+        "node_sick_delay",
+        60.0,
+        _delay,
+        "the same on a node whose kubelet says that it is not ready",
     ),
     Flag(
         ("hook-deny-cidr", "hook-deny-cidrs"),

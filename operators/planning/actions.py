@@ -165,11 +165,15 @@ class UpdatePodInPlace:
 
 @dataclass(frozen=True, slots=True)
 class CreatePod:
-    """Create a pod from a template; ``body`` is complete but for the owner reference, which the rim adds."""
+    """Create a pod from a template; ``body`` is complete but for the owner reference, which the rim adds.
+
+    ``claims`` are bodies of volume claims that it lacks: they are created first, and without them it is not.
+    """
 
     name: str
     revision: str
     body: Json
+    claims: tuple[Json, ...] = ()
     stage: Stage = Stage.PODS
 
 
@@ -185,6 +189,47 @@ class DeletePod:
     uid: str
     why: Literal["rollingUpdate", "deletePod", "failedPod"]
     stage: Stage = Stage.PODS
+
+
+@dataclass(frozen=True, slots=True)
+class ForceDeletePod:
+    """Delete a pod without grace, because its node is lost (spec/gamestatefulset.md 2.10).
+
+    The rim first asks the API server, uncached, whether ``node`` is lost indeed.
+    """
+
+    name: str
+    uid: str
+    node: str
+    stage: Stage = Stage.PODS
+
+
+@dataclass(frozen=True, slots=True)
+class CreateClaim:
+    """Create a volume claim that a living pod waits for."""
+
+    name: str
+    body: Json
+    stage: Stage = Stage.READINESS
+
+
+@dataclass(frozen=True, slots=True)
+class OwnClaim:
+    """Change whose deletion takes a claim along: entries of a strategic merge patch of its owner references."""
+
+    name: str
+    uid: str
+    owners: tuple[Json, ...]
+    stage: Stage = Stage.READINESS
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteClaim:
+    """Remove the claim of a surge pod that is gone."""
+
+    name: str
+    uid: str
+    stage: Stage = Stage.SPEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +256,10 @@ Action = (
     | UpdatePodInPlace
     | CreatePod
     | DeletePod
+    | ForceDeletePod
+    | CreateClaim
+    | OwnClaim
+    | DeleteClaim
     | PatchSpec
 )
 

@@ -131,13 +131,17 @@ class Client:
         """Replace an object; its resourceVersion must be current."""
         return await self._on("PUT", resource, namespace, name, body=body, content_type=_JSON)
 
-    async def delete(self, resource: Resource, namespace: str | None, name: str, *, uid: str | None = None) -> Json:
-        """Delete an object, if it still is the one of this UID.
+    async def delete(
+        self, resource: Resource, namespace: str | None, name: str, *, uid: str | None = None, grace: int | None = None
+    ) -> Json:
+        """Delete an object, if it still is the one of this UID; ``grace`` in seconds takes the place of its own.
 
         Raises:
             Conflict: the name belongs to another object by now.
         """
         body: Json = {"propagationPolicy": "Background"}
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
         if uid:
             body["preconditions"] = {"uid": uid}
         return await self._on("DELETE", resource, namespace, name, body=body, content_type=_JSON, retry=uid is not None)

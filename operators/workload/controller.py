@@ -46,8 +46,6 @@ S = TypeVar("S", bound=Spec)
 class WorkloadController(Generic[S]):
     """Passes over workloads of one kind by key (namespace, name). What a pass decides, each kind says for itself."""
 
-    execution: type[Execution] = Execution
-
     def __init__(self, rim: Rim, queue: WorkQueue[Key]) -> None:
         self._rim, self._queue = rim, queue
         self._kind = rim.resource.kind
@@ -119,6 +117,10 @@ class WorkloadController(Generic[S]):
         """Observe the workload, and plan."""
         raise NotImplementedError
 
+    def carry_out(self, workload: WorkloadView[S]) -> Execution:
+        """The executor of a plan."""
+        return Execution(self._rim, workload)
+
     def seen(self, workload: WorkloadView[S]) -> dict[str, Any]:
         """What every kind observes, from the caches: the fields of `operators.planning.workloads.Observed`."""
         stores, uid, namespace = self._rim.stores, workload.uid, workload.namespace
@@ -171,7 +173,7 @@ class WorkloadController(Generic[S]):
         began, result = loop.time(), "failure"
         try:
             decision = self.decide(workload)
-            execution = self.execution(self._rim, workload)
+            execution = self.carry_out(workload)
             await execution.run(decision.actions)
             self._learn(key, workload, execution)
             if execution.failures:

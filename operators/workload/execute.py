@@ -312,11 +312,16 @@ class Execution:
         self._note("Normal", "SuccessfulCreate", f"succeed to create pod {action.name}")
 
     async def _delete_pod(self, action: act.DeletePod) -> None:
-        # Dashboards know all deletions as deletePod; those of a rolling update are counted by their own name, too.
-        names = ("deletePod", "rollingUpdate") if action.why == "rollingUpdate" else ("deletePod",)
-        with self._timed(self._rim.metrics.delete, *names):
+        with self._timed(self._rim.metrics.delete, *self._counted_as(action)):
             await self._client.delete(PODS, self._workload.namespace, action.name, uid=action.uid)
         self._expect(deleted(self._rim.stores.pods, self._workload.namespace, action.name, action.uid))
+        self._tell_deleted(action)
+
+    def _counted_as(self, action: act.DeletePod) -> tuple[str, ...]:
+        """Dashboards know all deletions as deletePod; those of a rolling update are counted by their own name, too."""
+        return ("deletePod", "rollingUpdate") if action.why == "rollingUpdate" else ("deletePod",)
+
+    def _tell_deleted(self, action: act.DeletePod) -> None:
         if action.why == "rollingUpdate":
             text = f"successfully delete pod {action.name} for update"
             self._note("Normal", "SuccessfulUpdatePodReCreate", text)

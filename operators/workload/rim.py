@@ -52,6 +52,10 @@ def failure_reason(action: act.Action) -> str:
             return "FailedUpdatePodReCreate"
         case act.DeletePod():
             return "FailedDelete"
+        case act.ForceDeletePod():
+            return "FailedDelete"
+        case act.CreateClaim():
+            return "FailedCreate"
         case act.UpdatePodInPlace() | act.SetGate():
             return "FailedUpdatePodInPlace"
         case act.CreateHookRun(kind="postinplace"):

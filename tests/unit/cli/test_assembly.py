@@ -47,8 +47,22 @@ async def test_the_gamedeployment_controller_watches_what_it_reads(made):
 
 async def test_without_names_all_controllers_run(made):
     assembly = made().assembly
-    assert len(assembly.workers) == 2
+    assert len(assembly.workers) == 3
     assert set(assembly.sources()) > OF_GAMEDEPLOYMENT
+
+
+async def test_the_gamestatefulset_controller_watches_claims_too(made):
+    assembly = made("gamestatefulset").assembly
+    others = OF_GAMEDEPLOYMENT - {"gamedeployments"}
+    assert set(assembly.sources()) == {*others, "gamestatefulsets", "persistentvolumeclaims"}
+    assert set(assembly.feeds) == {"gamestatefulsets", "hooktemplates"}
+    assert "persistentvolumeclaims" not in made("gamedeployment").assembly.sources()
+
+
+async def test_both_kinds_of_workload_share_their_caches(made):
+    assembly = made("gamedeployment", "gamestatefulset").assembly
+    assert len(assembly.workers) == 2
+    assert set(assembly.sources()) == {*OF_GAMEDEPLOYMENT, "gamestatefulsets", "persistentvolumeclaims"}
 
 
 async def test_in_one_namespace_nothing_needs_rights_outside_of_it(made):

@@ -66,7 +66,7 @@ def test_every_flag_has_a_variable_and_both_mean_the_same(flag):
         (["--hook-allow-cidr", "10.0.0.0/99"], "--hook-allow-cidr"),
         (["--leader-elect-renew-deadline", "15"], "must be less than"),
         (["--leader-elect-retry-period", "10"], "must be less than"),
-        (["gamedeployments"], "unknown controller 'gamedeployments': known are gamedeployment, hook"),
+        (["gamedeployments"], "unknown controller 'gamedeployments': known are gamedeployment, gamestatefulset, hook"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(arguments, said):

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from operators.runtime.metrics import QueueFamilies, QueueMetrics, RestMetrics, WorkloadMetrics, operator_version
-from operators.runtime.workloadmetrics import image_version
+from operators.runtime.workloadmetrics import image_version, statefulset_metrics
 
 STATUS = {"replicas": 9, "readyReplicas": 3, "availableReplicas": 2, "updatedReplicas": 1}
 GD = "bkbcs_gamedeployment_"
@@ -161,3 +161,24 @@ def test_reasons_that_are_over_go():
 )
 def test_pkg_20_any_image_reference_gives_a_version(reference, version):
     assert image_version(reference) == version
+
+
+def test_gss_metrics_name_a_workload_by_namespace_and_name():
+    registry = CollectorRegistry()
+    metrics = statefulset_metrics(registry)
+    metrics.reconcile.labels("games/gs", "success").observe(0.2)
+    metrics.create.labels("games/gs", "success").observe(0.3)
+    metrics.delete.labels("games/gs", "success", "true", "forceDeletePod").observe(0.4)
+    metrics.observe_status("games/gs", 9, {"replicas": 3, "currentReplicas": 1})
+    metrics.observe_blocked("games/gs", {"OrderedReady": 1})
+    prefix, who = "bkbcs_gamestatefulset_", {"namespace": "games", "name": "gs"}
+    done = {**who, "status": "success"}
+    assert registry.get_sample_value(prefix + "reconcile_duration_seconds_count", done) == 1
+    assert registry.get_sample_value(prefix + "pod_create_duration_seconds_max", done) == 0.3
+    forced = {**done, "grace": "true", "action": "forceDeletePod"}
+    assert registry.get_sample_value(prefix + "pod_delete_duration_seconds_min", forced) == 0.4
+    assert registry.get_sample_value(prefix + "replicas", who) == 3, "what exists, not what is wanted"
+    assert registry.get_sample_value(prefix + "current_replicas", who) == 1
+    assert registry.get_sample_value(prefix + "blocked", {**who, "reason": "OrderedReady"}) == 1
+    metrics.forget("games/gs")
+    assert not [s for family in registry.collect() for s in family.samples if s.labels.get("name") == "gs"]

@@ -1,0 +1,96 @@
+"""The GameStatefulSet controller: what a pass sees, and what it decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from operators.api.gamestatefulset import GameStatefulSetSpec
+from operators.gamestatefulset.claims import ClaimView
+from operators.gamestatefulset.drift import Delays
+from operators.gamestatefulset.execute import ClaimedExecution
+from operators.gamestatefulset.observed import GameStatefulSetView, Observed
+from operators.gamestatefulset.ordinals import members, pod_name
+from operators.gamestatefulset.plan import plan
+from operators.planning.actions import Plan
+from operators.planning.views import NodeView, PodView
+from operators.runtime.store import Change, Key, Store
+from operators.runtime.workqueue import WorkQueue
+from operators.workload.controller import WorkloadController
+from operators.workload.execute import Execution
+from operators.workload.rim import Rim
+
+
+class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
+    """Passes over GameStatefulSets; ``claims`` is the cache of volume claims."""
+
+    def __init__(self, rim: Rim, queue: WorkQueue[Key], claims: Store[Any], delays: Delays) -> None:
+        super().__init__(rim, queue)
+        self._claims, self._delays = claims, delays
+
+    def decide(self, workload: GameStatefulSetView) -> Plan:
+        """Observe the workload, and plan."""
+        return plan(self.observe(workload), self._rim.now())
+
+    def carry_out(self, workload: GameStatefulSetView) -> Execution:
+        """The executor of a plan."""
+        return ClaimedExecution(self._rim, workload, self._claims)
+
+    def observe(self, workload: GameStatefulSetView) -> Observed:
+        """Read everything of a workload from the caches."""
+        seen, stores = self.seen(workload), self._rim.stores
+        known = {p.name for p in seen["pods"]}
+        lost = {p.node for p in seen["pods"] if p.deleting and p.node}
+        nodes = {name: n for name in lost if (n := stores.nodes.get("", name)) is not None}
+        return Observed(
+            **seen,
+            claims=self._claims_of(workload),
+            holders=tuple(p for name in _names(workload) - known if (p := self._pod(workload, name)) is not None),
+            nodes=nodes if len(stores.nodes) else None,
+            delays=self._delays,
+        )
+
+    def _pod(self, workload: GameStatefulSetView, name: str) -> PodView | None:
+        found: PodView | None = self._rim.stores.pods.get(workload.namespace, name)
+        return found
+
+    def _claims_of(self, workload: GameStatefulSetView) -> dict[str, ClaimView]:
+        if workload.spec is None:
+            return {}
+        series = (f"{t['metadata']['name']}-{workload.name}" for t in workload.spec.volume_claim_templates)
+        return {c.name: c for one in series for c in self._claims.by("series", (workload.namespace, one))}
+
+    # ---- what wakes a key
+
+    def on_claim(self, change: Change[ClaimView]) -> None:
+        """Sets whose claims these may be: one that is gone gives way to a pod, one that is lacking is made again."""
+        view = change.new or change.old
+        if view is None:
+            return
+        series = view.name.rpartition("-")[0]
+        for workload in self._rim.stores.workloads.by("namespace", view.namespace):
+            templates = workload.spec.volume_claim_templates if workload.spec is not None else ()
+            if any(series == f"{t['metadata']['name']}-{workload.name}" for t in templates):
+                self._queue.add((workload.namespace, workload.name))
+
+    def on_node(self, change: Change[NodeView]) -> None:
+        """Owners of pods that are being deleted on a node whose state has turned."""
+        old, new = change.old, change.new
+        view = new or old
+        if view is None or (old is not None and new is not None and _health(old) == _health(new)):
+            return
+        for pod in self._rim.stores.pods.by("leaving", view.name):
+            if pod.owner is not None and pod.owner.kind == self._kind:
+                self._queue.add((pod.namespace, pod.owner.name))
+
+
+def _health(node: NodeView) -> tuple[bool | None, bool]:
+    return node.ready, node.out_of_service
+
+
+def _names(workload: GameStatefulSetView) -> set[str]:
+    """Names of all pods there may be, surge included."""
+    spec = workload.spec
+    if spec is None:
+        return set()
+    inside, above = members(spec.replicas, spec.reserve_orders, spec.replicas)
+    return {pod_name(workload.name, ordinal) for ordinal in (*inside, *above)}

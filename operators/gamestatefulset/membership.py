@@ -1,0 +1,101 @@
+"""Whose pods these are, and which ordinals they hold (spec/gamestatefulset.md 6.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from operators.api import keys
+from operators.api.gamestatefulset import GameStatefulSetSpec
+from operators.gamestatefulset.observed import Observed
+from operators.gamestatefulset.ordinals import ordinal_of
+from operators.gamestatefulset.pods import missing_labels
+from operators.planning.actions import Action, AdoptPod, Blocked, DeleteHookRun, ReleasePod
+from operators.planning.scene import left_to_rival, origin
+from operators.planning.views import HookRunView, PodView
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """The pods sorted.
+
+    ``pods`` are ours by ordinal, those on their way out or ended included. ``claimed`` are all that carry our
+    controller reference. ``taken`` says of ordinals which strangers hold their names. ``actions`` are what ownership
+    needs.
+    """
+
+    pods: dict[int, PodView] = field(default_factory=dict)
+    claimed: list[PodView] = field(default_factory=list)
+    taken: dict[int, Blocked] = field(default_factory=dict)
+    actions: list[Action] = field(default_factory=list)
+
+    @property
+    def active(self) -> list[PodView]:
+        """Pods that neither ended nor are being deleted, by ordinal."""
+        return [pod for _, pod in sorted(self.pods.items()) if pod.active]
+
+
+def claim(observed: Observed, spec: GameStatefulSetSpec, templates: Mapping[str, Mapping[str, object]]) -> Membership:
+    """Sort the pods: ours, to be adopted, to be released, and strangers in the way.
+
+    A pod is a member only under its own name. One that we own under another name is counted, and left alone.
+    """
+    result, workload = Membership(), observed.workload
+    for pod in sorted(observed.pods, key=lambda p: p.name):
+        ordinal = ordinal_of(workload.name, pod.name)
+        if pod.owner is not None and pod.owner.uid == workload.uid:
+            result.claimed.append(pod)
+            if ordinal is not None:
+                _own(pod, ordinal, observed, spec, result)
+        elif ordinal is not None:
+            adoptable = pod.owner is None and pod.active and spec.selector.matches(pod.labels)
+            if adoptable and not left_to_rival(observed, pod):
+                labels = missing_labels(workload.name, ordinal, pod)
+                made_from = origin(pod, templates)
+                if made_from and made_from != pod.revision:
+                    labels[keys.REVISION_LABEL] = made_from
+                result.actions.append(AdoptPod(pod.name, pod.uid, labels))
+            result.taken[ordinal] = _taken(pod)
+    for pod in observed.holders:
+        ordinal = ordinal_of(workload.name, pod.name)
+        if ordinal is not None:
+            result.taken.setdefault(ordinal, _taken(pod))
+    return result
+
+
+def _own(pod: PodView, ordinal: int, observed: Observed, spec: GameStatefulSetSpec, result: Membership) -> None:
+    if not spec.selector.matches(pod.labels) and not pod.deleting:
+        result.actions.append(ReleasePod(pod.name, pod.uid))
+        result.taken[ordinal] = _taken(pod)
+        return
+    result.pods[ordinal] = pod
+    lost = missing_labels(observed.workload.name, ordinal, pod) if pod.active else {}
+    if lost:
+        result.actions.append(AdoptPod(pod.name, pod.uid, lost))
+
+
+def _taken(pod: PodView) -> Blocked:
+    whose = f"belongs to {pod.owner.kind} {pod.owner.name}" if pod.owner is not None else "belongs to nobody"
+    going = " and is being deleted" if pod.deleting else ""
+    text = f"pod {pod.name} cannot be created: a pod of that name {whose}{going}"
+    return Blocked("NameTaken", text, pod.name, waiting=pod.deleting)
+
+
+def answers(observed: Observed, pods: Mapping[int, PodView]) -> tuple[Observed, list[Action]]:
+    """The observation without answers of hooks that were given for an earlier pod of the same ordinal (spec 5.4).
+
+    An ordinal comes back under the same name and, often, the same revision: only the UID tells that somebody else is
+    asked now. Such an answer counts as being removed, so that nothing goes on before it is gone.
+    """
+    living = {str(ordinal): pod.uid for ordinal, pod in pods.items()}
+    runs: list[HookRunView] = []
+    actions: list[Action] = []
+    for run in observed.hook_runs:
+        asked = run.labels.get(keys.HOOK_POD_UID_LABEL, "")
+        present = living.get(run.labels.get(keys.HOOK_INSTANCE_LABEL, ""), asked)
+        if asked and asked != present and not run.deleting:
+            actions.append(DeleteHookRun(run.name, run.uid, "of an earlier pod of this ordinal"))
+            runs.append(replace(run, deleting=True))
+        else:
+            runs.append(run)
+    return (replace(observed, hook_runs=tuple(runs)) if actions else observed), actions

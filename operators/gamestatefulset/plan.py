@@ -1,0 +1,71 @@
+"""One pass over a GameStatefulSet, decided (spec/gamestatefulset.md 2).
+
+Pure and level-triggered: the same observation gives the same plan, and nothing is remembered between passes. Scaling
+comes first and is never stopped by what holds an update: a pause, a canary step, a change not possible in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from operators.api import keys
+from operators.gamestatefulset.ensemble import Ensemble, gather
+from operators.gamestatefulset.observed import Observed
+from operators.gamestatefulset.scale import order_of, scale
+from operators.gamestatefulset.update import update
+from operators.planning.actions import Blocked, CreateHookRun, CreateRevision, Plan, RenumberRevision
+from operators.planning.passes import canary_steps, conclude, put_on_record
+from operators.planning.refreshing import refresh
+from operators.planning.standing import invalid_status
+
+#: Before the index in the names of canary HookRuns.
+_STEP = "step"
+
+
+def plan(observed: Observed, now: float) -> Plan:
+    """Decide what to do about one GameStatefulSet at ``now`` (Unix seconds)."""
+    workload = observed.workload
+    if workload.deleting:
+        return Plan(status=workload.status)
+    if workload.spec is None or workload.invalid:
+        refused = Blocked("InvalidSpec", workload.invalid, waiting=False)
+        return Plan(status=invalid_status(observed, refused, now), blocked=(refused,))
+    found = gather(observed, workload.spec, now)
+    scene = found.scene
+    steps = canary_steps(scene, found.tally(), index_prefix=_STEP)
+    if any(isinstance(a, CreateRevision | RenumberRevision) for a in found.before):
+        return _counted(put_on_record(scene, found.before, steps), found)
+    work = refresh(scene)
+    order = order_of(found)
+    scaling = scale(found, order)
+    update(found, order, scaling, work)
+    return _counted(_signed(conclude(scene, found.before, scaling, work, steps), found), found)
+
+
+def _counted(decision: Plan, found: Ensemble) -> Plan:
+    """With the counters as they are defined for GameStatefulSets (spec 1.3)."""
+    claimed, status = found.membership.claimed, decision.status
+    staying = [p for p in claimed if not p.deleting]
+    update = found.scene.revisions.update
+    current = status["currentRevision"] or found.scene.revisions.current
+    counters: dict[str, Any] = {
+        "replicas": len(claimed),
+        "readyReplicas": sum(p.ready for p in claimed),
+        "currentReplicas": sum(p.revision == current for p in staying),
+        "updatedReplicas": sum(p.revision == update for p in staying),
+        "updatedReadyReplicas": sum(p.ready and p.revision == update for p in claimed),
+    }
+    return replace(decision, status={**status, **counters})
+
+
+def _signed(decision: Plan, found: Ensemble) -> Plan:
+    """HookRuns of pods carry the UID of the pod they ask about: an ordinal alone does not tell who is meant."""
+    uids = {p.name: p.uid for p in found.membership.active}
+    actions = tuple(
+        replace(a, labels={**a.labels, keys.HOOK_POD_UID_LABEL: uids[a.pod]})
+        if isinstance(a, CreateHookRun) and a.pod in uids
+        else a
+        for a in decision.actions
+    )
+    return replace(decision, actions=actions)

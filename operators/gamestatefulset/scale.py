@@ -1,0 +1,175 @@
+"""Creating and removing pods by ordinal, with their claims (spec/gamestatefulset.md 2.5, 2.6, 2.10, 2.11)."""
+
+from __future__ import annotations
+
+from operators.gamestatefulset.claims import (
+    ClaimOwner,
+    Retention,
+    claim_body,
+    claim_name,
+    claim_names,
+    ownership_patch,
+    surplus,
+    wanted_owner,
+)
+from operators.gamestatefulset.drift import drift
+from operators.gamestatefulset.ensemble import KIND, Ensemble
+from operators.gamestatefulset.order import Order, created_at_current, ordered, parallel
+from operators.gamestatefulset.pods import ordinal_pod
+from operators.planning.actions import (
+    Action,
+    Blocked,
+    CreateClaim,
+    CreatePod,
+    DeleteClaim,
+    DeletePod,
+    ForceDeletePod,
+    Json,
+    OwnClaim,
+)
+from operators.planning.scaling import Scaling, batch, leaving, remove, strangers
+from operators.planning.views import PodView
+
+
+def order_of(found: Ensemble) -> Order:
+    """What the pods' management policy allows in this pass."""
+    if found.ordered:
+        return ordered(found.roster, found.scene.course.target, found.available)
+    return parallel(found.roster)
+
+
+def scale(found: Ensemble, order: Order) -> Scaling:
+    """Bring the pods to the ordinals that replicas, reserved ordinals and surge ask for."""
+    scene, roster, result = found.scene, found.roster, Scaling()
+    _drift(found, result)
+    leaving(scene, result)
+    result.blocked += order.blocked
+    for ordinal in order.remove:
+        pod = roster.pods[ordinal]
+        result.actions.append(DeletePod(pod.name, pod.uid, "failedPod"))
+    create = order.create
+    if scene.first and not found.ordered:
+        create = create[: batch(scene, len(create), result)]
+    result.actions += [_created(found, ordinal) for ordinal in create]
+    for ordinal in order.retire:
+        _retire(found, roster.pods[ordinal], result)
+    _asked(found, result)
+    _named(found, order, result)
+    result.actions += _claims(found)
+    return result
+
+
+def _created(found: Ensemble, ordinal: int) -> CreatePod:
+    scene, spec = found.scene, found.spec
+    on_delete = spec.update_strategy.type == "OnDelete"
+    target = scene.course.target
+    old = created_at_current(
+        ordinal, found.roster, target, ordered=found.ordered, held=scene.course.held, on_delete=on_delete
+    )
+    revision = scene.revisions.current if old else target
+    body = ordinal_pod(
+        scene.workload.name,
+        scene.revisions.templates[revision],
+        revision,
+        ordinal,
+        service=spec.service_name,
+        claims=spec.volume_claim_templates,
+        gate=not spec.disable_readiness_gate,
+    )
+    name = found.roster.name(ordinal)
+    return CreatePod(name, revision, body, _lacking(found, name, surge=ordinal in found.roster.surge))
+
+
+def _lacking(found: Ensemble, pod: str, *, surge: bool) -> tuple[Json, ...]:
+    """Claims of a pod that do not exist."""
+    selector = found.spec.selector.match_labels
+    return tuple(
+        claim_body(template, pod, selector, surge=surge)
+        for template in found.spec.volume_claim_templates
+        if claim_name(template, pod) not in found.observed.claims
+    )
+
+
+def _retire(found: Ensemble, pod: PodView, result: Scaling) -> None:
+    """A pod that scaling in has chosen goes when its claims know whether to go along, and its hook allows it."""
+    result.victims[pod.name] = pod
+    changes = list(_ownership(found, pod, leaving=True))
+    if changes:
+        result.actions += changes
+        text = f"pod {pod.name} goes when its claims are known to go with it"
+        result.blocked.append(Blocked("ClaimsFirst", text, pod.name))
+        return
+    remove(found.scene, pod, result)
+
+
+def _asked(found: Ensemble, result: Scaling) -> None:
+    """Condemned pods that wait for their turn, but whose hook was asked already: it is not to be asked anew."""
+    for ordinal in found.roster.condemned:
+        pod = found.roster.active(ordinal)
+        if pod is not None and found.scene.runs.of("predelete", pod) is not None:
+            result.victims.setdefault(pod.name, pod)
+
+
+def _named(found: Ensemble, order: Order, result: Scaling) -> None:
+    """Replicas that podsToDelete names are replaced; under OrderedReady one at a time."""
+    names = frozenset(found.spec.scale_strategy.pods_to_delete)
+    strangers(found.scene, names, result)
+    if not names or not order.open:
+        return
+    for ordinal in reversed(found.roster.wanted):
+        pod = found.roster.active(ordinal)
+        if pod is not None and pod.name in names and pod.name not in result.victims:
+            result.victims[pod.name] = pod
+            remove(found.scene, pod, result)
+            if found.ordered:
+                return
+
+
+def _drift(found: Ensemble, result: Scaling) -> None:
+    """Pods of lost nodes give their place to others, where the user has opted in."""
+    nodes = found.observed.nodes
+    for pod in found.membership.pods.values():
+        if not pod.deleting or nodes is None:
+            continue
+        lost = drift(pod, nodes.get(pod.node), found.observed.delays, found.scene.now)
+        if lost.force:
+            result.actions.append(ForceDeletePod(pod.name, pod.uid, pod.node))
+        if lost.wait is not None:
+            result.waits.append(lost.wait)
+        if lost.text:
+            waiting = lost.force or lost.wait is not None
+            result.blocked.append(Blocked("NodeLost", lost.text, pod.name, waiting=waiting))
+
+
+def _claims(found: Ensemble) -> list[Action]:
+    """Claims that living pods lack, owners of claims, and claims that surge pods have left behind."""
+    templates, roster = found.spec.volume_claim_templates, found.roster
+    if not templates:
+        return []
+    actions: list[Action] = []
+    for ordinal in roster.wanted:
+        pod = roster.active(ordinal)
+        if pod is None:
+            continue
+        if pod.phase == "Pending":
+            lacking = _lacking(found, pod.name, surge=ordinal in roster.surge)
+            actions += [CreateClaim(body["metadata"]["name"], body) for body in lacking]
+        actions += _ownership(found, pod, leaving=False)
+    kept = {*roster.wanted, *roster.pods}
+    gone = surplus(found.observed.claims.values(), templates, roster.workload, kept)
+    return actions + [DeleteClaim(c.name, c.uid) for c in gone]
+
+
+def _ownership(found: Ensemble, pod: PodView, *, leaving: bool) -> list[OwnClaim]:
+    policy, workload = found.spec.persistent_volume_claim_retention_policy, found.scene.workload
+    retention = Retention(policy.when_deleted == "Delete", policy.when_scaled == "Delete")
+    owner = ClaimOwner(KIND, workload.name, workload.uid)
+    wanted = wanted_owner(retention, owner, ClaimOwner("Pod", pod.name, pod.uid), leaving=leaving)
+    changes = []
+    for name in claim_names(found.spec.volume_claim_templates, pod.name):
+        claim = found.observed.claims.get(name)
+        if claim is not None and not claim.deleting:
+            entries = ownership_patch(claim, wanted, workload.uid)
+            if entries:
+                changes.append(OwnClaim(name, claim.uid, tuple(entries)))
+    return changes
