@@ -139,11 +139,12 @@ def begin(
 
     Only metadata differing: applied at once, nothing restarts and readiness stays. Images differing: the gate closes
     first; with a grace period images and metadata follow later. An update that found the pod in the grace of an
-    earlier one takes its place: what remains to change is read off the pod itself.
+    earlier one takes its place, and the time that has passed counts: what remains to change is read off the pod itself.
     """
     wanted = images_of(new)
     pending = changed_images(pod, wanted)
     earlier = pod.grace if pod.grace is not None and in_grace(pod) else Grace(0.0)
+    since = pod.state.since if pod.state is not None and in_grace(pod) else now
     labels = _metadata_changes(old, new, "labels", earlier.labels)
     annotations = _metadata_changes(old, new, "annotations", earlier.annotations)
     images: dict[str, str] = {}
@@ -158,7 +159,7 @@ def begin(
         recorded = _record(pod, images, now)
     elif in_grace(pod):
         own.update(_unmark(pod))
-    own[keys.INPLACE_STATE_ANNOTATION] = UpdateState(revision, now, recorded, post_hook=settings.post_hook).dump()
+    own[keys.INPLACE_STATE_ANNOTATION] = UpdateState(revision, since, recorded, post_hook=settings.post_hook).dump()
     return UpdatePodInPlace(
         name=pod.name,
         uid=pod.uid,

@@ -1,7 +1,8 @@
 """A cluster in memory and virtual time that drives the real planner.
 
 It does to pods what kubelets, hooks and people do, so that thousands of histories can be tried in seconds. Objects are
-the raw bodies of the API server, decoded by the same code as in production; nothing of the planner is replaced.
+the raw bodies of the API server, decoded by the same code as in production; nothing of the planner is replaced. Writes
+are guarded as on the API server: what is gone, or has become another object, is left alone.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from operators.gamedeployment.plan import plan
 from operators.planning import actions as act
 from operators.planning.revisions import revision_data
 from operators.planning.times import rfc3339
-from operators.planning.views import hookrun_view, hooktemplate_view, pod_view, revision_view
+from operators.planning.views import PodView, hookrun_view, hooktemplate_view, pod_view, revision_view
 
 Json = dict[str, Any]
 UID = "uid-workload"
@@ -26,7 +27,11 @@ _NAMESPACE = "game"
 
 @dataclass
 class SimulatedCluster:
-    """One GameDeployment and its pods. ``log`` holds every action in the order it was applied."""
+    """One GameDeployment and its pods.
+
+    ``log`` holds every action in the order it was applied. ``digests`` are image ids by image where two images are
+    one; ``held`` are names of terminating pods that a finalizer keeps.
+    """
 
     workload: Json
     templates: dict[str, Json] = field(default_factory=dict)
@@ -35,7 +40,10 @@ class SimulatedCluster:
     revisions: dict[str, Json] = field(default_factory=dict)
     hook_runs: dict[str, Json] = field(default_factory=dict)
     log: list[act.Action] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
     _counter: int = 0
+    _views: dict[str, PodView] = field(default_factory=dict)
 
     # ---- the API server
 
@@ -48,6 +56,8 @@ class SimulatedCluster:
 
     def patch_spec(self, change: Json) -> None:
         """The user changes the workload."""
+        # A new object, as the API server sends one: what was observed before stays as it was.
+        self.workload["spec"] = copy.deepcopy(self.workload["spec"])
         _merge(self.workload["spec"], change)
         self.workload["metadata"]["generation"] += 1
         self._touch(self.workload)
@@ -56,29 +66,64 @@ class SimulatedCluster:
         """What a pass sees."""
         return Observed(
             workload=gamedeployment_view(self.workload),
-            pods=tuple(pod_view(p) for p in self.pods.values()),
+            pods=tuple(self.pod(n) for n in self.pods),
             revisions=tuple(revision_view(r) for r in self.revisions.values()),
             hook_runs=tuple(hookrun_view(h) for h in self.hook_runs.values()),
             templates={n: hooktemplate_view(t) for n, t in self.templates.items()},
         )
+
+    def pod(self, name: str) -> PodView:
+        """A pod as a pass sees it."""
+        body = self.pods[name]
+        known = self._views.get(name)
+        metadata = body["metadata"]
+        if known is None or (known.uid, known.resource_version) != (metadata["uid"], metadata["resourceVersion"]):
+            known = self._views[name] = pod_view(body)
+        return known
 
     def reconcile(self) -> act.Plan:
         """One pass: plan and apply."""
         decision = plan(self.observe(), self.now)
         for action in decision.actions:
             self.apply(action)
-        if decision.status != self.workload.get("status"):
-            self.workload["status"] = json.loads(json.dumps(decision.status))
-            self._touch(self.workload)
+        self.write_status(decision)
         return decision
 
-    def apply(self, action: act.Action) -> None:
-        """Do one action, as the executor would; the log keeps it."""
+    def write_status(self, decision: act.Plan) -> bool:
+        """Write what a pass found, or nothing where it is known; whether it was written."""
+        if decision.status == self.workload.get("status"):
+            return False
+        self.workload["status"] = json.loads(json.dumps(decision.status))
+        self._touch(self.workload)
+        return True
+
+    def apply(self, action: act.Action, planned_on: str = "") -> bool:
+        """Do one action, as the executor would; the log keeps it.
+
+        Returns:
+            False when its object is gone or another one, or when the workload is no longer in the version the plan was
+            made on (``planned_on``): then nothing happens.
+        """
+        if isinstance(action, act.PatchSpec) and planned_on not in ("", self.workload["metadata"]["resourceVersion"]):
+            return False
+        if not self._is_there(action):
+            return False
         self.log.append(action)
         getattr(self, "_" + type(action).__name__.lower())(action)
+        return True
+
+    def _is_there(self, action: act.Action) -> bool:
+        if isinstance(action, act.CreatePod | act.CreateClaim | act.CreateHookRun | act.CreateRevision | act.PatchSpec):
+            return True
+        if isinstance(action, act.DeleteHookRun | act.TerminateHookRun):
+            found = self.hook_runs.get(action.name)
+        elif isinstance(action, act.RenumberRevision | act.AdoptRevision | act.DeleteRevision):
+            found = self.revisions.get(action.name)
+        else:
+            found = self.pods.get(action.name)
+        return found is not None and found["metadata"]["uid"] == action.uid
 
     def _metadata(self, name: str, labels: Any, annotations: Any = None) -> Json:
-        owner = {"kind": "GameDeployment", "name": self.workload["metadata"]["name"], "uid": UID, "controller": True}
         return {
             "namespace": _NAMESPACE,
             "name": name,
@@ -87,13 +132,16 @@ class SimulatedCluster:
             "creationTimestamp": rfc3339(self.now),
             "labels": dict(labels),
             "annotations": dict(annotations or {}),
-            "ownerReferences": [owner],
+            "ownerReferences": [self._owner()],
         }
+
+    def _owner(self) -> Json:
+        return {"kind": "GameDeployment", "name": self.workload["metadata"]["name"], "uid": UID, "controller": True}
 
     def _createrevision(self, action: act.CreateRevision) -> None:
         assert action.name not in self.revisions, "a revision created twice"
         self.revisions[action.name] = {
-            "metadata": self._metadata(action.name, action.labels),
+            "metadata": self._metadata(action.name, action.labels, action.annotations),
             "revision": action.revision,
             "data": json.loads(json.dumps(revision_data(action.template))),
         }
@@ -101,13 +149,15 @@ class SimulatedCluster:
     def _renumberrevision(self, action: act.RenumberRevision) -> None:
         self.revisions[action.name]["revision"] = action.revision
 
+    def _adoptrevision(self, action: act.AdoptRevision) -> None:
+        self.revisions[action.name]["metadata"]["ownerReferences"] = [self._owner()]
+
     def _deleterevision(self, action: act.DeleteRevision) -> None:
         del self.revisions[action.name]
 
     def _adoptpod(self, action: act.AdoptPod) -> None:
         metadata = self.pods[action.name]["metadata"]
-        owner = {"kind": "GameDeployment", "name": self.workload["metadata"]["name"], "uid": UID, "controller": True}
-        metadata["ownerReferences"] = [owner]
+        metadata["ownerReferences"] = [self._owner()]
         metadata.setdefault("labels", {}).update(action.labels)
         self._touch(self.pods[action.name])
 
@@ -176,11 +226,13 @@ class SimulatedCluster:
         self._settle(pod)
 
     def _run(self, pod: Json, container: Json) -> None:
-        statuses = [s for s in pod["status"]["containerStatuses"] if s["name"] != container["name"]]
+        before = pod["status"]["containerStatuses"]
+        statuses = [s for s in before if s["name"] != container["name"]]
         statuses.append(
             {
                 "name": container["name"],
-                "imageID": "id-" + container["image"],
+                "restartCount": sum(s["restartCount"] + 1 for s in before if s["name"] == container["name"]),
+                "imageID": self.digests.get(container["image"], "id-" + container["image"]),
                 "containerID": "c-" + self._next(),
                 "ready": True,
                 "state": {"running": {"startedAt": rfc3339(self.now)}},
@@ -198,8 +250,10 @@ class SimulatedCluster:
         self._settle(pod)
 
     def remove_terminating(self) -> None:
-        """Terminating pods are gone."""
-        self.pods = {n: p for n, p in self.pods.items() if not p["metadata"].get("deletionTimestamp")}
+        """Terminating pods are gone, but for those that a finalizer holds."""
+        gone = [n for n, p in self.pods.items() if p["metadata"].get("deletionTimestamp") and n not in self.held]
+        for name in gone:
+            del self.pods[name]
 
     def kill_pod(self, name: str) -> None:
         """A node takes a pod with it."""
@@ -210,10 +264,23 @@ class SimulatedCluster:
         self.pods[name]["status"]["phase"] = "Failed"
         self._settle(self.pods[name])
 
+    def add_pod(self, body: Json) -> None:
+        """A pod that comes from somewhere else."""
+        self.pods[body["metadata"]["name"]] = body
+        self._touch(body)
+
+    def set_container_waiting(self, name: str, reason: str) -> None:
+        """A container does not run: its image cannot be pulled, or it crashes."""
+        for status in self.pods[name]["status"].get("containerStatuses") or ():
+            status.update(ready=False, state={"waiting": {"reason": reason}})
+        self._settle(self.pods[name])
+
     def set_container_ready(self, name: str, *, ready: bool) -> None:
         """A probe changes its mind."""
         for status in self.pods[name]["status"].get("containerStatuses") or ():
             status["ready"] = ready
+            if ready and "waiting" in status["state"]:
+                status["state"] = {"running": {"startedAt": rfc3339(self.now)}}
         self._settle(self.pods[name])
 
     def answer_hook(self, name: str, phase: str, message: str = "") -> None:
