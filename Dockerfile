@@ -44,8 +44,10 @@ RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/site-packages/pip* /usr/l
         /usr/local/lib/python3*/site-packages/wheel* /usr/local/lib/python3*/ensurepip /usr/lib/python3*/ensurepip \
         /usr/share/python-wheels
 COPY --from=build /opt/game-operators /opt/game-operators
-ENV PATH=/opt/game-operators/bin:/usr/local/bin:/usr/bin:/bin \
-    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 GAME_OPERATORS_REVISION=${REVISION}
+# USER and HOME, because whatever number it runs as has no entry in /etc/passwd.
+ENV PATH=/opt/game-operators/bin:/usr/local/bin:/usr/bin:/bin USER=game-operators HOME=/tmp \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    GAME_OPERATORS_VERSION=${VERSION} GAME_OPERATORS_GIT_COMMIT=${REVISION}
 # A number, because Kubernetes can check only numbers against runAsNonRoot; nobody owns files of the image.
 USER 65532:65532
 WORKDIR /tmp

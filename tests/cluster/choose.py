@@ -71,15 +71,15 @@ def _docker_answers() -> bool:
 
 
 @contextmanager
-def _lock() -> Iterator[None]:
+def _lock(what: str = "cluster") -> Iterator[None]:
     """One start, stop or repair at a time on this machine; the others wait."""
-    path = cache_dir() / "cluster.lock"
+    path = cache_dir() / f"{what}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another start or stop of the cluster is under way: waiting for it")
+            say(f"another start or stop of the {what} is under way: waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -218,7 +218,7 @@ def load_operator_image() -> str:
             text = "images cannot be loaded into your own cluster: push one it can pull, and export {}=<its name>"
             raise Missing(text.format(operatorimage.NAMED))
         return named
-    with _lock():
+    with _lock("image"):
         image, archive = operatorimage.build(docker=cluster.kind == "kind")
         if cluster.kind == "kind":
             _load_archive_into_kind(archive)

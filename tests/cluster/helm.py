@@ -24,9 +24,10 @@ def helm_program() -> str:
     Raises:
         Missing: there is none and it cannot be built.
     """
-    if not program("helm").exists() and (found := shutil.which("helm")):
-        return found
-    choose.build_programs(["helm"])
+    if not program("helm").exists():
+        if found := shutil.which("helm"):
+            return found
+        choose.build_programs(["helm"])
     return str(program("helm"))
 
 
@@ -72,7 +73,7 @@ class Release:
     def apply(self, values: Mapping[str, Any], *args: str, chart: Path = CHART) -> str:
         """Install, or upgrade what is installed, and wait until all of it is ready."""
         with values_file(values) as file:
-            options = ["--install", "--create-namespace", "--wait", "--timeout=180s", "-f", file]
+            options = ["--install", "--create-namespace", "--wait", "--timeout=90s", "-f", file]
             return self.run("upgrade", str(chart), *options, *args)
 
     def status(self) -> dict[str, Any]:

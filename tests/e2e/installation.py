@@ -1,0 +1,98 @@
+"""The operators installed by Helm, and what one asks of them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.cluster import containers, processes
+from tests.cluster.choose import Cluster
+from tests.cluster.helm import HelmFailed, Release
+
+NAME = "game-operators"
+PORT = 10251
+SELECTOR = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=operators"
+
+
+def image_values(image: str) -> dict[str, str]:
+    """An image's name as values of the chart."""
+    repository, _, tag = image.rpartition(":")
+    return {"repository": repository, "tag": tag}
+
+
+class Installation:
+    """One release on the cluster, in a namespace that accepts only pods of the level ``restricted``."""
+
+    def __init__(self, cluster: Cluster, image: str, values: dict[str, Any] | None = None) -> None:
+        self.cluster = cluster
+        self.namespace = f"ops-{secrets.token_hex(4)}"
+        self.release = Release(cluster.kubeconfig, NAME, self.namespace)
+        self.values: dict[str, Any] = {"image": image_values(image), "crds": {"install": False}, **(values or {})}
+
+    @property
+    def user(self) -> str:
+        """The operators' name to the API server."""
+        return f"system:serviceaccount:{self.namespace}:{NAME}"
+
+    def install(self, *args: str, **values: Any) -> str:
+        try:
+            return self.release.apply({**self.values, **values}, *args)
+        except HelmFailed as failed:
+            shown = self.kubectl("get", "pods,events"), self.kubectl("logs", "-l", SELECTOR, "--tail=20")
+            raise AssertionError("\n".join((str(failed), *shown))) from failed
+
+    def kubectl(self, *args: str, data: str | None = None) -> str:
+        return self.cluster.kubectl("-n", self.namespace, *args, input=data)
+
+    def pods(self) -> list[dict[str, Any]]:
+        listed = json.loads(self.kubectl("get", "pods", "-l", SELECTOR, "-o", "json"))["items"]
+        return [p for p in listed if not p["metadata"].get("deletionTimestamp")]
+
+    def names(self) -> set[str]:
+        return {p["metadata"]["name"] for p in self.pods()}
+
+    def leader(self) -> str:
+        """Name of the pod that holds the Lease; "" when none does."""
+        lease = json.loads(self.kubectl("get", "lease", NAME, "-o", "json"))
+        return str(lease["spec"].get("holderIdentity") or "")
+
+    def ask(self, pod: str, path: str) -> str:
+        """What a pod answers, asked through the API server."""
+        return self.cluster.kubectl(
+            "get", "--raw", f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{PORT}/proxy{path}"
+        )
+
+    def signal(self, pod: str, name: str) -> None:
+        """Send a signal to the operator process of a pod."""
+        found = next(p for p in self.pods() if p["metadata"]["name"] == pod)
+        containers.signal(self.cluster, found["status"]["containerStatuses"][0]["containerID"], name)
+
+    def next_leader(self, than: str, within: float) -> float:
+        """Seconds until another pod leads.
+
+        Raises:
+            AssertionError: none did in time.
+        """
+        began = time.monotonic()
+        taken = processes.wait(lambda: self.leader() not in ("", than), within)
+        assert taken, f"nobody else than {than} leads after {within} s"
+        return time.monotonic() - began
+
+
+@contextmanager
+def installation(cluster: Cluster, image: str, values: dict[str, Any] | None = None) -> Iterator[Installation]:
+    """An installation that is gone afterwards, with its namespace; the CRDs are left alone."""
+    made = Installation(cluster, image, values)
+    cluster.kubectl("create", "namespace", made.namespace)
+    label = "pod-security.kubernetes.io/enforce=restricted"
+    cluster.kubectl("label", "namespace", made.namespace, label)
+    try:
+        made.install()
+        yield made
+    finally:
+        made.release.run("uninstall", "--no-hooks", "--ignore-not-found", "--wait", "--timeout=60s")
+        cluster.kubectl("delete", "namespace", made.namespace, "--wait=false", "--ignore-not-found")

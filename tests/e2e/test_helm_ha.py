@@ -1,0 +1,146 @@
+"""Operators installed by Helm, with two replicas: what happens when the one that leads goes in mid-rollout."""
+
+import json
+
+import pytest
+
+from examples.quickstart import demo
+from tests.cluster import processes
+from tests.e2e.board import HOOK, Board, Watch, workload
+from tests.e2e.installation import installation
+
+STRATEGY = {"type": "RollingUpdate", "maxUnavailable": 2, "maxSurge": 1}
+IN_PLACE = {"type": "InplaceUpdate", "maxUnavailable": 1, "maxSurge": 0}
+
+
+@pytest.fixture(scope="module")
+def installed(cluster, crds, no_operators, operator_image):
+    with installation(cluster, operator_image) as made:
+        yield made
+
+
+def test_pkg_16_both_replicas_are_ready_and_tell_their_metrics_and_one_leads(installed):
+    names = installed.names()
+    assert len(names) == 2
+    assert installed.leader() in names
+    told = {name: installed.ask(name, "/metrics") for name in names}
+    leading = {name for name, text in told.items() if "game_operators_leader 1.0" in text.splitlines()}
+    assert leading == {installed.leader()}
+    assert {installed.ask(name, "/readyz") for name in names} == {"ok"}
+    assert {installed.ask(name, "/healthz") for name in names} == {"ok"}
+
+
+def test_pkg_26_the_pods_run_where_only_restricted_ones_may(installed):
+    namespace = json.loads(installed.cluster.kubectl("get", "namespace", installed.namespace, "-o", "json"))
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert "Succeeded" in installed.release.run("test", "--timeout=60s")
+
+
+def test_the_quick_start_runs_with_operators_from_inside(installed, namespace):
+    lines = []
+    demo.play(demo.Story(installed.cluster, namespace, lines.append))
+    assert any("same pods, same UIDs" in line for line in lines)
+
+
+class Rollout:
+    """Ten game servers being replaced, and one with players inside that its hook keeps."""
+
+    def __init__(self, cluster, namespace):
+        self.board, self.busy = Board(cluster, namespace, "arena"), Board(cluster, namespace, "busy")
+        self.board.apply(HOOK)
+        self.board.apply(workload("arena", 10, STRATEGY, hooks=("preDelete",)))
+        self.busy.apply(workload("busy", 1, IN_PLACE, hooks=("preInplace",), result="0"))
+        self.board.until("ten pods are ready", self.board.complete("0.0.1", 10), 120)
+        self.busy.until("the busy one is ready", self.busy.complete("0.0.1", 1))
+        self.old = {p["metadata"]["uid"] for p in self.board.pods()}
+        self.kept = self.busy.pods()[0]["metadata"]
+        self.watch = Watch(cluster, namespace)
+
+    def begin(self):
+        self.busy.apply(workload("busy", 1, IN_PLACE, hooks=("preInplace",), result="0", image="0.0.2"))
+        self.board.apply(workload("arena", 10, STRATEGY, hooks=("preDelete",), image="0.0.2"))
+        self.board.until("the update is under way", lambda: self.board.status().get("updatedReplicas", 0) >= 2)
+        assert self.board.status()["updatedReplicas"] < 10
+
+    def end(self):
+        """Wait for the end, and hold against every state the pods ever had."""
+        self.board.until("all are updated", self.board.complete("0.0.2", 10), 150)
+        self._busy_one_was_left_alone()
+        events = [(kind, pod) for kind, pod in self.watch.end() if pod["metadata"]["labels"]["app"] == "arena"]
+        final = self.board.pods()
+        assert len(final) == 10
+        assert not {p["metadata"]["uid"] for p in final} & self.old
+        made = {p["metadata"]["uid"] for kind, p in events if kind == "ADDED"} - self.old
+        assert len(made) == 10, f"{len(made)} new pods were created for 10 replicas"
+        living = {}
+        for kind, pod in events:
+            living[pod["metadata"]["uid"]] = kind != "DELETED" and not pod["metadata"].get("deletionTimestamp")
+            assert sum(living.values()) <= 11, "more pods than replicas and maxSurge"
+        self.board.until("no HookRun of the ended update is left", lambda: not self._runs("arena"))
+
+    def _runs(self, of):
+        runs = self.board.get("hookruns")["items"]
+        return [r for r in runs if r["metadata"]["ownerReferences"][0]["name"] == of]
+
+    def _busy_one_was_left_alone(self):
+        pod = self.busy.pods()[0]
+        assert pod["metadata"]["uid"] == self.kept["uid"]
+        assert pod["spec"]["containers"][0]["image"].endswith("0.0.1"), "updated against its hook"
+        assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
+        (run,) = self._runs("busy")
+        assert run["status"]["phase"] == "Running"
+        path = f"/api/v1/namespaces/{self.busy.namespace}/pods/{self.kept['name']}:8080/proxy/hook/set?result=1"
+        self.busy.cluster.kubectl("get", "--raw", path)
+        self.busy.until("the match is over, and it is updated", self.busy.complete("0.0.2", 1))
+        assert self.busy.pods()[0]["metadata"]["uid"] == self.kept["uid"]
+
+
+@pytest.fixture
+def rollout(installed, namespace):
+    return Rollout(installed.cluster, namespace)
+
+
+def test_pkg_14_a_leader_killed_in_mid_rollout_is_replaced_within_20_s(installed, rollout):
+    leader = installed.leader()
+    rollout.begin()
+    # Stopped first: it must not hear of its end, or it would give the Lease away politely.
+    installed.signal(leader, "SIGSTOP")
+    installed.kubectl("delete", "pod", leader, "--grace-period=0", "--force")
+    seconds = installed.next_leader(leader, 20)
+    print(f"the standby leads {seconds:.1f} s after the leader was gone")
+    rollout.end()
+    assert processes.wait(lambda: len(installed.names()) == 2, 60)
+
+
+def test_a_leader_whose_process_is_killed_goes_on_or_is_replaced_within_20_s(installed, rollout):
+    leader = installed.leader()
+    rollout.begin()
+    updated = rollout.board.status()["updatedReplicas"]
+    installed.signal(leader, "SIGKILL")
+    rollout.board.until("work goes on", lambda: rollout.board.status()["updatedReplicas"] > updated, 20 + 5)
+    rollout.end()
+
+
+def test_pkg_15_a_leader_that_is_told_to_end_is_replaced_within_5_s(installed, rollout):
+    leader = installed.leader()
+    rollout.begin()
+    installed.kubectl("delete", "pod", leader, "--wait=false")
+    seconds = installed.next_leader(leader, 5)
+    print(f"the standby leads {seconds:.1f} s after the leader was told to end")
+    rollout.end()
+    assert processes.wait(lambda: len(installed.names()) == 2, 60)
+
+
+def test_a_rolling_upgrade_of_the_operators_touches_no_pod_of_a_workload(installed, namespace):
+    board = Board(installed.cluster, namespace, "arena")
+    board.apply(workload("arena", 4, IN_PLACE))
+    board.until("four pods are ready", board.complete("0.0.1", 4))
+    before = {p["metadata"]["name"]: p["metadata"]["resourceVersion"] for p in board.pods()}
+    operators, transitions = installed.names(), installed.leader()
+    installed.install(operators={"podAnnotations": {"example.com/restarted": "1"}})
+    assert not installed.names() & operators, "the upgrade replaced no operator"
+    assert processes.wait(lambda: installed.leader() in installed.names(), 20), f"after {transitions} nobody leads"
+    board.apply(workload("arena", 5, IN_PLACE))
+    board.until("the new operators work", board.complete("0.0.1", 5))
+    after = {p["metadata"]["name"]: p["metadata"]["resourceVersion"] for p in board.pods()}
+    assert {name: after[name] for name in before} == before, "pods were written to"
