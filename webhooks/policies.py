@@ -43,21 +43,19 @@ def policies(registration: Registration) -> list[dict[str, Any]]:
 
 def _deletion(registration: Registration) -> list[dict[str, Any]]:
     objects, definitions = f"{registration.name}-deletion", f"{registration.name}-deletion-crd"
-    # A namespace that ends takes everything along, where its owner wants that.
-    ending = "namespaceObject != null && has(namespaceObject.metadata.deletionTimestamp)"
-    spared = {"namespace-not-ending": f"!({ending})"} if registration.allow_namespace_termination else {}
     said = f"{DEFAULT}; {_COUNTED}"
     counted = [] if registration.webhooks else [_refuse(f"variables.label != '{CASCADING}'", said)]
     templates = (
         [] if registration.webhooks else [_refuse(f"variables.workload || variables.label != '{CASCADING}'", said)]
     )
+    rules = [_LABELLED, *_scaled_to_zero(), *templates]
     return [
         _policy(
             registration,
             objects,
             WORKLOAD_RULE,
-            registration.conditions(spared),
-            [_LABELLED, *_scaled_to_zero(), *templates],
+            registration.conditions({}),
+            [_spared(rule) for rule in rules] if registration.allow_namespace_termination else rules,
             _VARIABLES,
         ),
         _binding(registration, objects, namespaced=True),
@@ -71,6 +69,12 @@ def _deletion(registration: Registration) -> list[dict[str, Any]]:
         ),
         _binding(registration, definitions, namespaced=False),
     ]
+
+
+def _spared(rule: Mapping[str, str]) -> dict[str, str]:
+    """The same rule where a namespace that ends takes everything along. Match conditions do not see namespaces."""
+    ending = "namespaceObject != null && has(namespaceObject.metadata.deletionTimestamp)"
+    return {**rule, "expression": f"({ending}) || ({rule['expression']})"}
 
 
 def _refuse(unless: str, message: str, expression: str = "") -> dict[str, str]:

@@ -20,14 +20,21 @@ class Served:
     """One TLS context for the server's life; each handshake is given the certificate of its moment."""
 
     def __init__(self, client_authority: str | None = None) -> None:
-        self.context = _server_context()
+        self._client_authority = client_authority
+        self.context = self._fresh()
         self.context.sni_callback = self._hand_over
-        if client_authority:
-            self.context.load_verify_locations(client_authority)
-            self.context.verify_mode = ssl.CERT_REQUIRED
         self._current: ssl.SSLContext | None = None
         self._loaded: tuple[bytes, bytes] | None = None
         self.expires: datetime | None = None
+
+    def _fresh(self) -> ssl.SSLContext:
+        """A context without a certificate. Who must show one is verified by the context that was handed over."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = _LEAST
+        if self._client_authority:
+            context.load_verify_locations(self._client_authority)
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
 
     def _hand_over(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> int | None:
         if self._current is None:
@@ -43,7 +50,7 @@ class Served:
         """
         if self._loaded == (certificate, key):
             return False
-        fresh = _server_context()
+        fresh = self._fresh()
         found = authority.bundle_of(certificate)
         try:
             load_chain(fresh, certificate, key)
@@ -61,9 +68,3 @@ class Served:
         if self.expires <= (now or datetime.now(UTC)):
             return f"the certificate ended at {self.expires:%Y-%m-%dT%H:%M:%SZ}"
         return ""
-
-
-def _server_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = _LEAST
-    return context

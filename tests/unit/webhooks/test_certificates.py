@@ -17,6 +17,7 @@ from webhooks.certificates import FromFiles, FromSecret
 from webhooks.metrics import Metrics
 from webhooks.rotation import BUNDLE, CERTIFICATE, Policy
 from webhooks.serving import Served, UnusableCertificate
+from webhooks.tlsfiles import load_chain
 
 DAY = timedelta(days=1)
 SECRET, CONFIGURATION = "secrets/tls", "validatingwebhookconfigurations/game-operators"
@@ -277,6 +278,44 @@ async def test_old_tls_is_refused():
     port = server.sockets[0].getsockname()[1]
     with pytest.raises((ssl.SSLError, ConnectionError)):
         await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+    server.close()
+
+
+def client_certificate() -> tuple[bytes, authority.Pair]:
+    """A client's certificate and what to verify it by: it is its own authority."""
+    pair = authority.new_authority(datetime.now(UTC), DAY)
+    return pair.certificate, pair
+
+
+async def test_callers_without_a_certificate_are_turned_away_where_one_is_asked_for(tmp_path):
+    trusted, client = client_certificate()
+    (tmp_path / "clients.crt").write_bytes(trusted)
+    ca, pair = issue()
+    served = Served(str(tmp_path / "clients.crt"))
+    served.load(pair.certificate, pair.key)
+
+    async def greet(_, writer):
+        writer.write(b"hello")
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0, ssl=served.context)
+    port = server.sockets[0].getsockname()[1]
+
+    async def heard(own: authority.Pair | None) -> bytes:
+        context = ssl.create_default_context(cadata=ca.certificate.decode())
+        if own:
+            load_chain(context, own.certificate, own.key)
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost")
+            answer = await reader.read()
+            writer.close()
+        except (ssl.SSLError, ConnectionError):
+            return b""
+        return answer
+
+    assert await heard(client) == b"hello"
+    assert await heard(None) == b""
+    assert await heard(client_certificate()[1]) == b""
     server.close()
 
 
