@@ -264,7 +264,10 @@ def hook_template(name: str, label: str | None = None, condition: str = "asInt(r
 
 
 def hook_run(name: str) -> Json:
-    return hook_template(name) | {"kind": "HookRun"}
+    """A run that is not over soon, should a controller find it."""
+    body = hook_template(name) | {"kind": "HookRun"}
+    body["spec"]["metrics"][0]["initialDelay"] = "1h"
+    return body
 
 
 def collection(namespace: str, kind: str) -> str:
