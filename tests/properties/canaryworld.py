@@ -126,7 +126,7 @@ class World:
 
     def one_pass(self, fault=None):
         """One pass. ``fault``: None, ("dies", n) after n writes, or ("loses", n): the n-th write is refused."""
-        decision = plan(self.cluster.observe(), self.cluster.now)
+        decision, paused = plan(self.cluster.observe(), self.cluster.now), self.paused
         self.witness.before_pass(decision)
         lost = -1
         for number, action in enumerate(decision.actions):
@@ -141,6 +141,7 @@ class World:
             self.cluster.apply(action)
         if fault is not None and fault[0] == "dies":
             return decision
+        self.witness.heard = self.witness.heard or not paused
         if lost >= 0 or decision.status != self.status:
             self.witness.status_changes(self.status, decision.status)
             self.cluster.workload["status"] = json.loads(json.dumps(decision.status))
@@ -176,6 +177,7 @@ class Witness:
         self.world = world
         self.epoch = 0
         self.owner = None  # who set paused: None, "user" or "step"
+        self.heard = False  # the operator has acted on paused being false
         self.resumed = False  # a person set paused to false while this step held it
         self.paused_at = None  # when this step paused first
         self.born = {}  # epoch in which a HookRun was made
@@ -186,12 +188,12 @@ class Witness:
         world = self.world
         if paused:
             if not world.paused:
-                # Beside the mark or the pause of a step it is the same switch once more.
-                self.owner = "step" if world.marked or world.reasons else "user"
+                # Beside the pause of a step, or its mark before anything was done about it, nothing has changed.
+                self.owner = "step" if world.reasons or (world.marked and not self.heard) else "user"
             self.resumed = False
         else:
             self.resumed = self.resumed or self.owner == "step"
-            self.owner = None
+            self.owner, self.heard = None, False
 
     def mark_wiped(self):
         if self.world.paused and not self.world.reasons:
@@ -214,6 +216,7 @@ class Witness:
             goal = status["canary"]["revision"]
         else:
             assert not world.paused, "a pod was updated under a pause"
+            assert not world.reasons or not world.steps, "a pod was updated while a pause was on record"
             on_record = world.version_of(recorded) == world.version
             assert on_record or not world.steps, "a pod was updated before the rollout was on record"
             goal = next(r for r in world.cluster.revisions if world.version_of(r) == world.version)

@@ -15,10 +15,10 @@ from tests.properties.canaryworld import HOOK, PAUSE, World, kept_by
 EXAMPLES = max(1, int(os.environ.get("GAME_OPERATORS_EXAMPLES", "2000")) // 2)
 
 STEP = st.one_of(
-    st.sampled_from([0, 1, 2, 3, 9, "50%", "99%", "100%"]).map(lambda p: {"partition": p}),
-    st.just({"pause": {}}),
-    st.sampled_from([0, 3, 10]).map(lambda d: {"pause": {"duration": d}}),
     st.just({"hook": {"templateName": "check"}}),
+    st.just({"pause": {}}),
+    st.sampled_from([3, 10, 0]).map(lambda d: {"pause": {"duration": d}}),
+    st.sampled_from([0, 1, 2, 3, 9, "50%", "99%", "100%"]).map(lambda p: {"partition": p}),
 )
 LISTS = st.lists(STEP, min_size=1, max_size=5)
 STEPS = st.one_of(LISTS, LISTS, LISTS, st.just([]), st.none())
@@ -105,9 +105,17 @@ class CanaryAtRest(RuleBasedStateMachine):
         super().__init__()
         self.world, self.reference = None, Reference()
 
-    @initialize(steps=STEPS, replicas=st.integers(0, 5), type_=st.sampled_from(["InplaceUpdate", "RollingUpdate"]))
-    def begin(self, steps, replicas, type_):
+    @initialize(
+        steps=STEPS,
+        replicas=st.integers(0, 5),
+        type_=st.sampled_from(["InplaceUpdate", "RollingUpdate"]),
+        auto=st.booleans(),
+    )
+    def begin(self, steps, replicas, type_, auto):
         self.world = World(steps, replicas, {"type": type_})
+        self.world.set_auto_rollback(auto)
+        self._rest([])
+        self.world.release(2)
         self._rest([])
 
     def _rest(self, faults):
@@ -136,26 +144,28 @@ class CanaryAtRest(RuleBasedStateMachine):
         running = [r for r in world.unanswered() if not world.cluster.hook_runs[r]["spec"].get("terminate")]
         assert len(running) == int(reference.asking)
 
-    @rule(version=st.integers(1, 3), faults=FAULTS)
-    def release(self, version, faults):
+    @rule(
+        version=st.integers(1, 3),
+        steps=st.one_of(st.just("same"), st.just("same"), STEPS),
+        auto=st.sampled_from([None, True, False]),
+        replicas=st.one_of(st.none(), st.integers(0, 5)),
+        faults=FAULTS,
+    )
+    def edit(self, version, steps, auto, replicas, faults):
+        """One edit of the manifest; it may change everything at once."""
         self.world.release(version)
+        if steps != "same":
+            self.world.set_steps(steps)
+        if auto is not None:
+            self.world.set_auto_rollback(auto)
+        if replicas is not None:
+            self.world.cluster.patch_spec({"replicas": replicas})
         self._rest(faults)
 
-    @rule(steps=STEPS, version=st.integers(1, 3), also=st.booleans(), faults=FAULTS)
-    def edit_steps(self, steps, version, also, faults):
-        if also:
-            self.world.release(version)
-        self.world.set_steps(steps)
-        self._rest(faults)
-
-    @rule(on=st.booleans(), faults=FAULTS)
-    def auto_rollback(self, on, faults):
-        self.world.set_auto_rollback(on)
-        self._rest(faults)
-
-    @rule(replicas=st.integers(0, 5), faults=FAULTS)
-    def scale(self, replicas, faults):
+    @rule(replicas=st.integers(0, 5), auto=st.booleans(), faults=FAULTS)
+    def scale(self, replicas, auto, faults):
         self.world.cluster.patch_spec({"replicas": replicas})
+        self.world.set_auto_rollback(auto)
         self._rest(faults)
 
     @rule(faults=FAULTS)
@@ -164,6 +174,7 @@ class CanaryAtRest(RuleBasedStateMachine):
         self.reference.user_pauses()
         self._rest(faults)
 
+    @precondition(lambda self: self.reference.pause is not None)
     @rule(value=st.sampled_from([False, None]), faults=FAULTS)
     def resume(self, value, faults):
         self.world.set_paused(value)
@@ -178,12 +189,16 @@ class CanaryAtRest(RuleBasedStateMachine):
         self.reference.answer = None if phase == "Running" else phase
         self._rest(faults)
 
-    @precondition(lambda self: self.world.cluster.hook_runs)
-    @rule(faults=FAULTS)
-    def hooks_are_deleted(self, faults):
-        self.world.cluster.hook_runs.clear()
-        self.reference.run_is_deleted()
-        self._rest(faults)
+    @rule(phases=st.lists(PHASES, min_size=3, max_size=3), faults=FAULTS)
+    def somebody_sees_to_it(self, phases, faults):
+        """Whatever the step in force waits for, it gets; several times."""
+        for phase in phases:
+            if self.reference.asking:
+                self.hook_answers(phase, faults)
+            elif self.world.paused:
+                self.resume(False, faults)
+            else:
+                self.time_passes(11, faults)
 
     @rule(seconds=st.sampled_from([1, 2.5, 4, 11]), faults=FAULTS)
     def time_passes(self, seconds, faults):
@@ -191,20 +206,18 @@ class CanaryAtRest(RuleBasedStateMachine):
         self.world.cluster.now = float(int(self.world.cluster.now + seconds))
         self._rest(faults)
 
-    @rule(version=st.integers(2, 3), sick=st.booleans(), faults=FAULTS)
-    def a_version_is_sick_or_heals(self, version, sick, faults):
-        (self.world.sick.add if sick else self.world.sick.discard)(f"game:{version}")
-        self._rest(faults)
-
-    @precondition(lambda self: self.world.cluster.pods)
-    @rule(data=st.data(), faults=FAULTS)
-    def pod_vanishes(self, data, faults):
-        self.world.cluster.kill_pod(data.draw(st.sampled_from(sorted(self.world.cluster.pods))))
-        self._rest(faults)
-
-    @rule(faults=FAULTS)
-    def manifest_is_replaced(self, faults):
-        self.world.replace_annotations()
+    @rule(what=st.sampled_from(["sick", "healed", "vanishes", "replaced", "replaced", "deleted"]), faults=FAULTS)
+    def something_happens(self, what, faults):
+        world = self.world
+        if what in ("sick", "healed"):
+            (world.sick.add if what == "sick" else world.sick.discard)("game:3")
+        elif what == "vanishes" and world.cluster.pods:
+            world.cluster.kill_pod(min(world.cluster.pods))
+        elif what == "replaced":
+            world.replace_annotations()
+        elif what == "deleted" and world.cluster.hook_runs:
+            world.cluster.hook_runs.clear()
+            self.reference.run_is_deleted()
         self._rest(faults)
 
 
@@ -220,59 +233,76 @@ class CanaryInMotion(RuleBasedStateMachine):
         replicas=st.integers(1, 5),
         type_=st.sampled_from(["InplaceUpdate", "RollingUpdate"]),
         surge=st.integers(0, 2),
+        auto=st.booleans(),
     )
-    def begin(self, steps, replicas, type_, surge):
+    def begin(self, steps, replicas, type_, surge, auto):
         self.world = World(steps, replicas, {"type": type_, "maxSurge": surge})
+        self.world.set_auto_rollback(auto)
         self.world.settle()
+        self.world.release(2)
 
-    @rule(version=st.integers(1, 3), steps=st.one_of(st.just(0), STEPS))
-    def edit(self, version, steps):
+    @rule(
+        version=st.integers(1, 3),
+        steps=st.one_of(st.just("same"), st.just("same"), STEPS),
+        paused=st.sampled_from(["same", "same", False, True]),
+        auto=st.sampled_from([None, None, True, False]),
+        replicas=st.one_of(st.none(), st.integers(1, 5)),
+    )
+    def edit(self, version, steps, paused, auto, replicas):
+        """One edit of the manifest; it may change everything at once."""
         self.world.release(version)
-        if steps != 0:
+        if steps != "same":
             self.world.set_steps(steps)
+        if paused != "same":
+            self.world.set_paused(paused)
+        if auto is not None:
+            self.world.set_auto_rollback(auto)
+        if replicas is not None:
+            self.world.cluster.patch_spec({"replicas": replicas})
 
-    @rule(version=st.integers(2, 3))
-    def release(self, version):
-        self.world.release(version)
-
-    @rule(on=st.booleans())
-    def auto_rollback(self, on):
-        self.world.set_auto_rollback(on)
-
-    @rule(replicas=st.integers(1, 5))
-    def scale(self, replicas):
-        self.world.cluster.patch_spec({"replicas": replicas})
-
-    @rule(paused=st.sampled_from([True, False, False, None]))
+    @rule(paused=st.sampled_from([True, True, False, None]))
     def pause_or_resume(self, paused):
         self.world.set_paused(paused)
 
+    @rule(phases=st.lists(PHASES, min_size=3, max_size=3), fault=FAULTS)
+    def somebody_sees_to_it(self, phases, fault):
+        """Whatever the step in force waits for, it gets; several times."""
+        for phase in phases:
+            if self.world.paused:
+                self.world.set_paused(False)
+            elif self.world.unanswered():
+                self.world.cluster.answer_hook(self.world.unanswered()[0], phase)
+            else:
+                self.world.cluster.now += 2.8
+            for number in range(4):
+                self.world.kubelets()
+                self.world.one_pass(fault[0] if number == 2 and fault else None)
+
+    @precondition(lambda self: self.world.paused)
     @rule()
-    def manifest_is_replaced(self):
-        self.world.replace_annotations()
+    def resume(self):
+        self.world.set_paused(False)
 
     @precondition(lambda self: self.world.unanswered())
     @rule(data=st.data(), phase=PHASES)
     def hook_answers(self, data, phase):
         self.world.cluster.answer_hook(data.draw(st.sampled_from(sorted(self.world.unanswered()))), phase)
 
-    @precondition(lambda self: self.world.cluster.hook_runs)
-    @rule(data=st.data())
-    def hook_is_deleted(self, data):
-        del self.world.cluster.hook_runs[data.draw(st.sampled_from(sorted(self.world.cluster.hook_runs)))]
-
-    @rule(seconds=st.sampled_from([0.3, 1, 4, 11]))
+    @rule(seconds=st.sampled_from([0.3, 1, 2.8, 11]))
     def time_passes(self, seconds):
         self.world.cluster.now += seconds
 
-    @rule(version=st.integers(2, 3), sick=st.booleans())
-    def a_version_is_sick_or_heals(self, version, sick):
-        (self.world.sick.add if sick else self.world.sick.discard)(f"game:{version}")
-
-    @precondition(lambda self: self.world.cluster.pods)
-    @rule(data=st.data())
-    def pod_vanishes(self, data):
-        self.world.cluster.kill_pod(data.draw(st.sampled_from(sorted(self.world.cluster.pods))))
+    @rule(what=st.sampled_from(["sick", "healed", "vanishes", "replaced", "deleted"]))
+    def something_happens(self, what):
+        world = self.world
+        if what in ("sick", "healed"):
+            (world.sick.add if what == "sick" else world.sick.discard)("game:3")
+        elif what == "vanishes" and world.cluster.pods:
+            world.cluster.kill_pod(min(world.cluster.pods))
+        elif what == "replaced":
+            world.replace_annotations()
+        elif what == "deleted" and world.cluster.hook_runs:
+            del world.cluster.hook_runs[max(world.cluster.hook_runs)]
 
     @rule()
     def kubelets(self):
@@ -281,7 +311,12 @@ class CanaryInMotion(RuleBasedStateMachine):
     @rule(faults=st.lists(st.one_of(st.none(), FAULTS.map(lambda f: f[0] if f else None)), min_size=1, max_size=4))
     def passes(self, faults):
         for fault in faults:
+            self.world.kubelets()
             self.world.one_pass(fault)
+
+    @rule(fault=st.one_of(st.none(), st.tuples(st.sampled_from(["dies", "loses"]), st.integers(0, 2))))
+    def one_pass(self, fault):
+        self.world.one_pass(fault)
 
     @rule(faults=FAULTS)
     def rest(self, faults):
