@@ -84,6 +84,8 @@ class Assembly:
         self._creations = HookRunCreations(registry)
         self.feeds: dict[str, Feed[Any]] = {}
         self.informers: dict[str, Informer[Any]] = {}
+        #: What is told of anew every resync period: the objects that passes are about.
+        self.subjects: list[Cache[Any]] = []
         build = {
             "gamedeployment": self._gamedeployment,
             "gamestatefulset": self._gamestatefulset,
@@ -171,6 +173,7 @@ class Assembly:
         queue: WorkQueue[Key] = WorkQueue(QueueMetrics(self._queues, resource.kind))
         passes = passes_of(rim, queue)
         workloads.subscribe(passes.on_workload)
+        self.subjects.append(workloads)
         templates.subscribe(passes.on_template)
         pods.subscribe(passes.on_pod)
         revisions.subscribe(passes.on_revision)
@@ -189,4 +192,5 @@ class Assembly:
         )
         hooks.informer.measure(self._caches, "hookrun objects")
         self.informers["hookrun objects"] = hooks.informer
+        self.subjects.append(hooks.informer)
         return hooks

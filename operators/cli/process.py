@@ -106,6 +106,7 @@ class Operators:
         for source in self.assembly.sources().values():
             self._spawn(source.run())
         self._spawn(self.events.run())
+        self._spawn(self._resync())
         self._spawn(self._tell_version())
         self._leading = self._spawn(self._lead())
 
@@ -184,6 +185,14 @@ class Operators:
         while True:
             self.heartbeat.beat()
             await asyncio.sleep(1.0)
+
+    async def _resync(self) -> None:
+        """Look at everything once each resync period, a tenth of it long."""
+        period = self.settings.resync_period
+        while True:
+            await asyncio.sleep(period * 0.9)
+            for subject in self.assembly.subjects:
+                await subject.resync(period / 10 / len(self.assembly.subjects))
 
     async def _until_served(self) -> None:
         """Wait until the API server answers and serves our kinds: a start in an outage must not be a crash loop.

@@ -64,10 +64,17 @@ class Cache(Generic[V]):
         """Be told of every change, by a plain function that only enqueues."""
         self._handlers.append(handler)
 
-    def resync(self) -> None:
-        """Tell of every object as if it had changed, so that nothing depends on one event or timer alone."""
-        for view in self.store.values():
-            self._tell(Change(view, view))
+    async def resync(self, over: float) -> None:
+        """Tell of every object as if it had changed, so that nothing depends on one event or timer alone.
+
+        Spread over so many seconds: what really changes meanwhile must not queue behind thousands of quiet passes.
+        """
+        keys = [(view.namespace, view.name) for view in self.store.values()]
+        for key in keys:
+            view = self.store.get(*key)
+            if view is not None:
+                self._tell(Change(view, view))
+            await asyncio.sleep(over / len(keys))
 
     def _apply(self, event_type: str | None, body: Json) -> None:
         """Take one event of a watch."""

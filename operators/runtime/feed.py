@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable
@@ -44,7 +45,6 @@ class Feed(Cache[V]):
         self._resync = resync
         self._gap = asyncio.Event()
         self._gone: set[str] | None = None
-        self._due = 0.0
 
     def observe(self, event_type: str | None, body: Json) -> None:
         """Take one event; ``event_type`` is None when kopf lists."""
@@ -57,7 +57,6 @@ class Feed(Cache[V]):
     async def run(self) -> None:
         """List at once, after gaps and every ``resync`` seconds, until cancelled."""
         failures = 0
-        self._due = asyncio.get_running_loop().time() + self._resync
         while True:
             try:
                 await self._list()
@@ -73,13 +72,10 @@ class Feed(Cache[V]):
                 await self._pause()
 
     async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout_at(self._due):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._resync):
                 await self._gap.wait()
                 await asyncio.sleep(_SETTLE)
-        except TimeoutError:
-            self._due = asyncio.get_running_loop().time() + self._resync
-            self.resync()
         self._gap.clear()
 
     async def _list(self) -> None:

@@ -9,6 +9,7 @@ from operators.cli.process import Operators
 from operators.runtime import resources
 from operators.runtime.credentials import Credentials
 from tests.unit.cli.test_settings import parsed
+from tests.unit.runtime.views import thing
 
 OF_GAMEDEPLOYMENT = {"gamedeployments", "hooktemplates", "pods", "controllerrevisions", "hookruns", "nodes"}
 
@@ -136,3 +137,22 @@ async def test_passes_under_way_get_a_bounded_time_to_end(made):
     await one._drain()
     assert asyncio.get_running_loop().time() - before == pytest.approx(15.0)
     assert one._working[0].cancelled()
+
+
+@pytest.mark.looptime
+async def test_every_resync_period_everything_is_looked_at(made):
+    one = made("--resync-period", "100")
+    assert [subject.resource for subject in one.assembly.subjects] == [
+        resources.GAME_DEPLOYMENTS,
+        resources.GAME_STATEFUL_SETS,
+        resources.HOOK_RUNS,
+    ]
+    told = []
+    for number, subject in enumerate(one.assembly.subjects):
+        subject._handlers.clear()
+        subject.store.put(thing("a", number + 1))
+        subject.subscribe(lambda change, subject=subject: told.append(subject.resource.kind))
+    task = asyncio.create_task(one._resync())
+    await asyncio.sleep(305)
+    task.cancel()
+    assert told == ["GameDeployment", "GameStatefulSet", "HookRun"] * 3

@@ -273,7 +273,7 @@ async def test_resync_tells_of_everything_once_more(server, client):
     async with Running(client) as run:
         await until(lambda: run.held == truth(server))
         run.told.clear()
-        run.informer.resync()
+        await run.informer.resync(over=0.01)
         assert run.told == [("red", "red")]
 
 
