@@ -14,11 +14,11 @@ app.kubernetes.io/part-of: game-operators
 {{/* Room is left for the longest suffix of a name that is made of it. */}}
 {{- define "game-operators.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 43 | trimSuffix "-" }}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
 {{- else if contains (include "game-operators.name" .) .Release.Name -}}
-{{- .Release.Name | trunc 43 | trimSuffix "-" }}
+{{- .Release.Name | trunc 40 | trimSuffix "-" }}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name (include "game-operators.name" .) | trunc 43 | trimSuffix "-" }}
+{{- printf "%s-%s" .Release.Name (include "game-operators.name" .) | trunc 40 | trimSuffix "-" }}
 {{- end }}
 {{- end }}
 

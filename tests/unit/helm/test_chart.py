@@ -14,7 +14,6 @@ from tests.cluster.helm import helm
 from tests.unit.helm.charts import CHART, NAMESPACE, RELEASE, HelmFailed, render
 
 EVERYTHING = {
-    "controllers": {"gamestatefulset": {"enabled": True}},
     "metrics": {
         "serviceMonitor": {"enabled": True},
         "prometheusRule": {"enabled": True, "alertLabels": {"team": "games"}},
@@ -64,6 +63,7 @@ def test_only_pods_that_ask_the_api_server_get_a_token():
     tokens = {name: spec["automountServiceAccountToken"] for name, spec in render().pod_specs().items()}
     assert tokens == {
         "Deployment game-operators": True,
+        "Deployment game-operators-webhooks": True,
         "Job game-operators-uninstall-guard": True,
         "Pod game-operators-test": False,
     }
@@ -136,7 +136,7 @@ ALL = ("gamedeployment", "gamestatefulset", "hook")
 
 
 def test_without_controllers_there_are_definitions_and_nothing_that_runs():
-    rendered = render({"controllers": {name: {"enabled": False} for name in ALL}})
+    rendered = render({"controllers": {name: {"enabled": False} for name in ALL}, "webhooks": {"enabled": False}})
     assert rendered.pod_specs() == {}
     assert len(rendered.of("CustomResourceDefinition")) == 4
     assert not rendered.of("ServiceAccount")
@@ -273,11 +273,13 @@ def test_common_labels_reach_objects_and_pods():
     rendered = render({**EVERYTHING, "commonLabels": {"team": "games"}})
     for item in rendered:
         assert item["metadata"]["labels"]["team"] == "games", item["kind"]
-    assert rendered.one("Deployment")["spec"]["template"]["metadata"]["labels"]["team"] == "games"
+    for deployment in rendered.of("Deployment"):
+        assert deployment["spec"]["template"]["metadata"]["labels"]["team"] == "games"
 
 
 def test_one_replica_has_no_budget_that_would_block_a_drain():
-    assert not render({"operators": {"replicas": 1}}).of("PodDisruptionBudget")
+    values = {"operators": {"replicas": 1}, "webhooks": {"replicas": 1}}
+    assert not render(values).of("PodDisruptionBudget")
 
 
 def test_placement_is_the_users():
@@ -288,17 +290,19 @@ def test_placement_is_the_users():
         "affinity": {"podAntiAffinity": {}},
         "topologySpreadConstraints": [{"maxSkew": 2, "topologyKey": "rack", "whenUnsatisfiable": "DoNotSchedule"}],
     }
-    spec = render({"operators": placement}).one("Deployment")["spec"]["template"]["spec"]
-    assert {key: spec[key] for key in placement} == placement
+    rendered = render({"operators": placement, "webhooks": placement})
+    for deployment in rendered.of("Deployment"):
+        spec = deployment["spec"]["template"]["spec"]
+        assert {key: spec[key] for key in placement} == placement
 
 
 def test_the_network_policy_lets_hooks_reach_pods_and_metrics_be_read():
-    policy = render(EVERYTHING).one("NetworkPolicy")["spec"]
+    policy = render(EVERYTHING).one("NetworkPolicy", RELEASE)["spec"]
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert [p["port"] for p in policy["ingress"][0]["ports"]] == ["metrics", "liveness"]
     blocks = [to["ipBlock"] for rule in policy["egress"] for to in rule.get("to", ())]
     assert blocks[0] == {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
-    without = render({**EVERYTHING, "controllers": {"hook": {"enabled": False}}}).one("NetworkPolicy")["spec"]
+    without = render({**EVERYTHING, "controllers": {"hook": {"enabled": False}}}).one("NetworkPolicy", RELEASE)["spec"]
     assert not [to for rule in without["egress"] for to in rule.get("to", ())]
 
 

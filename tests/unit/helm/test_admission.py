@@ -1,0 +1,171 @@
+"""The chart registers the webhooks and policies exactly as ``game-webhooks manifests`` says."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from tests.unit.helm.charts import NAMESPACE, RELEASE, render
+from webhooks import settings
+from webhooks.manifests import documents
+from webhooks.selection import Registration
+
+NAME, WEBHOOKS, SECRET = f"{NAMESPACE}-{RELEASE}", f"{RELEASE}-webhooks", f"{RELEASE}-webhooks-certificate"
+SERVICE = (NAMESPACE, WEBHOOKS, 443)
+OPERATORS = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
+CASES = {
+    "default": ({}, {}, SECRET),
+    "everything": (
+        {
+            "webhooks": {"failurePolicy": {"protection": "Ignore", "validation": "Fail"}, "timeoutSeconds": 9},
+            "admission": {
+                "excludedNamespaces": ["a", "b"],
+                "namespaceSelector": {"matchLabels": {"games": "yes"}},
+                "matchConditions": {"not-robots": "request.userInfo.username != 'robot'"},
+                "exemptUsers": ["u1", "o'neil"],
+                "allowNamespaceTermination": True,
+            },
+            "policies": {"onlyOperatorsMakeHookRuns": True},
+        },
+        {
+            "protection_failure_policy": "Ignore",
+            "validation_failure_policy": "Fail",
+            "timeout_seconds": 9,
+            "excluded_namespaces": ["a", "b"],
+            "namespace_selector": {"matchLabels": {"games": "yes"}},
+            "match_conditions": {"not-robots": "request.userInfo.username != 'robot'"},
+            "exempt_users": ["u1", "o'neil"],
+            "allow_namespace_termination": True,
+            "hookrun_creators": [OPERATORS],
+        },
+        SECRET,
+    ),
+    "without validation": (
+        {"webhooks": {"validation": {"enabled": False}}},
+        {"validation": False},
+        SECRET,
+    ),
+    "policies alone": ({"webhooks": {"enabled": False}}, {"webhooks": False}, None),
+    "webhooks alone": ({"policies": {"enabled": False}}, {"policy": False}, SECRET),
+    "cert-manager": (
+        {"webhooks": {"certificates": {"source": "certManager"}}},
+        {"inject_ca_from": f"{NAMESPACE}/{WEBHOOKS}"},
+        "",
+    ),
+    "own certificate": (
+        {"webhooks": {"certificates": {"source": "secret", "secretName": "mine", "caBundle": "PEM"}}},
+        {"ca_bundle": b"PEM"},
+        "",
+    ),
+    "one namespace": (
+        {"watchNamespace": "arena"},
+        {
+            "namespace_selector": {
+                "matchExpressions": [
+                    {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["arena"]},
+                ]
+            }
+        },
+        None,
+    ),
+}
+KINDS = ("ValidatingWebhookConfiguration", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+
+
+def bare(item):
+    """Without the labels of a release."""
+    metadata = {k: v for k, v in item["metadata"].items() if k != "labels"}
+    return {**item, "metadata": metadata}
+
+
+def keyed(items):
+    return {(i["kind"], i["metadata"].get("namespace", ""), i["metadata"]["name"]): bare(i) for i in items}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_webhooks_and_policies_are_registered_as_the_webhooks_say(case):
+    values, registration, _ = CASES[case]
+    parts = documents(Registration(name=NAME, service=SERVICE, **registration))
+    rendered = [o for o in render(values) if o["kind"] in KINDS]
+    assert keyed(rendered) == keyed(parts["configuration"] + parts["policy"])
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if CASES[c][2] is not None])
+def test_rights_of_the_webhooks_are_those_they_ask_for(case):
+    values, registration, secret = CASES[case]
+    wanted = documents(Registration(name=NAME, service=SERVICE, **registration), (NAMESPACE, WEBHOOKS), secret)["rbac"]
+    rendered = [o for o in render(values) if o["metadata"]["name"] == f"{NAME}-webhooks"]
+    assert keyed(rendered) == keyed(wanted)
+
+
+def test_pkg_25_webhooks_of_one_namespace_read_it_alone():
+    rendered = render({"watchNamespace": "arena"})
+    everywhere = {r for _, r, _ in rendered.rules("ClusterRole", f"{NAME}-webhooks")}
+    assert everywhere == {"validatingwebhookconfigurations"}
+    assert rendered.one("Role", f"{NAME}-webhooks-reads")["metadata"]["namespace"] == "arena"
+
+
+def test_without_either_nothing_is_registered():
+    rendered = render({"webhooks": {"enabled": False}, "policies": {"enabled": False}})
+    assert not [o for o in rendered if o["kind"] in KINDS]
+
+
+def _settings(values=None):
+    container = render(values).one("Deployment", WEBHOOKS)["spec"]["template"]["spec"]["containers"][0]
+    assert container["command"] == ["game-webhooks"]
+    assert container["args"][0] == "serve"
+    parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False)
+    settings.add_arguments(parser)
+    return settings.from_arguments(parser.parse_args(container["args"][1:]))
+
+
+def test_arguments_are_the_commands_own_and_say_what_the_values_say():
+    chosen = _settings()
+    assert chosen.certificate.secret == (NAMESPACE, SECRET)
+    assert chosen.certificate.configurations == (NAME,)
+    changed = _settings(
+        {
+            "webhooks": {
+                "ports": {"webhook": 8443, "metrics": 8080},
+                "drainSeconds": 20,
+                "validation": {"strictInplace": True, "enableHotpatch": True},
+                "certificates": {"source": "certManager"},
+                "log": {"level": "DEBUG", "format": "text"},
+            },
+            "admission": {"exemptUsers": ["a", "b"], "allowNamespaceTermination": True},
+        }
+    )
+    assert (changed.port, changed.metrics_port, changed.drain) == (8443, 8080, 20)
+    assert str(changed.certificate.certificate) == "/certificate/tls.crt"
+    assert (changed.log_level, changed.log_format) == ("DEBUG", "text")
+    assert changed.options != chosen.options
+
+
+def test_a_pod_serves_on_until_nobody_asks_it_and_has_time_to_end():
+    spec = render({"webhooks": {"drainSeconds": 30}}).one("Deployment", WEBHOOKS)["spec"]["template"]["spec"]
+    assert spec["terminationGracePeriodSeconds"] >= 30 + 10
+    service = render().one("Service", WEBHOOKS)["spec"]
+    assert {"name": "webhook", "port": 443, "targetPort": "webhook"} in service["ports"]
+
+
+def test_an_upgrade_keeps_certificates_because_templates_do_not_mention_them():
+    rendered = render()
+    secret = rendered.one("Secret", SECRET)
+    assert "data" not in secret
+    assert "stringData" not in secret
+    assert "caBundle" not in str(rendered.one("ValidatingWebhookConfiguration"))
+
+
+def test_with_cert_manager_its_certificate_is_for_the_service():
+    values = {"webhooks": {"certificates": {"source": "certManager"}}}
+    rendered = render(values)
+    certificate = rendered.one("Certificate")["spec"]
+    assert certificate["dnsNames"] == [f"{WEBHOOKS}.{NAMESPACE}.svc"]
+    assert certificate["issuerRef"]["name"] == rendered.one("Issuer")["metadata"]["name"]
+    volume = rendered.one("Deployment", WEBHOOKS)["spec"]["template"]["spec"]["volumes"][0]
+    assert volume["secret"]["secretName"] == certificate["secretName"]
+    named = {
+        "webhooks": {"certificates": {"source": "certManager", "issuerRef": {"name": "x", "kind": "ClusterIssuer"}}}
+    }
+    assert not render(named).of("Issuer")
