@@ -329,7 +329,7 @@ def gamedeployment(spec: Json, annotations: dict[str, str] | None = None) -> Jso
     labels = {"app": "game"}
     base: Json = {
         "replicas": 3,
-        "selector": {"matchLabels": labels},
+        "selector": {"matchLabels": dict(labels)},
         "template": {
             "metadata": {"labels": labels},
             "spec": {"containers": [{"name": "web", "image": "game:1"}]},
