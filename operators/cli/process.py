@@ -202,10 +202,11 @@ class Operators:
         failures = 0
         while True:
             try:
-                log.info("API server %s, version %s", self.client.credentials.server, await self.client.version())
+                version = await self.client.version()
                 for feed in self.assembly.feeds.values():
                     self._waiting_for = f"the CRD of {feed.resource.kind}"
                     await self.client.list(feed.resource, self.settings.namespace, limit=1)
+                log.info("API server %s, version %s", self.client.credentials.server, version)
                 return
             except ApiError as error:
                 failures += 1

@@ -202,7 +202,7 @@ def test_pkg_25_in_one_namespace_rights_in_it_are_enough(cluster, namespace, sta
         rule(TKEX, ["hookruns"], *READ, "create", "patch", "delete"),
         rule(TKEX, ["hooktemplates"], *READ),
     ]
-    process = start(kubeconfig=account(cluster, namespace, tmp_path, rules))
+    process = start("gamedeployment", "hook", kubeconfig=account(cluster, namespace, tmp_path, rules))
     process.until("it leads", lambda: process.leads)
     cluster.kubectl("apply", "-f", "-", input=workload("lobby", namespace, replicas=1))
 
