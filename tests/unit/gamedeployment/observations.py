@@ -111,7 +111,7 @@ def revision(name, number, template_, *, owner=OWNER):
     )
 
 
-def hook_run(kind, pod_, phase="", *, terminate=False, template_="check"):
+def hook_run(kind, pod_, phase="", *, leaving=False, template_="check"):
     """The HookRun that speaks for a pod; ``kind`` is ``predelete``, ``preinplace`` or ``postinplace``."""
     name = f"{kind}-{pod_.revision}-{pod_.instance}-{template_}"
     labels = {
@@ -124,19 +124,18 @@ def hook_run(kind, pod_, phase="", *, terminate=False, template_="check"):
         "instance-id": pod_.instance,
     }
     metadata = {"namespace": "game", "name": name, "uid": f"uid-{name}", "resourceVersion": "4", "labels": labels}
-    return hookrun_view(
-        {
-            "metadata": {**metadata, "ownerReferences": [OWNER]},
-            "spec": {"terminate": terminate},
-            "status": {"phase": phase} if phase else {},
-        }
-    )
+    metadata |= {"ownerReferences": [OWNER], "deletionTimestamp": rfc3339(NOW) if leaving else None}
+    return hookrun_view({"metadata": metadata, "spec": {}, "status": {"phase": phase} if phase else {}})
 
 
 def look(
     pods, spec=None, *, strategy=None, annotations=None, status=None, revisions=None, templates=("check",), **more
 ):
-    """What a pass sees. ``strategy`` changes `STRATEGY`; ``more`` are further fields of `Observed`."""
+    """What a pass sees.
+
+    ``strategy`` changes `STRATEGY`; ``templates`` are HookTemplates, or names of such without arguments; ``more`` are
+    further fields of `Observed`.
+    """
     body = gamedeployment(
         {"template": template(2), **(spec or {}), "updateStrategy": {**STRATEGY, **(strategy or {})}}, annotations
     )
@@ -148,9 +147,13 @@ def look(
         workload=gamedeployment_view(body),
         pods=tuple(pods),
         revisions=tuple(revisions),
-        templates={n: hooktemplate_view(hook_template(n)) for n in templates},
+        templates={t.name: t for t in map(_hook_template, templates)},
         **more,
     )
+
+
+def _hook_template(given):
+    return hooktemplate_view(hook_template(given) if isinstance(given, str) else given)
 
 
 def decide(pods, spec=None, *, now=NOW, **how):
