@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from operators.gamedeployment.observed import Observed
 from operators.gamedeployment.scale import scale
-from operators.gamedeployment.scene import arrange
+from operators.gamedeployment.scene import arrange, joining
 from operators.gamedeployment.update import update
 from operators.planning.actions import Blocked, CreateRevision, Plan, RenumberRevision
 from operators.planning.passes import canary_steps, conclude, put_on_record
@@ -28,7 +28,7 @@ def plan(observed: Observed, now: float) -> Plan:
     if any(isinstance(a, CreateRevision | RenumberRevision) for a in before):
         return put_on_record(scene, before, canary_steps(scene, scene.tally(())))
     work = refresh(scene)
-    scaling = scale(scene)
+    scaling = scale(scene, joining(scene, ownership))
     steps = canary_steps(scene, scene.tally(scaling.victims))
     update(scene, scaling, work)
     return conclude(scene, before, scaling, work, steps)

@@ -15,8 +15,11 @@ from operators.planning.scene import Scene
 from operators.planning.views import PodView
 
 
-def scale(scene: Scene) -> Scaling:
-    """Bring the number of pods to what replicas, partition and surge ask for."""
+def scale(scene: Scene, joining: Sequence[str] = ()) -> Scaling:
+    """Bring the number of pods to what replicas, partition and surge ask for.
+
+    ``joining`` are the revisions of pods that are being adopted: no pod is created in their place.
+    """
     spec, result = scene.spec, Scaling()
     leaving(scene, result)
     try:
@@ -30,11 +33,21 @@ def scale(scene: Scene) -> Scaling:
     strangers(scene, names, result)
     wanted = difference(spec.replicas, scene.kept, len(scene.pods), len(scene.outdated), scene.budget.surge)
     if wanted.total < 0:
-        _create(scene, wanted, indexes, result)
+        _create(scene, _without(scene, joining, wanted), indexes, result)
     for pod in [*named, *_victims(scene, wanted, named, result)]:
         result.victims[pod.name] = pod
         remove(scene, pod, result)
     return result
+
+
+def _without(scene: Scene, joining: Sequence[str], wanted: Difference) -> Difference:
+    """What is still missing when the pods that join are there."""
+    if not joining:
+        return wanted
+    outdated = len(scene.outdated) + sum(revision != scene.course.target for revision in joining)
+    active = len(scene.pods) + len(joining)
+    left = difference(scene.spec.replicas, scene.kept, active, outdated, scene.budget.surge)
+    return left if left.total < 0 else Difference(0, 0)
 
 
 def _create(scene: Scene, wanted: Difference, indexes: range | None, result: Scaling) -> None:

@@ -11,6 +11,7 @@ from operators.planning import scene
 from operators.planning.actions import Action, AdoptPod, DeletePod, ReleasePod
 from operators.planning.budgets import budget
 from operators.planning.identity import instance_ids
+from operators.planning.refusals import pod_refused
 from operators.planning.revisions import history
 from operators.planning.scene import Numbers, Scene, left_to_rival, origin
 from operators.planning.views import PodView
@@ -82,6 +83,20 @@ def _labelled(
     for pod in mine if ids else ():
         if pod.name in ids:
             yield AdoptPod(pod.name, pod.uid, {keys.INSTANCE_LABEL: ids[pod.name]})
+
+
+def joining(scene: Scene, ownership: Collection[Action]) -> list[str]:
+    """Revisions of the orphans that this pass adopts: they need no pod in their place, ours from the next pass on."""
+    if not ownership:
+        return []
+    refusals, orphans = scene.observed.refusals, {p.name: p for p in scene.observed.pods if p.owner is None}
+    return [
+        action.labels.get(keys.REVISION_LABEL) or orphans[action.name].revision
+        for action in ownership
+        if isinstance(action, AdoptPod)
+        and action.name in orphans
+        and not pod_refused(refusals, AdoptPod, action.uid, scene.now)
+    ]
 
 
 def arrange(observed: Observed, spec: GameDeploymentSpec, now: float) -> tuple[Scene, list[Action]]:
