@@ -394,25 +394,6 @@ def test_hot_patches_are_not_made_and_that_is_said():
     assert condition(decision, "Blocked")["reason"] == "HotPatchNotEnabled"
 
 
-# ---- takeover from the Go operators
-
-
-def test_a_pod_that_the_go_operator_was_updating_is_finished():
-    """Its record holds no container id: a container that started after the update has restarted."""
-    state = {
-        "revision": NEW,
-        "updateTimestamp": "1970-01-12T13:40:00Z",
-        "lastContainerStatuses": {"web": {"imageID": "id-game:2"}},
-        "unknown": {},
-    }
-    updating = pod("a", NEW, gate=False, ready=False, annotations={STATE: json.dumps(state)})
-    not_yet = decide([updating], {"replicas": 1}, strategy=IN_PLACE)
-    assert of_type(not_yet, act.SetGate) == []
-    body_started = pod("a", NEW, gate=False, ready_for=30.0, annotations={STATE: json.dumps(state)})
-    (opened,) = of_type(decide([body_started], {"replicas": 1}, strategy=IN_PLACE), act.SetGate)
-    assert (opened.name, opened.ready) == ("gd-a", True)
-
-
 def test_a_new_pod_gets_ready_by_its_first_refresh():
     (action,) = of_type(decide(new("a", gate=None), {"replicas": 1}, strategy=IN_PLACE), act.SetGate)
     assert (action.name, action.ready) == ("gd-a", True)
