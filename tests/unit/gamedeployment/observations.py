@@ -94,21 +94,16 @@ def new(*instances, **how):
     return [pod(i, NEW, **how) for i in instances]
 
 
+def raw_revision(name, number, template_, *, owner=OWNER):
+    """The body of a ControllerRevision."""
+    metadata = {"namespace": "game", "name": name, "uid": f"uid-{name}", "resourceVersion": "3"}
+    metadata |= {"labels": {"app": "game"}, "ownerReferences": [owner] if owner else []}
+    return {"metadata": metadata, "revision": number, "data": revision_data(template_)}
+
+
 def revision(name, number, template_, *, owner=OWNER):
-    return revision_view(
-        {
-            "metadata": {
-                "namespace": "game",
-                "name": name,
-                "uid": f"uid-{name}",
-                "resourceVersion": "3",
-                "labels": {"app": "game"},
-                "ownerReferences": [owner] if owner else [],
-            },
-            "revision": number,
-            "data": revision_data(template_),
-        }
-    )
+    """A ControllerRevision as a pass sees it."""
+    return revision_view(raw_revision(name, number, template_, owner=owner))
 
 
 def hook_run(kind, pod_, phase="", *, leaving=False, template_="check"):
