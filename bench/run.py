@@ -89,7 +89,7 @@ def show(result: dict[str, Any]) -> None:
 def main() -> int:
     """Run the bench."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pods", default="100,500", help="numbers of pods, by comma")
+    parser.add_argument("--pods", default="100,500,1000", help="numbers of pods, by comma")
     options = parser.parse_args()
     cluster = choose.up()
     choose.kwok_up(NODES)
