@@ -15,6 +15,8 @@ from tests.cluster.helm import HelmFailed, Release
 
 NAME = "game-operators"
 PORT = 10251
+GUARDED = "game-operators.example/guarded"
+"""Label of namespaces that an installation's webhooks and policies are for."""
 SELECTOR = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=operators"
 
 
@@ -29,9 +31,19 @@ class Installation:
 
     def __init__(self, cluster: Cluster, image: str, values: dict[str, Any] | None = None) -> None:
         self.cluster = cluster
-        self.namespace = f"ops-{secrets.token_hex(4)}"
+        token = secrets.token_hex(4)
+        self.namespace, self.guarded = f"ops-{token}", f"{GUARDED}={token}"
         self.release = Release(cluster.kubeconfig, NAME, self.namespace)
-        self.values: dict[str, Any] = {"image": image_values(image), "crds": {"install": False}, **(values or {})}
+        # Webhooks and policies are for all namespaces; other tests must be able to delete what they made.
+        self.values: dict[str, Any] = {
+            "image": image_values(image),
+            "crds": {"install": False},
+            "admission": {
+                "namespaceSelector": {"matchLabels": {GUARDED: token}},
+                "matchConditions": {"namespaced": "request.namespace != ''"},
+            },
+            **(values or {}),
+        }
 
     @property
     def user(self) -> str:
@@ -47,6 +59,10 @@ class Installation:
 
     def kubectl(self, *args: str, data: str | None = None) -> str:
         return self.cluster.kubectl("-n", self.namespace, *args, input=data)
+
+    def logs(self) -> str:
+        """Everything the operators' pods have said."""
+        return self.kubectl("logs", "-l", SELECTOR, "--tail=-1")
 
     def pods(self) -> list[dict[str, Any]]:
         listed = json.loads(self.kubectl("get", "pods", "-l", SELECTOR, "-o", "json"))["items"]

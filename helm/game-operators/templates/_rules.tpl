@@ -14,7 +14,7 @@ workloads' whole life under exactly these.
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [tkex.tencent.com]
   resources: [hooktemplates]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [tkex.tencent.com]
   resources: [hookruns]
   verbs: [get, list, watch, create, patch, delete]
@@ -39,7 +39,7 @@ workloads' whole life under exactly these.
 {{ include "game-operators.rules.workload" "gamestatefulsets" }}
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
-  verbs: [get, list, watch, create]
+  verbs: [list, watch, create, patch, delete]
 {{- end }}
 {{- if $on.hook.enabled }}
 - apiGroups: [""]
@@ -50,7 +50,7 @@ workloads' whole life under exactly these.
   verbs: [get, patch]
 - apiGroups: [tkex.tencent.com]
   resources: [hookruns]
-  verbs: [get, list, watch, delete]
+  verbs: [list, watch, delete]
 - apiGroups: [tkex.tencent.com]
   resources: [hookruns/status]
   verbs: [patch]
@@ -65,7 +65,12 @@ workloads' whole life under exactly these.
 {{- if or .Values.controllers.gamedeployment.enabled .Values.controllers.gamestatefulset.enabled }}
 - apiGroups: [""]
   resources: [nodes]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
+{{- end }}
+{{- if .Values.controllers.gamestatefulset.enabled }}
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [get]
 {{- end }}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]

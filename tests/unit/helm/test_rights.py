@@ -23,7 +23,7 @@ def test_pkg_11_hooks_alone_neither_read_secrets_nor_make_pods():
     granted = grants(only("hook"))
     assert {v for g, r, v in granted if r == "pods"} == {"get", "patch"}
     assert {v for g, r, v in granted if r in ("gamedeployments", "gamestatefulsets")} == {"get", "patch"}
-    assert {v for g, r, v in granted if r == "hookruns"} == {"get", "list", "watch", "delete"}
+    assert {v for g, r, v in granted if r == "hookruns"} == {"list", "watch", "delete"}
     assert {v for g, r, v in granted if r == "hookruns/status"} == {"patch"}
     assert "nodes" not in {r for _, r, _ in granted}
 
@@ -40,7 +40,7 @@ def test_pkg_11_nobody_gets_secrets_wildcards_or_rights_to_change_rights(values)
 def test_gamedeployments_need_no_claims_and_gamestatefulsets_do():
     assert "persistentvolumeclaims" not in {r for _, r, _ in grants(only("gamedeployment"))}
     claims = {v for _, r, v in grants(only("gamestatefulset")) if r == "persistentvolumeclaims"}
-    assert claims == {"get", "list", "watch", "create"}
+    assert claims == {"list", "watch", "create", "patch", "delete"}
     assert "gamestatefulsets" not in {r for _, r, _ in grants(only("gamedeployment"))}
 
 

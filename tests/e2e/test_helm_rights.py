@@ -1,0 +1,240 @@
+"""The operators' rights are enough, and none is without use: workloads' whole life under exactly the chart's roles."""
+
+import json
+
+import pytest
+
+from examples.quickstart import demo, stateful
+from tests.cluster.audit import Audit
+from tests.e2e.board import HOOK, Board, workload
+from tests.e2e.installation import NAME, installation
+
+TKEX = "tkex.tencent.com"
+#: Granted, and not used by the life below. Each has its reason; docs/security.md tells them too.
+SELDOM = {
+    ("", "pods", "get"): "a creation meets a pod of the same name: whose is it?",
+    ("apps", "controllerrevisions", "get"): "a creation meets a revision of the same name: whose is it?",
+    (
+        TKEX,
+        "gamedeployments/finalizers",
+        "update",
+    ): "owner references that block deletion, where the API server insists",
+    (
+        TKEX,
+        "gamestatefulsets/finalizers",
+        "update",
+    ): "owner references that block deletion, where the API server insists",
+    (TKEX, "gamestatefulsets", "patch"): "a hook annotates a GameStatefulSet",
+    (TKEX, "gamestatefulsets", "get"): "a hook asks a GameStatefulSet; a pod is adopted",
+    (TKEX, "hookruns", "get"): "a creation meets a HookRun of the same name: whose is it?",
+    ("", "nodes", "get"): "a pod on a lost node is given up: is the node still lost?",
+    ("", "persistentvolumeclaims", "create"): "claims of GameStatefulSets",
+    ("", "persistentvolumeclaims", "patch"): "claims of GameStatefulSets that are to go with them",
+    ("", "persistentvolumeclaims", "delete"): "claims of surge pods",
+    ("", "events", "patch"): "an Event that repeats",
+    (
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        "list",
+    ): "the framework looks for definitions that come later",
+    (
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        "watch",
+    ): "the framework looks for definitions that come later",
+}
+TEMPLATES = """
+apiVersion: tkex.tencent.com/v1alpha1
+kind: HookTemplate
+metadata: {name: never}
+spec:
+  metrics:
+    - name: patience
+      interval: 1s
+      count: 1000
+      successfulLimit: 1
+      successCondition: "asInt(result) == 7"
+      provider: {web: {url: "http://{{ args.PodIP }}:8080/hook", jsonPath: "{$.result}"}}
+---
+apiVersion: tkex.tencent.com/v1alpha1
+kind: HookTemplate
+metadata: {name: annotate}
+spec:
+  policy: Ordered
+  metrics:
+    - name: tell
+      successfulLimit: 1
+      interval: 1s
+      provider: {kubernetes: {function: patch, fields: [{path: metadata.annotations.weight, value: "0"}]}}
+    - name: hear
+      successfulLimit: 1
+      interval: 1s
+      provider: {kubernetes: {function: get, fields: [{path: metadata.annotations.weight, value: "0"}]}}
+"""
+ALONE = """
+apiVersion: tkex.tencent.com/v1alpha1
+kind: HookRun
+metadata: {name: alone}
+spec:
+  ttlSecondsAfterFinished: 1
+  args: [{name: PodIP, value: "%s"}]
+  metrics:
+    - name: empty
+      successfulLimit: 1
+      interval: 1s
+      successCondition: "asInt(result) == 1"
+      provider: {web: {url: "http://{{ args.PodIP }}:8080/hook", jsonPath: "{$.result}"}}
+"""
+IN_PLACE = {"type": "InplaceUpdate", "maxUnavailable": 1, "maxSurge": 0}
+ROLLING = {"type": "RollingUpdate", "maxUnavailable": 2, "maxSurge": 0}
+
+
+def hook(template):
+    return {"hook": {"templateName": template}}
+
+
+def live(cluster, namespace):
+    """Creation, updates of every kind, canary, scaling, hooks of every kind, adoption, history: one workload's life."""
+    board = Board(cluster, namespace, "life")
+    board.apply(HOOK)
+    board.apply(TEMPLATES)
+    given = {"preInplaceUpdateStrategy": hook("annotate"), "revisionHistoryLimit": 0}
+    board.apply(workload("life", 3, IN_PLACE, hooks=("preDelete",), **given))
+    board.until("three pods are ready", board.complete("0.0.1", 3))
+    _adopt_and_release(board)
+    board.apply(workload("life", 3, IN_PLACE, image="0.0.2", hooks=("preDelete",), **given))
+    board.until("all are updated in place", board.complete("0.0.2", 3), 120)
+    assert {p["metadata"]["annotations"]["weight"] for p in board.pods()} == {"0"}
+    _cancel_a_canary_hook(board)
+    board.patch({"replicas": 1, "scaleStrategy": {"podsToDelete": [board.pods()[0]["metadata"]["name"]]}})
+    board.until("it is scaled in", board.complete("0.0.2", 1))
+    board.until("the list is cleaned", lambda: not _spec(board).get("scaleStrategy", {}).get("podsToDelete"))
+    board.apply(ALONE % board.pods()[0]["status"]["podIP"])
+    board.until("a HookRun of nobody goes after its time", lambda: "alone" not in _runs(board))
+
+
+def _spec(board):
+    return board.get("gamedeployment", board.name)["spec"]
+
+
+def _runs(board):
+    return [r["metadata"]["name"] for r in board.get("hookruns")["items"]]
+
+
+def _adopt_and_release(board):
+    pod = board.pods()[0]["metadata"]["name"]
+    owned = board.get("pod", pod)["metadata"]["ownerReferences"]
+    board.kubectl("label", "pod", pod, "app=elsewhere", "--overwrite")
+    board.until("the pod is released", lambda: not board.get("pod", pod)["metadata"].get("ownerReferences"))
+    board.kubectl("label", "pod", pod, "app=life", "--overwrite")
+    board.until("it is adopted again", lambda: len(board.pods()) == 3 and _owned(board) in (3, len(board.pods())))
+    assert owned
+    board.until("three pods are ready again", board.complete("0.0.1", 3), 120)
+
+
+def _owned(board):
+    return len([p for p in board.pods() if p["metadata"].get("ownerReferences")])
+
+
+def _cancel_a_canary_hook(board):
+    steps = [{"partition": 2}, hook("never"), {"pause": {}}]
+    strategy = {**ROLLING, "canary": {"steps": steps}}
+    board.apply(workload("life", 3, strategy, image="0.0.1", revisionHistoryLimit=0))
+    board.until("the step's hook is asked", lambda: _runs(board), 120)
+    board.apply(workload("life", 3, ROLLING, image="0.0.2", revisionHistoryLimit=0))
+    board.until("the canary is taken back, its hook cancelled", board.complete("0.0.2", 3), 120)
+
+
+@pytest.fixture(scope="module")
+def installed(cluster, crds, no_operators, operator_image):
+    with installation(cluster, operator_image) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def audit(cluster, installed):
+    """From the installation's first request on; a cluster of the user's own keeps its log for itself."""
+    if not Audit.readable(cluster):
+        pytest.skip("the audit log is read on the cluster that is built here")
+    since = Audit(installed.user)
+    installed.kubectl("rollout", "restart", f"deployment/{NAME}")
+    installed.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=90s")
+    return since
+
+
+def test_pkg_10_a_whole_life_under_the_chart_s_roles(installed, audit, namespace):
+    live(installed.cluster, namespace)
+
+
+def test_pkg_10_the_quick_start_of_gamedeployment_under_the_chart_s_roles(installed, audit, namespace):
+    demo.play(demo.Story(installed.cluster, namespace, lambda line: None))
+
+
+def test_pkg_10_the_quick_start_of_gamestatefulset_under_the_chart_s_roles(installed, audit, namespace):
+    stateful.play(stateful.StatefulStory(installed.cluster, namespace, lambda line: None))
+
+
+def test_pkg_10_nothing_was_refused_and_no_right_is_without_use(installed, audit):
+    """Of what the tests above made the operators do."""
+    requests = audit.settled()
+    refused = {(*r.right, r.namespace, r.name) for r in requests if r.code == 403}
+    assert not refused, f"refused: {sorted(refused)}"
+    assert not [line for line in installed.logs().splitlines() if "orbidden" in line]
+    granted, used = _granted(installed), {r.right for r in requests}
+    assert used - granted == set(), "used by other rights than the chart's"
+    idle = granted - used
+    assert idle <= SELDOM.keys(), f"granted without use: {sorted(idle - SELDOM.keys())}"
+    assert SELDOM.keys() <= granted, f"not granted at all: {sorted(SELDOM.keys() - granted)}"
+
+
+def _granted(installed):
+    roles = [f"clusterrole/{installed.namespace}-{NAME}", f"role/{NAME}-leader"]
+    rules = [rule for role in roles for rule in json.loads(installed.kubectl("get", role, "-o", "json"))["rules"]]
+    return {(g, r, v) for rule in rules for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}
+
+
+def test_pkg_11_the_account_can_neither_read_secrets_nor_reach_other_objects(installed):
+    def can(*what):
+        command = ["auth", "can-i", *what, f"--as={installed.user}"]
+        try:
+            return installed.cluster.kubectl(*command).strip()
+        except AssertionError as refused:
+            return str(refused).rpartition(":")[2].strip() or "no"
+
+    for what in (
+        ("get", "secrets", "-A"),
+        ("get", "secrets", "-n", installed.namespace),
+        ("create", "serviceaccounts/token", "-n", installed.namespace),
+        ("create", "pods/exec", "-A"),
+        ("update", "clusterroles"),
+        ("delete", "gamedeployments.tkex.tencent.com", "-A"),
+        ("delete", "customresourcedefinitions"),
+    ):
+        assert can(*what) != "yes", what
+    assert can("delete", "pods", "-A") == "yes"
+
+
+def test_pkg_25_in_one_namespace_the_rights_of_that_namespace_are_enough(
+    cluster, crds, no_operators, operator_image, installed, namespace
+):
+    installed.kubectl("scale", f"deployment/{NAME}", "--replicas=0")
+    with installation(cluster, operator_image, {"watchNamespace": namespace}) as alone:
+        audit = Audit(alone.user) if Audit.readable(cluster) else None
+        board = Board(cluster, namespace, "life")
+        board.apply(HOOK)
+        board.apply(workload("life", 2, IN_PLACE, hooks=("preInplace", "preDelete")))
+        board.until("two pods are ready", board.complete("0.0.1", 2))
+        board.apply(workload("life", 2, IN_PLACE, image="0.0.2", hooks=("preInplace", "preDelete")))
+        board.until("both are updated in place", board.complete("0.0.2", 2))
+        board.patch({"replicas": 1})
+        board.until("one is gone", board.complete("0.0.2", 1))
+        if audit is not None:
+            requests = audit.settled()
+            outside = {r.right for r in requests if r.namespace not in (namespace, alone.namespace)}
+            assert outside <= NODES, f"beyond its namespace: {outside}"
+            refused = {r.right for r in requests if r.code == 403}
+            assert refused <= NODES, f"refused: {refused}"
+
+
+#: Deletion costs of nodes are good to have: where they may not be read, pods are chosen without.
+NODES = {("", "nodes", "list"), ("", "nodes", "watch")}
