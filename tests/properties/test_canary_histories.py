@@ -283,6 +283,15 @@ class CanaryInMotion(RuleBasedStateMachine):
     def resume(self):
         self.world.set_paused(False)
 
+    @precondition(lambda self: self.world.paused)
+    @rule(faults=st.lists(st.one_of(st.none(), FAULTS.map(lambda f: f[0] if f else None)), min_size=1, max_size=3))
+    def somebody_changes_their_mind(self, faults):
+        """Resumed, and paused again while the operator is at it."""
+        self.world.set_paused(False)
+        for fault in faults:
+            self.world.one_pass(fault)
+        self.world.set_paused(True)
+
     @precondition(lambda self: self.world.unanswered())
     @rule(data=st.data(), phase=PHASES)
     def hook_answers(self, data, phase):
