@@ -99,7 +99,7 @@ def test_the_arguments_are_the_commands_own_and_say_what_the_values_say():
     changed = _arguments(
         {
             "watchNamespace": "arena",
-            "hooks": {"allowCidrs": ["127.0.0.0/8", "10.96.0.1/32"]},
+            "hooks": {"allowCidrs": ["127.0.0.0/8", "10.96.0.1/32"], "denyCidrs": ["10.0.0.0/8"]},
             "operators": {
                 "concurrentSyncs": 9,
                 "resyncPeriod": 120,
@@ -111,6 +111,7 @@ def test_the_arguments_are_the_commands_own_and_say_what_the_values_say():
         }
     )
     assert (changed.namespace, changed.hook_allow_cidr) == ("arena", ("127.0.0.0/8", "10.96.0.1/32"))
+    assert changed.hook_deny_cidr == ("10.0.0.0/8",)
     assert (changed.workers, changed.resync_period, changed.metrics_port, changed.liveness_port) == (9, 120, 8080, 8081)
     assert (changed.leader_elect_name, changed.retry_period, changed.lease_duration) == ("other", 1.5, 9)
     assert (changed.log_level, changed.log_format, changed.address) == ("DEBUG", "text", "127.0.0.1")
