@@ -2,11 +2,12 @@
 
 import pytest
 
-from tests.cluster import choose, operator, processes
+from tests.cluster import choose, demorelease, operator, processes
 
 
 @pytest.fixture(scope="session")
 def operators(cluster, crds):
+    demorelease.remove(cluster)
     operator.start(cluster.kubeconfig)
     yield operator
     operator.stop()
@@ -23,6 +24,7 @@ def no_operators(cluster):
     """No operators beside the cluster for the tests of a module: two of a kind would undo each other's work."""
     ran = processes.alive("operators")
     operator.stop()
+    demorelease.remove(cluster)
     yield
     if ran:
         operator.start(cluster.kubeconfig)

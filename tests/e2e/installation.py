@@ -64,8 +64,9 @@ class Installation:
         """Everything the operators' pods have said."""
         return self.kubectl("logs", "-l", SELECTOR, "--tail=-1")
 
-    def pods(self) -> list[dict[str, Any]]:
-        listed = json.loads(self.kubectl("get", "pods", "-l", SELECTOR, "-o", "json"))["items"]
+    def pods(self, component: str = "operators") -> list[dict[str, Any]]:
+        selector = SELECTOR.replace("component=operators", f"component={component}")
+        listed = json.loads(self.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
         return [p for p in listed if not p["metadata"].get("deletionTimestamp")]
 
     def names(self) -> set[str]:

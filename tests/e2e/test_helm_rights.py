@@ -1,13 +1,19 @@
-"""The operators' rights are enough, and none is without use: workloads' whole life under exactly the chart's roles."""
+"""Workloads' whole life under exactly the chart's roles: these are enough, none is without use, and all of it is seen.
+
+The tests build on each other, in this order: the last ones look at what the first ones made the operators do.
+"""
 
 import json
 
 import pytest
 
 from examples.quickstart import demo, stateful
+from tests.cluster import promtool
 from tests.cluster.audit import Audit
 from tests.e2e.board import HOOK, Board, workload
 from tests.e2e.installation import NAME, installation
+from tests.e2e.scraping import Scraper
+from tests.unit.helm import monitoring
 
 TKEX = "tkex.tencent.com"
 #: Granted, and not used by the life below. Each has its reason; docs/security.md tells them too.
@@ -162,7 +168,15 @@ def audit(cluster, installed):
     return since
 
 
-def test_pkg_10_a_whole_life_under_the_chart_s_roles(installed, audit, namespace):
+@pytest.fixture(scope="module")
+def scraper(installed):
+    found = Scraper(installed)
+    yield found
+    found.end()
+
+
+def test_pkg_10_a_whole_life_under_the_chart_s_roles(installed, audit, scraper, namespace):
+    installed.cluster.kubectl("label", "namespace", namespace, installed.guarded)
     live(installed.cluster, namespace)
 
 
@@ -191,6 +205,23 @@ def _granted(installed):
     roles = [f"clusterrole/{installed.namespace}-{NAME}", f"role/{NAME}-leader"]
     rules = [rule for role in roles for rule in json.loads(installed.kubectl("get", role, "-o", "json"))["rules"]]
     return {(g, r, v) for rule in rules for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}
+
+
+def test_pkg_18_21_dashboards_and_alerts_ask_for_what_the_operators_tell(installed, scraper):
+    told = scraper.names | {"up"}
+    asked = {**monitoring.alerts(namespace=installed.namespace), **monitoring.panels()}
+    unknown = {name: monitoring.metrics(expression) - told for name, expression in asked.items()}
+    assert not {name: found for name, found in unknown.items() if found}
+    for name, expression in asked.items():
+        known = {"job", "namespace", "pod", "le"}.union(*(scraper.labels(m) for m in monitoring.metrics(expression)))
+        assert monitoring.labels(expression) <= known, name
+    for metric, label in monitoring.variables().items():
+        assert label in scraper.labels(metric), metric
+
+
+def test_pkg_21_every_panel_shows_something(installed, scraper):
+    scraper.end()
+    assert promtool.empty(monitoring.panels(), scraper.written()) == []
 
 
 def test_pkg_11_the_account_can_neither_read_secrets_nor_reach_other_objects(installed):

@@ -51,3 +51,15 @@ def variables() -> dict[str, str]:
 def metrics(expression: str) -> set[str]:
     """Names of the metrics in an expression."""
     return set(_NAME.findall(re.sub(r"\"[^\"]*\"", '""', expression)))
+
+
+_SELECTOR = re.compile(r"\{([^}]*)\}")
+_MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"")
+_GROUPING = re.compile(r"\bby\s*\(([^)]*)\)")
+
+
+def labels(expression: str) -> set[str]:
+    """Names of the labels that an expression selects or groups by."""
+    selected = {label for part in _SELECTOR.findall(expression) for label in _MATCHER.findall(part)}
+    grouped = {label.strip() for part in _GROUPING.findall(expression) for label in part.split(",")}
+    return selected | grouped
