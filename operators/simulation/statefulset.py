@@ -1,0 +1,129 @@
+"""The cluster in memory with a GameStatefulSet in it: pods have ordinals, and claims outlive them."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+from operators.gamestatefulset.claims import claim_view
+from operators.gamestatefulset.observed import Observed, gamestatefulset_view
+from operators.gamestatefulset.ordinals import ordinal_of
+from operators.gamestatefulset.plan import plan
+from operators.planning import actions as act
+from operators.planning.times import rfc3339
+from operators.planning.views import hookrun_view, hooktemplate_view, node_view, revision_view
+from operators.simulation.cluster import UID, Json, SimulatedCluster, gamedeployment
+
+KIND = "GameStatefulSet"
+
+
+@dataclass
+class SimulatedSet(SimulatedCluster):
+    """One GameStatefulSet, its pods, claims and nodes."""
+
+    claims: dict[str, Json] = field(default_factory=dict)
+    nodes: dict[str, Json] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The set's name."""
+        return str(self.workload["metadata"]["name"])
+
+    def observe(self) -> Observed:  # type: ignore[override] # another kind of workload
+        """What a pass sees."""
+        owned = {n: self.pod(n) for n in self.pods}
+        return Observed(
+            workload=gamestatefulset_view(self.workload),
+            pods=tuple(p for p in owned.values() if p.owner is None or p.owner.uid == UID),
+            revisions=tuple(revision_view(r) for r in self.revisions.values()),
+            hook_runs=tuple(hookrun_view(h) for h in self.hook_runs.values()),
+            templates={n: hooktemplate_view(t) for n, t in self.templates.items()},
+            claims={n: claim_view(c) for n, c in self.claims.items()},
+            holders=tuple(p for p in owned.values() if p.owner is not None and p.owner.uid != UID),
+            nodes={n: node_view(o) for n, o in self.nodes.items()},
+        )
+
+    def decide(self) -> act.Plan:
+        """A pass without its writes."""
+        return plan(self.observe(), self.now)
+
+    def reconcile(self) -> act.Plan:
+        """One pass: plan and apply."""
+        decision = self.decide()
+        for action in decision.actions:
+            self.apply(action)
+        self.write_status(decision)
+        return decision
+
+    def ordinals(self) -> list[int]:
+        """Ordinals of all pods, those on their way out included."""
+        return sorted(o for n in self.pods if (o := ordinal_of(self.name, n)) is not None)
+
+    def add_node(self, name: str, ready: str = "True") -> None:
+        """A node, whose Ready condition is True, False or Unknown."""
+        metadata = {"name": name, "uid": "uid-" + name, "resourceVersion": self._next()}
+        self.nodes[name] = {"metadata": metadata, "status": {"conditions": [{"type": "Ready", "status": ready}]}}
+
+    def delete_pod(self, name: str) -> None:
+        """A person, or an eviction, deletes a pod; its kubelet still has to end it."""
+        metadata = self.pods[name]["metadata"]
+        metadata.setdefault("deletionTimestamp", rfc3339(self.now + 30))
+        self._touch(self.pods[name])
+
+    # ---- the API server
+
+    def _owner(self) -> Json:
+        return {"kind": KIND, "name": self.name, "uid": UID, "controller": True}
+
+    def _is_there(self, action: act.Action) -> bool:
+        if isinstance(action, act.OwnClaim | act.DeleteClaim):
+            found = self.claims.get(action.name)
+            return found is not None and found["metadata"]["uid"] == action.uid
+        return super()._is_there(action)
+
+    def _createpod(self, action: act.CreatePod) -> None:
+        for body in action.claims:
+            self._claim(body)
+        for volume in action.body["spec"].get("volumes") or ():
+            claim = volume.get("persistentVolumeClaim")
+            assert not claim or claim["claimName"] in self.claims, f"{action.name} without its claim"
+        super()._createpod(action)
+
+    def _createclaim(self, action: act.CreateClaim) -> None:
+        self._claim(action.body)
+
+    def _claim(self, body: Any) -> None:
+        body = copy.deepcopy(dict(body))
+        metadata = body["metadata"]
+        assert metadata["name"] not in self.claims, "a claim created twice"
+        metadata.update(namespace="game", uid=f"uid-{metadata['name']}-{self._next()}", resourceVersion=self._next())
+        self.claims[metadata["name"]] = body
+
+    def _ownclaim(self, action: act.OwnClaim) -> None:
+        metadata = self.claims[action.name]["metadata"]
+        dropped = {e["uid"] for e in action.owners if e.get("$patch") == "delete"}
+        held = [o for o in metadata.get("ownerReferences") or () if o["uid"] not in dropped]
+        metadata["ownerReferences"] = held + [dict(e) for e in action.owners if "$patch" not in e]
+        self._touch(self.claims[action.name])
+
+    def _deleteclaim(self, action: act.DeleteClaim) -> None:
+        del self.claims[action.name]
+
+    def _forcedeletepod(self, action: act.ForceDeletePod) -> None:
+        del self.pods[action.name]
+
+    def collect_garbage(self) -> None:
+        """Claims whose owner is gone go as well."""
+        living = {p["metadata"]["uid"] for p in self.pods.values()} | {UID}
+        for name, claim in list(self.claims.items()):
+            owners = claim["metadata"].get("ownerReferences") or []
+            if owners and not any(o["uid"] in living for o in owners):
+                del self.claims[name]
+
+
+def gamestatefulset(spec: Json, annotations: dict[str, str] | None = None) -> Json:
+    """A GameStatefulSet called ``gs`` as the API server would hold it."""
+    body = gamedeployment({"serviceName": "game", **spec}, annotations)
+    body["metadata"]["name"] = "gs"
+    return body
