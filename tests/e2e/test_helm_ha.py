@@ -36,6 +36,43 @@ def test_pkg_26_the_pods_run_where_only_restricted_ones_may(installed):
     assert "Succeeded" in installed.release.run("test", "--timeout=60s")
 
 
+LOOK = """
+import importlib.util, json, os, shutil
+places = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:" + os.environ["PATH"]
+tools = "pip pip3 gcc cc make git curl wget".split()
+modules = ("pip", "ensurepip", "setuptools", "hatchling")
+def writable(path):
+    try:
+        open(os.path.join(path, "probe"), "w").close()
+        return True
+    except OSError:
+        return False
+print(json.dumps({
+    "uid": os.getuid(),
+    "tools": [t for t in tools if shutil.which(t, path=places)],
+    "installers": [m for m in modules if importlib.util.find_spec(m)],
+    "writable": [p for p in ("/", "/tmp", "/opt/game-operators", "/etc", "/var/tmp") if writable(p)],
+    "capabilities": [l.split()[1] for l in open("/proc/self/status") if l.startswith(("CapEff", "CapBnd"))],
+    "environment": sorted(n for n in os.environ if n.startswith("PIP") or "SECRET" in n),
+    "secrets": os.path.exists("/run/secrets/pip") or os.path.exists("/run/secrets/ca"),
+}))
+"""
+
+
+def test_the_image_has_no_tools_no_secrets_and_nothing_to_write_to(installed):
+    for component, deployment in (("operators", "game-operators"), ("webhooks", "game-operators-webhooks")):
+        said = installed.kubectl("exec", f"deployment/{deployment}", "-c", component, "--", "python3", "-c", LOOK)
+        assert json.loads(said) == {
+            "uid": 65532,
+            "tools": [],
+            "installers": [],
+            "writable": [],
+            "capabilities": ["0000000000000000", "0000000000000000"],
+            "environment": [],
+            "secrets": False,
+        }
+
+
 def test_the_quick_start_runs_with_operators_from_inside(installed, namespace):
     lines = []
     demo.play(demo.Story(installed.cluster, namespace, lines.append))
