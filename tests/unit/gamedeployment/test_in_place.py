@@ -12,6 +12,7 @@ from tests.unit.gamedeployment.observations import (
     OLD,
     condition,
     decide,
+    deleted,
     new,
     of_type,
     old,
@@ -132,7 +133,7 @@ def test_gd_81_two_changes_during_grace_are_both_made():
     fleet.after(4)
     fleet.change(template=several(2, 2, 1)).settle()
     assert patched(fleet) == []
-    fleet.after(10)
+    fleet.after(6)  # the pod has been out of its services for 10 seconds
     images = [c["image"] for c in next(iter(fleet.cluster.pods.values()))["spec"]["containers"]]
     assert images == ["game:2", "game:2", "game:1"]
     assert patched(fleet) == [{"one": "game:2", "two": "game:2"}]
@@ -385,6 +386,18 @@ def test_gd_90_in_place_with_surge_ends_with_the_pods_it_began_with():
 
     fleet.settle(watch=watch)
     assert (fleet.names, fleet.at(2), max(most)) == (before, before, 4)
+
+
+def test_gd_90_surge_stays_until_the_last_pod_is_ready_and_goes_before_veterans():
+    state = {STATE: json.dumps({"revision": NEW, "updateTimestamp": "1970-01-12T13:40:00Z"})}
+    veteran, surge = pod("v", gate=True, annotations=state, cost=1), pod("s", gate=True, cost=9)
+    budget = {**IN_PLACE, "maxSurge": 1, "maxUnavailable": 0}
+    restarting = pod("r", gate=False, ready=False, annotations=state)
+    decision = decide([veteran, surge, restarting], {"replicas": 2}, strategy=budget)
+    assert deleted(decision) == []
+    assert told(decision, "SurgeKept") == ["1 surge pods stay until the pods being updated are ready"]
+    restarted = pod("r", gate=True, annotations=state, cost=1)
+    assert deleted(decide([veteran, surge, restarted], {"replicas": 2}, strategy=budget)) == ["s"]
 
 
 def test_hot_patches_are_not_made_and_that_is_said():

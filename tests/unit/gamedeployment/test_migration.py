@@ -206,6 +206,24 @@ def test_gd_65_a_hook_run_that_is_there_is_the_one_that_answers():
     assert (fleet.at(2), fleet.runs) == (["gd-bbbbb", "gd-ccccc"], {})
 
 
+def test_gd_65_a_hook_run_after_an_update_is_waited_for_too():
+    """Those of the Go operators leave no mark on the pod; from now on it has one (decision 9)."""
+    state = {"revision": SECOND, "updateTimestamp": "1970-01-01T01:00:00Z", "lastContainerStatuses": {}}
+    pods = [living("bbbbb", SECOND, 2, **{STATE: json.dumps(state)}), living("ccccc", FIRST, 1)]
+    fleet = taken_over(*pods, strategy={"type": "InplaceUpdate"}, hooks=["postInplace"])
+    name = f"postinplace-{SECOND}-bbbbb-check"
+    labels = {"hookrun-type": "post-inplace-step", "workload-revision": SECOND, "instance-id": "bbbbb"}
+    metadata = {"namespace": "game", "name": name, "uid": "uid-run", "resourceVersion": "4", "labels": labels}
+    run = {"metadata": {**metadata, "ownerReferences": [OWNER]}, "spec": {}, "status": {"phase": "Running"}}
+    fleet.cluster.hook_runs[name] = run
+    fleet.settle()
+    (marked,) = fleet.done(act.AnnotatePod)
+    assert json.loads(marked.annotations[STATE]) == {**state, "postHook": "Pending"}
+    assert (fleet.at(1), list(fleet.runs)) == (["gd-ccccc"], [name])
+    fleet.answer_all().settle()
+    assert (fleet.at(1), name in fleet.runs) == ([], False)
+
+
 def test_gd_65_pods_with_an_index_keep_it():
     on = {
         "tkex.bkbcs.tencent.com/gamedeployment-index-on": "true",

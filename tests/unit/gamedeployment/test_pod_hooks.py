@@ -201,6 +201,14 @@ def test_gd_98_answers_that_are_being_removed_already_are_left_alone():
     assert patch.patch == {"spec": {"preInplaceUpdateStrategy": {"retry": None}}}
 
 
+def test_gd_98_hooks_that_are_still_running_are_not_asked_again():
+    waiting = pod("a", OLD)
+    runs = (hook_run("preinplace", waiting, "Running"),)
+    spec = {"replicas": 1, "preInplaceUpdateStrategy": {**CHECK, "retry": True}}
+    decision = decide([waiting], spec, strategy=IN_PLACE, hook_runs=runs)
+    assert of_type(decision, act.DeleteHookRun) == []
+
+
 def test_gd_99_both_switches_are_carried_out():
     fleet = fleet_of(3, "preDelete", "preInplace").release(2)
     fleet.settle()
@@ -374,6 +382,17 @@ def test_gd_148_a_pod_that_is_asked_for_is_not_pushed_out_by_one_that_turns_unre
     decision = decide([asked, other, broken], {"replicas": 3, **PRE_INPLACE}, strategy=IN_PLACE, hook_runs=runs)
     assert started(decision) == []
     assert of_type(decision, act.DeleteHookRun) == []
+
+
+def test_gd_148_who_is_asked_stays_chosen_where_the_partition_has_room_for_one():
+    """Also before a pod that would be chosen first if nobody had been asked yet."""
+    asked, expendable = pod("b", OLD), pod("a", OLD, restarts=9)
+    runs = (hook_run("preinplace", asked, "Running"),)
+    spec = {"replicas": 2, **PRE_INPLACE}
+    decision = decide([asked, expendable], spec, strategy={**IN_PLACE, "partition": 1}, hook_runs=runs)
+    assert (started(decision), of_type(decision, act.DeleteHookRun)) == ([], [])
+    first = decide([asked, expendable], spec, strategy={**IN_PLACE, "partition": 1})
+    assert started(first) == ["preinplace-gd-old-a-check"]
 
 
 @pytest.mark.parametrize(("unavailable", "surge"), [(1, 0), (2, 0), (1, 1), (0, 1), (2, 2)])
