@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helm import reference
 from tests.unit.helm.charts import NAMESPACE, RELEASE, render
-from tests.unit.helm.monitoring import alerts
+from tests.unit.helm.monitoring import alerts, metrics, panels
 
 DOCS = Path(__file__).parent.parent.parent.parent / "docs"
 
@@ -32,3 +32,12 @@ def test_every_right_has_its_reason():
     rendered = render()
     granted = rendered.rules("ClusterRole", f"{NAMESPACE}-{RELEASE}") | rendered.rules("Role", f"{RELEASE}-leader")
     assert granted <= told, f"not explained: {sorted(granted - told)}"
+
+
+def test_alerts_and_dashboards_ask_for_metrics_that_are_documented():
+    """The documents' own tests hold them to what the programs tell."""
+    text = (DOCS / "running.md").read_text() + (DOCS / "admission.md").read_text()
+    told = set(re.findall(r"`((?:bkbcs|game_operators)_\w+)`", text)) | {"up"}
+    asked = set().union(*(metrics(e) for e in (*alerts().values(), *panels().values())))
+    plain = {name if name in told else re.sub(r"_(bucket|count|sum)$", "", name) for name in asked}
+    assert plain <= told, f"nobody tells {sorted(plain - told)}"
