@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tarfile
 
 import pytest
 import yaml
@@ -313,3 +314,15 @@ def test_an_uninstall_is_guarded_unless_one_says_otherwise():
     assert job["metadata"]["annotations"]["helm.sh/hook-output-log-policy"] == "hook-failed"
     assert job["spec"]["backoffLimit"] == 0
     assert not render({"uninstall": {"refuseWithWorkloads": False}}).of("Job")
+
+
+def test_a_packaged_chart_has_everything_inside(tmp_path):
+    """The definitions are linked from their folder; a package holds them."""
+    helm("package", str(CHART), "-d", str(tmp_path))
+    (package,) = tmp_path.glob("*.tgz")
+    with tarfile.open(package) as tar:
+        names = {m.name.removeprefix("game-operators/") for m in tar.getmembers()}
+    assert {f"files/crds/{path.name}" for path in (CHART / "files" / "crds").glob("*.yaml")} <= names
+    text = helm("template", RELEASE, str(package), "-n", NAMESPACE, "--kube-version", "1.34.4")
+    packaged = [o for o in yaml.safe_load_all(text) if o]
+    assert [o["metadata"]["name"] for o in packaged] == [o["metadata"]["name"] for o in render()]
