@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from operators.gamestatefulset.ensemble import Ensemble
 from operators.gamestatefulset.order import Order
 from operators.gamestatefulset.ordinals import ordinal_of
@@ -14,33 +16,39 @@ from operators.planning.walk import Allowance, Walk, may_update
 def update(found: Ensemble, order: Order, scaling: Scaling, result: Updating) -> None:
     """Choose the pods that may be touched now, and touch those whose hook allows it.
 
-    Broken pods go first: they are down anyway, and what is to come may be their repair. Then the highest ordinals.
+    Parallel takes broken pods first: they are down anyway, and what is to come may be their repair; then the highest
+    ordinals. OrderedReady takes the highest and no other: what is below waits for its turn, broken or not, because a
+    pod that is replaced there comes back old.
     """
     scene, roster = found.scene, found.roster
     living = [p for o in found.due if (p := roster.active(o)) is not None and p.name not in scaling.victims]
     outdated = [p for p in living if p.revision != scene.course.target]
     if not may_update(scene, outdated, result):
         return
-    walk = Walk(scene, outdated, _allowance(found), result)
-    outdated.sort(key=lambda p: (p.ready, not walk.asked(p), -_ordinal(found, p)))
+    outdated.sort(key=lambda p: -_ordinal(found, p))
+    counted = (*found.due, *roster.surge)
+    if found.ordered:
+        counted = tuple(o for o in found.due if o > _ordinal(found, outdated[0]))
+    walk = Walk(scene, outdated, _allowance(found, counted), result)
     # A pod whose hook is being asked stays a target while others are waited for: it would be asked anew every time.
     result.targets.update({p.name: walk.guard(p) for p in outdated if walk.asked(p)})
     if found.ordered:
-        outdated = outdated[:1] if order.open else []
-    walk.run(outdated)
+        walk.run(outdated[:1] if order.open else ())
+    else:
+        walk.run(sorted(outdated, key=lambda p: (p.ready, not walk.asked(p))))
 
 
 def _ordinal(found: Ensemble, pod: PodView) -> int:
     return ordinal_of(found.roster.workload, pod.name) or 0
 
 
-def _allowance(found: Ensemble) -> Allowance:
-    """Of the replicas that the partition does not keep, and of surge pods, so many may be down (spec 2.7).
+def _allowance(found: Ensemble, counted: Sequence[int]) -> Allowance:
+    """How many of these ordinals may be down, and are (spec 2.7).
 
-    Surge pods do not raise the number: they stand in for those that are down. Only where no pod may be down at all
-    they are what an update lives on.
+    They are the replicas that the partition does not keep, and surge pods; in order only those above the one whose turn
+    it is. Surge pods do not raise the number: they stand in for those that are down. Only where no pod may be down at
+    all they are what an update lives on.
     """
-    counted = (*found.due, *found.roster.surge)
     surge = sum(found.settled(o) for o in found.roster.surge)
     living = [found.roster.active(o) for o in counted]
     return Allowance(
