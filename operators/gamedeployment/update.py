@@ -18,7 +18,6 @@ def update(scene: Scene, scaling: Scaling, result: Updating) -> None:
     allowance = Allowance(
         room=scene.budget.unavailable + len(working) - scene.spec.replicas,
         down=sum(p.name not in scene.settled for p in working),
-        dark=sum(not p.ready for p in working),
         working=len(working),
         able=scaling.able,
     )

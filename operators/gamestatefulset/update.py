@@ -50,10 +50,8 @@ def _allowance(found: Ensemble, counted: Sequence[int]) -> Allowance:
     all they are what an update lives on.
     """
     surge = sum(found.settled(o) for o in found.roster.surge)
-    living = [found.roster.active(o) for o in counted]
     return Allowance(
         room=found.scene.budget.unavailable or surge,
         down=sum(not found.settled(o) for o in counted),
-        dark=sum(p is None or not p.ready for p in living),
         working=len(counted),
     )

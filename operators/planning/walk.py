@@ -38,29 +38,29 @@ def may_update(scene: Scene, outdated: Sequence[PodView], result: Updating) -> b
 class Allowance:
     """How much an update may take: of ``working`` pods ``room`` may be down.
 
-    ``down`` are down already by the strict count (not available, not complete, or their hook not passed), ``dark``
-    serve nobody. ``able`` tells whether pods can be created at all: one that could not be replaced must not be deleted.
+    ``down`` are down already: not available, not complete, or their hook not passed. ``able`` tells whether pods can be
+    created at all: one that could not be replaced must not be deleted.
     """
 
     room: int
     down: int
-    dark: int
     working: int
     able: bool = True
 
 
 class Walk:
-    """One walk over the candidates: a pod is taken while the budget lasts, one that is down anyway costs nothing.
+    """One walk over the candidates: a pod is taken while the budget lasts, one that serves nobody costs nothing.
 
-    Two counts bound it. A pod that is available is taken only while fewer pods are down than may be (spec 2.7 step 6).
-    A pod that serves, but is not available yet (minReadySeconds, a post hook), is down already by that count; taking
-    it harms all the same, so that it is taken only while fewer pods than that do not serve.
+    A pod that is available is taken only while fewer pods are down than may be (spec 2.7 step 6). One that serves, but
+    is not available yet (minReadySeconds, a post hook), is down already by that count. Taking it harms all the same, so
+    that it is taken only while no more pods are down than may be: were it free, a second release right after a first
+    would take every pod at once.
     """
 
     def __init__(self, scene: Scene, outdated: Sequence[PodView], allowance: Allowance, result: Updating) -> None:
         self.scene, self.result, self.able = scene, result, allowance.able
         self.working, self.room = allowance.working, allowance.room
-        self.down, self.dark = allowance.down, allowance.dark
+        self.down = allowance.down
         self.new = scene.revisions.templates[scene.course.target]
         self.images = scene.images[scene.course.target]
         details = scene.spec.update_strategy.in_place_update_strategy
@@ -142,13 +142,12 @@ class Walk:
             self._begin(pod)
         if not free:
             self.down += pod.name in self.scene.settled
-            self.dark += pod.ready
         return True
 
     def _fits(self, pod: PodView) -> bool:
         if pod.name in self.scene.settled:
             return self.down < self.room
-        return not pod.ready or self.dark < self.room
+        return not pod.ready or self.down <= self.room
 
     def _costs_nothing(self, pod: PodView) -> bool:
         """Only labels and annotations change, and no hook disturbs the pod."""
