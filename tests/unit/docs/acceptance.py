@@ -25,7 +25,7 @@ SPECIFICATIONS = {
     "adm": ("Admission", 78),
     "pkg": ("Packaging", 28),
 }
-_CASES = re.compile(r"(?:^|_)(gd|hook|gss|adm|pkg)((?:_(?:to_)?\d+)+)(?=_|$)")
+_CASES = re.compile(r"(?:^|_)(gd|hook|gss|adm|pkg)((?:_(?:to_|and_)?\d+)+)(?=_|$)")
 _INTRODUCTION = (
     "# Acceptance\n\n"
     "Every promise of the behaviour specifications has a number; a test that holds it carries the number in its name, "
@@ -37,7 +37,7 @@ Case = tuple[str, int]
 
 
 def cases_of(name: str) -> Iterator[Case]:
-    """The cases that a test's name claims: ``test_gd_35_to_37_…`` three, ``test_gd_58_adm_58_…`` two."""
+    """The cases that a test's name claims: ``test_gd_35_to_37_…`` three, ``test_gd_35_and_37_…`` two."""
     for kind, numbers in _CASES.findall(name.removeprefix("test")):
         last = 0
         for to, text in re.findall(r"_(to_)?(\d+)", numbers):
