@@ -26,8 +26,12 @@ def canary_steps(scene: Scene, tally: Tally, *, index_prefix: str = "") -> Decis
 
 
 def put_on_record(scene: Scene, actions: Sequence[Action], steps: Decision, **more: Any) -> Plan:
-    """The new version is stored before anything of it exists; the next pass goes on from there."""
-    tried = withhold(actions, scene.observed.refusals, scene.now)
+    """The new version is stored before anything of it exists; the next pass goes on from there.
+
+    The canary's patch of the spec comes along: what a person says by ``paused`` is heard in every pass.
+    """
+    patch = [steps.patch] if steps.patch is not None else []
+    tried = withhold([*actions, *patch], scene.observed.refusals, scene.now)
     blocked = (*tried.blocked, *explain(scene).blocked)
     state = {**status(scene, blocked, steps.record), **more}
     return Plan(tuple(tried.actions), state, blocked, steps.notes, wake_after=min(tried.waits, default=None))

@@ -554,6 +554,17 @@ def test_auto_rollback_switched_on_after_the_failure_acts_and_off_stops():
     assert rollout.running(1) == 4
 
 
+def test_paused_false_is_heard_even_in_the_pass_that_stores_a_revision():
+    rollout = Rollout([{"pause": {}}], replicas=1).created().release(2)
+    rollout.one_pass()
+    rollout.one_pass()
+    assert (rollout.paused, rollout.reasons) == (True, []), "in the spec, not yet in the status"
+    rollout.release(1, paused=False)
+    rollout.one_pass()
+    rollout.patch(paused=True).settle()
+    assert rollout.paused, "set by a user, and nobody else"
+
+
 # ---- what other operators leave behind
 
 
