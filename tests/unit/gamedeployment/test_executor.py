@@ -129,6 +129,32 @@ async def test_gd_150_a_refusal_is_tried_later_each_time_and_forgotten_when_the_
     assert len(station.api.sent("PATCH", "pods")) == before + 1
 
 
+# ---- one that later ones count on
+
+
+async def test_nothing_is_created_before_an_orphan_is_adopted():
+    station = Station([raw_pod("a", owner=None)], {"replicas": 2})
+    station.api.refuse["PATCH", "gd-a"] = Forbidden(403, "Forbidden", "no")
+    await station.one_pass()
+    assert station.api.sent("PATCH", "pods") == ["gd-a"]
+    assert station.api.sent("POST", "pods") == []
+
+
+async def test_nothing_is_done_to_pods_while_an_old_answer_cannot_be_removed():
+    """The answer could let a later deletion through."""
+    station = Station([raw_pod("a")], {"replicas": 2, **PRE_DELETE})
+    name = f"predelete-{OLD}-a-check"
+    station.api.put(HOOK_RUNS, _hook_run(name, OWNER, "Successful"))
+    station.api.refuse["DELETE", name] = Unavailable(500, "InternalError", "etcd is slow")
+    await station.one_pass()
+    assert station.api.sent("DELETE", "hookruns") == [name]
+    assert station.api.sent("POST", "pods") == []
+    station.api.refuse.clear()
+    station.time += 1
+    await station.one_pass()
+    assert (station.api.names("hookruns"), len(station.api.names("pods"))) == ([], 2)
+
+
 # ---- names that are taken
 
 

@@ -158,6 +158,14 @@ def test_hook_109_an_answer_of_yes_lets_the_pod_go_and_is_cleared_away():
     assert (fleet.at(2), fleet.runs, fleet.status["preInplaceHookCondition"]) == ([name], {}, [])
 
 
+def test_hook_109_the_condition_goes_with_the_answer_also_while_the_budget_holds_the_pod():
+    asked, broken = pod("a", OLD), pod("x", ready=False)
+    runs = (hook_run("preinplace", asked, "Successful"),)
+    decision = decide([asked, broken], {"replicas": 2, **PRE_INPLACE}, strategy=IN_PLACE, hook_runs=runs)
+    assert (updated(decision), decision.status["preInplaceHookCondition"]) == ([], [])
+    assert of_type(decision, act.DeleteHookRun) == [], "its answer still counts"
+
+
 @pytest.mark.parametrize("phase", ["Failed", "Error", "Inconclusive"])
 def test_gd_97_hook_110_an_answer_of_no_holds_the_pod_and_nothing_else(phase):
     fleet = fleet_of(3, "preInplace", strategy={"maxUnavailable": 2}).release(2).settle()
@@ -295,6 +303,17 @@ def test_gd_106_the_template_that_comes_later_is_used():
     fleet.settle()
     assert len(fleet.runs) == 1
     assert fleet.condition("Blocked")["status"] == "False"
+
+
+@pytest.mark.parametrize(("hooks", "touched"), [((), 3), (("preInplace",), 1), (("postInplace",), 1)])
+def test_a_change_of_labels_alone_is_free_but_for_its_hooks(hooks, touched):
+    """It disturbs nobody and is made at once; a hook does disturb, and asks within the budget."""
+    fleet = fleet_of(3, *hooks)
+    fleet.change(template={"metadata": {"labels": {"season": "2"}}})
+    fleet.one_pass()
+    fleet.one_pass()
+    begun = [a for a in fleet.done(act.UpdatePodInPlace) if a.begins] + fleet.done(act.CreateHookRun)
+    assert len(begun) == touched
 
 
 # ---- the mark on the pod

@@ -166,6 +166,16 @@ def test_gd_58_budgets_of_nothing_are_said():
     assert told(decision, "NoBudget") == ["maxUnavailable and maxSurge are both 0: no pod can ever be updated"]
 
 
+def test_gd_12_pods_that_could_not_be_replaced_are_not_deleted_to_be_updated():
+    """As long as the index range is invalid no pod can be created; updates in place go on."""
+    on = {"tkex.bkbcs.tencent.com/gamedeployment-index-on": "true"}
+    rolling = decide(old("a", "b"), {"replicas": 2}, annotations=on)
+    assert deleted(rolling) == []
+    assert told(rolling, "BudgetExhausted") == ["2 pods are not replaced, because no pod can be created now"]
+    in_place = decide(old("a", "b"), {"replicas": 2}, strategy={"type": "InplaceUpdate"}, annotations=on)
+    assert updated(in_place) == ["a"]
+
+
 # ---- who first
 
 

@@ -118,6 +118,12 @@ def test_gd_43_to_45_the_partition_is_refilled_and_never_shrinks_the_workload(re
     assert (created(decision), deleted(decision)) == (made, gone)
 
 
+def test_gd_21_a_new_pod_that_is_stuck_goes_before_an_old_one_that_serves():
+    """Decision 10: a pod that is not ready never outlives a ready one of equal cost."""
+    pods = [*old("a", "b"), pod("x", ready=False)]
+    assert deleted(decide(pods, {"replicas": 2}, strategy={"maxUnavailable": 0})) == ["x"]
+
+
 # ---- in which order
 
 
@@ -223,6 +229,13 @@ def test_gd_36_a_named_pod_is_the_one_that_scaling_in_takes():
     fleet.change(replicas=2, scaleStrategy={"podsToDelete": [before[2]]}).settle()
     assert fleet.names == before[:2]
     assert fleet.gone() == [before[2]]
+
+
+def test_gd_36_a_named_old_pod_counts_as_one_of_the_old_ones_to_go():
+    """The partition keeps two: one old pod is too many, and that is the named one."""
+    pods = [*old("a", "b", "c"), *new("x", "y")]
+    spec = {"replicas": 3, "scaleStrategy": {"podsToDelete": ["gd-a"]}}
+    assert deleted(decide(pods, spec, strategy={"partition": 2})) == ["a", "x"]
 
 
 def test_gd_37_names_that_are_not_ours():
