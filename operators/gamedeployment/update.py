@@ -22,6 +22,7 @@ def update(scene: Scene, scaling: Scaling, result: Updating) -> None:
         able=scaling.able,
     )
     walk = Walk(scene, outdated, allowance, result)
-    # First who is down anyway, then who has been asked: no pod that turns unready pushes one of those out.
-    outdated.sort(key=lambda p: (p.ready, not walk.asked(p), expendable(p)))
+    # First whose hook is running: no pod that turns unready pushes it out (spec 5.8). Then who is down anyway: the
+    # budget may be waiting for just that one. Then whose hook has answered, so that no other is asked in its place.
+    outdated.sort(key=lambda p: (not walk.waits(p), p.ready, not walk.asked(p), expendable(p)))
     walk.run(outdated[: max(0, len(outdated) - scene.kept)])

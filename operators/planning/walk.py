@@ -80,6 +80,11 @@ class Walk:
         """The hook that guards the pod's update has been asked."""
         return self.runs.get(pod.name) is not None
 
+    def waits(self, pod: PodView) -> bool:
+        """The hook that guards the pod's update is running."""
+        run = self.runs.get(pod.name)
+        return run is not None and not run.completed
+
     def _ineligible(self, revision: str) -> str | None:
         """Why pods of a revision cannot be updated in place."""
         if not self.scene.in_place:

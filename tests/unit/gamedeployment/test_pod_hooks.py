@@ -414,6 +414,17 @@ def test_gd_148_who_is_asked_stays_chosen_where_the_partition_has_room_for_one()
     assert started(first) == ["preinplace-gd-old-a-check"]
 
 
+def test_gd_148_nor_is_it_where_the_partition_has_room_for_one():
+    asked, other, broken = pod("b", OLD), pod("c", OLD), pod("a", OLD, ready=False)
+    spec, strategy = {"replicas": 3, **PRE_INPLACE}, {**IN_PLACE, "partition": 2}
+    running = (hook_run("preinplace", asked, "Running"),)
+    before = decide([asked, other, broken], spec, strategy=strategy, hook_runs=running)
+    assert (started(before), of_type(before, act.DeleteHookRun), marked(before)) == ([], [], ["b"])
+    answered = (hook_run("preinplace", asked, "Successful"),)
+    after = decide([asked, other, broken], spec, strategy=strategy, hook_runs=answered)
+    assert started(after) == ["preinplace-gd-old-a-check"], "the budget waits for the one that is down: it goes first"
+
+
 @pytest.mark.parametrize(("unavailable", "surge"), [(1, 0), (2, 0), (1, 1), (0, 1), (2, 2)])
 def test_gd_148_never_more_open_hooks_than_the_budget(unavailable, surge):
     budget = {"maxUnavailable": unavailable, "maxSurge": surge}
