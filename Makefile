@@ -3,6 +3,8 @@ SHELL := bash
 .ONESHELL:
 .SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
+WORKLOAD ?= gamedeployment
+INSTALL ?= process
 BIN := .venv/bin
 
 .PHONY: help setup demo cluster cluster-down crds lint format test test-unit test-long bench lock
@@ -21,8 +23,8 @@ help: ## list the targets
 
 setup: .venv/ready ## virtual environment with everything, at locked versions
 
-demo: setup ## the quick start on a real cluster, told step by step
-	@$(BIN)/python -m examples.quickstart.demo
+demo: setup ## the quick start on a real cluster, told step by step (WORKLOAD=gamestatefulset, INSTALL=helm)
+	@$(BIN)/python -m examples.quickstart.demo --workload=$(WORKLOAD) --install=$(INSTALL)
 
 cluster: setup ## a cluster: yours by KUBECONFIG, kind where Docker answers, else one built here
 	@$(BIN)/python -m tests.cluster up
@@ -55,7 +57,7 @@ test-unit: setup ## only what needs no cluster
 test-long: setup ## the random histories, 50,000 of them
 	GAME_OPERATORS_EXAMPLES=50000 $(BIN)/python -m pytest tests/properties -q --timeout 7200
 
-bench: setup ## requests, CPU, memory and time of the operators at 100 and 500 pods
+bench: setup ## requests, CPU, memory and time of the operators at 100, 500 and 1000 pods
 	@$(BIN)/python -m bench.run
 
 lock: ## lock all dependencies anew (needs uv)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import choose, operator
+from tests.cluster import choose, demorelease, operator
 from tests.cluster.choose import Cluster, kubectl_program
 from tests.cluster.state import Missing
 
@@ -22,6 +23,8 @@ NAME = "test-gamedeploy"
 
 class Story:
     """Tells what happens while it happens, and insists that it does."""
+
+    plural, name = "gamedeployments.tkex.tencent.com", NAME
 
     def __init__(self, cluster: Cluster, namespace: str = NAMESPACE, out: Callable[[str], None] = print) -> None:
         self.cluster, self.namespace, self.say = cluster, namespace, out
@@ -45,7 +48,7 @@ class Story:
         return json.loads(self.kubectl("get", *args, "-o", "json"))
 
     def pods(self) -> list[Any]:
-        pods = self.object("pods", "-l", f"app={NAME}")["items"]
+        pods = self.object("pods", "-l", f"app={self.name}")["items"]
         return sorted(
             (p for p in pods if not p["metadata"].get("deletionTimestamp")), key=lambda p: p["metadata"]["name"]
         )
@@ -59,7 +62,7 @@ class Story:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
-                status = self.kubectl("get", "gamedeployment", NAME, "-o", "jsonpath={.status}")
+                status = self.kubectl("get", self.plural, self.name, "-o", "jsonpath={.status}")
                 raise AssertionError(f"not within {seconds:.0f} s: {what}\n{status}\n{operator.log_tail()}")
             time.sleep(0.3)
         self.say(f"[{time.monotonic() - self.began:5.1f} s] {what}")
@@ -93,12 +96,12 @@ class Story:
 
     def condition(self, type_: str) -> str:
         """Message of a condition of the workload."""
-        held = self.object("gamedeployment", NAME)["status"].get("conditions", [])
+        held = self.object(self.plural, self.name)["status"].get("conditions", [])
         return next((str(c["message"]) for c in held if c["type"] == type_), "")
 
     def columns(self) -> list[str]:
         """The default listing of the workload without its age."""
-        return self.kubectl("get", "gamedeployments.tkex.tencent.com", NAME, "--no-headers").split()[:-1]
+        return self.kubectl("get", self.plural, self.name, "--no-headers").split()[:-1]
 
     def answer(self, pod: Any, path: str) -> str:
         """What the game server in the pod says, asked through the API server."""
@@ -219,27 +222,45 @@ def play(story: Story) -> None:
         story.end_watch()
 
 
-def main() -> int:
+def _start(cluster: Cluster, install: str) -> str:
+    """Have the operators run, as a process beside the cluster or installed in it by Helm; where they are."""
+    if install == "helm":
+        operator.stop()
+        demorelease.install(cluster)
+        return f"two pods in namespace {demorelease.NAMESPACE}, led by {demorelease.leader(cluster)}"
+    demorelease.remove(cluster)
+    for file in sorted((HERE.parent.parent / "crds").glob("*.yaml")):
+        cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
+    operator.start(cluster.kubeconfig)
+    return f"process {operator.pid()}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Set up, play, say how to go on."""
+    from examples.quickstart import stateful
+
+    parser = argparse.ArgumentParser(description="The quick start on a real cluster, told step by step.")
+    parser.add_argument("--workload", choices=("gamedeployment", "gamestatefulset"), default="gamedeployment")
+    parser.add_argument("--install", choices=("process", "helm"), default="process")
+    options = parser.parse_args(arguments)
+    workload = options.workload
     try:
         cluster = choose.up()
-        files = sorted((HERE.parent.parent / "crds").glob("*.yaml"))
-        for file in files:
-            cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
-        operator.start(cluster.kubeconfig)
+        running = _start(cluster, options.install)
     except Missing as reason:
         print(f"cannot start: {reason}", file=sys.stderr)
         return 1
-    print(f"cluster: {cluster.kubeconfig}; operators: process {operator.pid()}, CRDs applied")
-    story = Story(cluster)
+    print(f"cluster: {cluster.kubeconfig}; operators: {running}, CRDs applied")
+    stateless = workload == "gamedeployment"
+    story = Story(cluster) if stateless else stateful.StatefulStory(cluster)
     cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=120s")
     cluster.kubectl("create", "namespace", NAMESPACE)
     cluster.kubectl("-n", NAMESPACE, "wait", "--for=create", "serviceaccount/default", "--timeout=30s")
-    play(story)
+    (play if stateless else stateful.play)(story)
     print(f"\nDone in {time.monotonic() - story.began:.0f} s. The cluster and the operators go on running:")
     print(f"  export KUBECONFIG={cluster.kubeconfig} PATH={Path(kubectl_program()).parent}:$PATH")
-    print(f"  kubectl create namespace mine && kubectl -n mine apply -f {HERE}/gamedeployment-inplaceupdate.yaml")
-    print("  kubectl -n mine get gd,pods,hookruns     # and edit the image; `make cluster-down` ends it all")
+    print(f"  kubectl create namespace mine && kubectl -n mine apply -f {HERE}/{workload}-inplaceupdate.yaml")
+    print(f"  kubectl -n mine get {workload}s,pods,hookruns     # and edit the image; `make cluster-down` ends it all")
     return 0
 
 
