@@ -77,11 +77,10 @@ class Installation:
         lease = json.loads(self.kubectl("get", "lease", NAME, "-o", "json"))
         return str(lease["spec"].get("holderIdentity") or "")
 
-    def ask(self, pod: str, path: str) -> str:
+    def ask(self, pod: str, path: str, port: int = PORT) -> str:
         """What a pod answers, asked through the API server."""
-        return self.cluster.kubectl(
-            "get", "--raw", f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{PORT}/proxy{path}"
-        )
+        raw = f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{port}/proxy{path}"
+        return self.cluster.kubectl("get", "--raw", raw)
 
     def signal(self, pod: str, name: str) -> None:
         """Send a signal to the operator process of a pod."""

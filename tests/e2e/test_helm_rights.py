@@ -8,7 +8,7 @@ import json
 import pytest
 
 from examples.quickstart import demo, stateful
-from tests.cluster import promtool
+from tests.cluster import processes, promtool
 from tests.cluster.audit import Audit
 from tests.e2e.board import HOOK, Board, workload
 from tests.e2e.installation import NAME, installation
@@ -117,6 +117,9 @@ def live(cluster, namespace):
     board.until("the list is cleaned", lambda: not _spec(board).get("scaleStrategy", {}).get("podsToDelete"))
     board.apply(ALONE % board.pods()[0]["status"]["podIP"])
     board.until("a HookRun of nobody goes after its time", lambda: "alone" not in _runs(board))
+    board.kubectl("label", "gamedeployments,hooktemplates", "--all", "io.tencent.bcs.dev/deletion-allow=Always")
+    board.kubectl("delete", "gamedeployments,hooktemplates", "--all")
+    assert processes.wait(lambda: not board.pods(), 60)
 
 
 def _spec(board):
@@ -235,8 +238,8 @@ def test_pkg_11_the_account_can_neither_read_secrets_nor_reach_other_objects(ins
     for what in (
         ("get", "secrets", "-A"),
         ("get", "secrets", "-n", installed.namespace),
-        ("create", "serviceaccounts/token", "-n", installed.namespace),
-        ("create", "pods/exec", "-A"),
+        ("create", "serviceaccounts", "--subresource=token", "-n", installed.namespace),
+        ("create", "pods", "--subresource=exec", "-A"),
         ("update", "clusterroles"),
         ("delete", "gamedeployments.tkex.tencent.com", "-A"),
         ("delete", "customresourcedefinitions"),
