@@ -6,6 +6,7 @@ for itself what serves, what is old, and what a hook has said.
 
 import json
 import math
+from datetime import datetime
 
 from operators.planning import actions as act
 
@@ -46,7 +47,7 @@ class Pod:
         told = any(c.get("stale") for c in body["spec"]["containers"])
         ready = next((c for c in status["conditions"] if c["type"] == "Ready" and c["status"] == "True"), None)
         self.serves = self.running and not self.leaving and ready is not None and not told
-        self.serves_since = ready["lastTransitionTime"] if ready else None
+        self.since = datetime.fromisoformat(ready["lastTransitionTime"]).timestamp() if ready else None
 
     @property
     def active(self):
@@ -66,6 +67,7 @@ class Snapshot:
     """The truth at the moment a pass looked."""
 
     def __init__(self, cluster):
+        self.now = cluster.now
         self.pods = {n: Pod(p) for n, p in cluster.pods.items()}
         self.spec = json.loads(json.dumps(cluster.workload["spec"]))
         self.status = cluster.workload["status"]
@@ -94,6 +96,10 @@ class Snapshot:
         percent = isinstance(self.strategy.get("maxUnavailable", "25%"), str)
         return max(allowed, 1) if percent and not self.surge else allowed
 
+    def available(self, pod):
+        """It serves, has done so for long enough, and no hook after its update is still to succeed."""
+        return pod.whole and self.now - pod.since >= self.spec.get("minReadySeconds", 0)
+
     def hook(self, kind):
         return (self.spec.get(f"{kind}UpdateStrategy") or {}).get("hook")
 
@@ -111,6 +117,7 @@ class Judge:
         created = [a for a in actions if isinstance(a, act.CreatePod)]
         self._budget(active, restarts, leaves)
         self._surge(active, created)
+        self._enough(active, leaves)
         self._old(active, updates, leaves, created, current)
         self._paused(updates)
         self._hooks(actions)
@@ -129,7 +136,7 @@ class Judge:
         taken = {a.name for a in restarts}
         gone = {a.name for a in leaves}
         needed = truth.replicas - truth.unavailable
-        for serves in (lambda p: p.serves, lambda p: p.whole):
+        for serves in (lambda p: p.serves, truth.available):
             if any(serves(active[n]) for n in taken):
                 left = sum(serves(p) for n, p in active.items() if n not in taken | gone)
                 assert left >= needed, f"I1: {left} pods are left to serve, {needed} are promised"
@@ -138,6 +145,12 @@ class Judge:
         """I2: never more pods than replicas and surge."""
         if created:
             assert len(active) + len(created) <= self.truth.replicas + self.truth.surge, "I2: too many pods"
+
+    def _enough(self, active, leaves):
+        """I2: a scale-in leaves as many pods as are asked for, but for those that the user names."""
+        chosen = {a.name for a in leaves} - self.truth.named
+        if chosen:
+            assert len(active) - len(chosen) >= self.truth.replicas, "I2: more pods are deleted than are too many"
 
     def _old(self, active, updates, leaves, created, current):
         """I3: an update, or a scale-in that nobody asked of these very pods, leaves what the partition keeps."""

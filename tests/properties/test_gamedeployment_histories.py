@@ -10,7 +10,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from operators.gamedeployment.plan import plan
 from operators.planning import actions as act
@@ -47,24 +47,25 @@ class GameDeploymentHistories(RuleBasedStateMachine):
 
     @initialize(
         type_=st.sampled_from(STRATEGIES),
-        replicas=st.integers(0, 6),
-        unavailable=st.sampled_from([0, 1, 2, 3, "25%", "50%"]),
+        replicas=st.sampled_from([3, 4, 2, 5, 6, 1, 0]),
+        unavailable=st.sampled_from([1, 2, "25%", "50%", 3, 0]),
         surge=st.sampled_from([0, 1, 2, "25%"]),
-        hooks=st.sets(st.sampled_from(HOOKS)),
+        hooks=st.sampled_from([(), HOOKS, HOOKS[:1], HOOKS[1:2], HOOKS[1:], HOOKS[2:], HOOKS[:2]]),
         grace=st.sampled_from([0, 0, 5]),
         policy=st.sampled_from(["DisOrdered", "OrderedReady", "OrderedUpdated"]),
-        more=st.fixed_dictionaries(
-            {},
-            optional={
-                "minReadySeconds": st.just(3),
-                "disableReadinessGate": st.just(True),
-                "scaleStrategy": st.just({"createBatch": 2}),
-                "revisionHistoryLimit": st.just(1),
-            },
+        more=st.sampled_from(
+            [
+                {},
+                {"minReadySeconds": 3},
+                {"disableReadinessGate": True},
+                {"scaleStrategy": {"createBatch": 2}},
+                {"revisionHistoryLimit": 1, "disableReadinessGate": True, "minReadySeconds": 3},
+            ]
         ),
         index=st.booleans(),
+        running=st.sampled_from([True, True, False]),
     )
-    def begin(self, type_, replicas, unavailable, surge, hooks, grace, policy, more, index):
+    def begin(self, type_, replicas, unavailable, surge, hooks, grace, policy, more, index, running):
         strategy = {
             "type": type_,
             "maxUnavailable": unavailable if unavailable or surge else 1,
@@ -79,12 +80,56 @@ class GameDeploymentHistories(RuleBasedStateMachine):
             {"check": hook_template("check")},
             digests={"game:3": "id-game:2"},
         )
+        if running:
+            self._progress(8)
+
+    @rule(data=st.data())
+    def step(self, data):
+        """Somebody does something: user and world now and then, the operator most of the time.
+
+        One rule for all: as rules of their own most kinds would be switched off in most histories, and few rollouts
+        would get anywhere.
+        """
+        steps = [
+            *[self._user_releases] * 3,
+            *[self._user_edits] * 3,
+            *[self._world_does] * 4,
+            *[self._a_hook_answers] * 2,
+            self._time_passes,
+            self._kubelets_work,
+            *[self._things_go_well] * 4,
+            *[self._operator_passes] * 4,
+            *[self._operator_looks_or_acts] * 3,
+            *[self._a_write_is_the_last_or_refused] * 2,
+        ]
+        names = [s.__name__ for s in steps]
+        getattr(self, data.draw(st.sampled_from(names), label="step"))(data)
 
     # ---- the user
 
-    @rule(replicas=st.integers(0, 6))
-    def scale(self, replicas):
-        self.cluster.patch_spec({"replicas": replicas})
+    def _user_edits(self, data):
+        """One edit of the manifest."""
+        edits = [
+            self._changes_metadata,
+            self._changes_what_cannot_change_in_place,
+            self._rolls_back,
+            self._scales,
+            self._scales,
+            self._scales_by_name,
+            self._names_pods_to_delete,
+            self._changes_partition,
+            self._changes_partition,
+            self._changes_budget,
+            self._pauses,
+            self._changes_type,
+            self._retries,
+        ]
+        getattr(self, data.draw(st.sampled_from([e.__name__ for e in edits]), label="edit"))(data)
+
+    def _user_releases(self, data):
+        """Another image, sometimes of both containers."""
+        web, other = self.template[0] - 1 + data.draw(st.integers(1, 3)), self.template[1]
+        self._release(web=web % 4 + 1, side=3 - other if data.draw(st.booleans()) else other)
 
     def _release(self, **changes):
         names = ("web", "side", "note", "tier")
@@ -92,158 +137,126 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         self.earlier.append(self.template)
         self.cluster.patch_spec({"template": template(*self.template)})
 
-    @rule(web=st.integers(1, 4), side=st.integers(1, 2))
-    def change_images(self, web, side):
-        self._release(web=web, side=side)
+    def _changes_metadata(self, data):
+        self._release(note=data.draw(st.sampled_from(["", "a", "b"])))
 
-    @rule(note=st.sampled_from(["", "a", "b"]))
-    def change_metadata(self, note):
-        self._release(note=note)
+    def _changes_what_cannot_change_in_place(self, data):
+        self._release(tier=data.draw(st.sampled_from(["gold", "silver"])))
 
-    @rule(tier=st.sampled_from(["gold", "silver"]))
-    def change_what_cannot_change_in_place(self, tier):
-        self._release(tier=tier)
-
-    @rule(data=st.data())
-    def roll_back(self, data):
+    def _rolls_back(self, data):
         web, side, note, tier = data.draw(st.sampled_from(self.earlier))
         self._release(web=web, side=side, note=note, tier=tier)
 
-    @rule(partition=st.sampled_from([None, 0, 1, 2, "50%", "99%", "100%"]))
-    def change_partition(self, partition):
+    def _scales(self, data):
+        self.cluster.patch_spec({"replicas": data.draw(st.integers(0, 6))})
+
+    def _scales_by_name(self, data):
+        self._scales(data)
+        self._names_pods_to_delete(data)
+
+    def _names_pods_to_delete(self, data):
+        names = st.sampled_from([*sorted(self.cluster.pods), "gd-nobody"])
+        named = data.draw(st.lists(names, max_size=2, unique=True))
+        self.cluster.patch_spec({"scaleStrategy": {"podsToDelete": named}})
+
+    def _changes_partition(self, data):
+        partition = data.draw(st.sampled_from([0, 1, 2, 3, "50%", "99%", "100%", None]))
         self.cluster.patch_spec({"updateStrategy": {"partition": partition}})
 
-    @rule(unavailable=st.sampled_from([1, 2, 3, "50%"]), surge=st.integers(0, 2))
-    def change_budget(self, unavailable, surge):
+    def _changes_budget(self, data):
+        unavailable, surge = data.draw(st.sampled_from([1, 2, 3, "50%"])), data.draw(st.integers(0, 2))
         self.cluster.patch_spec({"updateStrategy": {"maxUnavailable": unavailable, "maxSurge": surge}})
 
-    @rule(paused=st.booleans())
-    def pause(self, paused):
-        self.cluster.patch_spec({"updateStrategy": {"paused": paused}})
+    def _pauses(self, data):
+        self.cluster.patch_spec({"updateStrategy": {"paused": data.draw(st.booleans())}})
 
-    @rule(type_=st.sampled_from([*STRATEGIES, "OnDelete"]), ineligible=st.sampled_from(["Block", "Recreate"]))
-    def change_type(self, type_, ineligible):
-        self.cluster.patch_spec(
-            {"updateStrategy": {"type": type_, "inPlaceUpdateStrategy": {"onIneligible": ineligible}}}
-        )
+    def _changes_type(self, data):
+        type_ = data.draw(st.sampled_from([*STRATEGIES, "OnDelete"]))
+        ineligible = {"onIneligible": data.draw(st.sampled_from(["Block", "Recreate"]))}
+        self.cluster.patch_spec({"updateStrategy": {"type": type_, "inPlaceUpdateStrategy": ineligible}})
 
-    @rule(data=st.data())
-    def name_pods_to_delete(self, data):
-        names = data.draw(st.lists(st.sampled_from([*sorted(self.cluster.pods), "gd-nobody"]), max_size=2, unique=True))
-        self.cluster.patch_spec({"scaleStrategy": {"podsToDelete": names}})
-
-    @rule(hook=st.sampled_from(HOOKS))
-    def retry(self, hook):
-        if f"{hook}UpdateStrategy" in self.cluster.workload["spec"]:
-            self.cluster.patch_spec({f"{hook}UpdateStrategy": {"retry": True}})
+    def _retries(self, data):
+        hook = f"{data.draw(st.sampled_from(HOOKS))}UpdateStrategy"
+        if hook in self.cluster.workload["spec"]:
+            self.cluster.patch_spec({hook: {"retry": True}})
 
     # ---- the world
 
-    def _some(self, names, data):
-        return data.draw(st.sampled_from(sorted(names)))
+    def _world_does(self, data):
+        """Something happens to a pod."""
+        cluster = self.cluster
+        if not cluster.pods:
+            return
+        name = data.draw(st.sampled_from(sorted(self.cluster.pods)), label="pod")
+        faults = {
+            "starts": cluster.start_pod,
+            "restarts": cluster.restart_containers,
+            "turns unready": lambda n: cluster.set_container_ready(n, ready=False),
+            "gets ready": lambda n: cluster.set_container_ready(n, ready=True),
+            "dies": cluster.kill_pod,
+            "is evicted": cluster.fail_pod,
+            "is held by a finalizer": cluster.held.add,
+            "cannot pull": lambda n: cluster.set_container_waiting(n, "ImagePullBackOff"),
+            "crashes": lambda n: cluster.set_container_waiting(n, "CrashLoopBackOff"),
+        }
+        faults[data.draw(st.sampled_from(sorted(faults)), label="what")](name)
 
-    @precondition(lambda self: self.cluster.pods)
-    @rule(data=st.data())
-    def pod_starts(self, data):
-        self.cluster.start_pod(self._some(self.cluster.pods, data))
-
-    @rule()
-    def kubelets_work(self):
+    def _kubelets_work(self, _=None):
         self.cluster.remove_terminating()
         for name in list(self.cluster.pods):
             self.cluster.start_pod(name)
             self.cluster.restart_containers(name)
 
-    @precondition(lambda self: self.cluster.pods)
-    @rule(data=st.data())
-    def containers_restart(self, data):
-        self.cluster.restart_containers(self._some(self.cluster.pods, data))
-
-    @precondition(lambda self: self.cluster.pods)
-    @rule(data=st.data())
-    def pod_dies(self, data):
-        self.cluster.kill_pod(self._some(self.cluster.pods, data))
-
-    @precondition(lambda self: self.cluster.pods)
-    @rule(data=st.data())
-    def pod_fails(self, data):
-        self.cluster.fail_pod(self._some(self.cluster.pods, data))
-
-    @precondition(lambda self: self.cluster.pods)
-    @rule(data=st.data())
-    def finalizer_holds(self, data):
-        self.cluster.held.add(self._some(self.cluster.pods, data))
-
-    @precondition(lambda self: self.cluster.pods)
-    @rule(data=st.data(), ready=st.booleans())
-    def readiness_flips(self, data, ready):
-        self.cluster.set_container_ready(self._some(self.cluster.pods, data), ready=ready)
-
-    @precondition(lambda self: self.cluster.pods)
-    @rule(data=st.data(), reason=st.sampled_from(["ImagePullBackOff", "CrashLoopBackOff"]))
-    def container_is_in_trouble(self, data, reason):
-        self.cluster.set_container_waiting(self._some(self.cluster.pods, data), reason)
-
-    @rule()
-    def terminating_pods_go(self):
-        self.cluster.remove_terminating()
-
-    @precondition(lambda self: self.cluster.hook_runs)
-    @rule(data=st.data(), phase=st.sampled_from(["Running", "Successful", "Successful", "Failed"]))
-    def hook_answers(self, data, phase):
-        name = self._some(self.cluster.hook_runs, data)
-        if self.cluster.hook_runs[name].get("status", {}).get("phase") not in ("Successful", "Failed"):
+    def _a_hook_answers(self, data):
+        runs = self.cluster.hook_runs
+        if not runs:
+            return
+        name = data.draw(st.sampled_from(sorted(runs)))
+        phase = data.draw(st.sampled_from(["Successful", "Failed", "Successful", "Running", "deleted"]))
+        if phase == "deleted":
+            del runs[name]
+            self.look = None  # its answer is no longer there to be judged
+        elif runs[name].get("status", {}).get("phase") not in ("Successful", "Failed"):
             self.cluster.answer_hook(name, phase)
 
-    @precondition(lambda self: self.cluster.hook_runs)
-    @rule(data=st.data())
-    def somebody_deletes_a_hook_run(self, data):
-        del self.cluster.hook_runs[self._some(self.cluster.hook_runs, data)]
-        self.look = None  # its answer is no longer there to be judged
+    def _time_passes(self, data):
+        self.cluster.now += data.draw(st.integers(1, 10), label="seconds")
 
-    @rule(seconds=st.integers(1, 10))
-    def time_passes(self, seconds):
-        self.cluster.now += seconds
-
-    # ---- the operator
-
-    @rule()
-    def operator_passes(self):
-        """A whole pass; with nothing remembered in between, this is an operator restart as well."""
-        self._look()
-        self._act()
-
-    @rule(rounds=st.integers(1, 5))
-    def things_go_well(self, rounds):
+    def _things_go_well(self, data):
         """Nothing fails for a while, so that rollouts get somewhere."""
+        self._progress(data.draw(st.integers(1, 4), label="rounds"))
+
+    def _progress(self, rounds):
         for _ in range(rounds):
-            self.kubelets_work()
+            self._kubelets_work()
             for name, run in self.cluster.hook_runs.items():
                 if run.get("status", {}).get("phase") in (None, "Running"):
                     self.cluster.answer_hook(name, "Successful")
             self.cluster.now += 2
-            self.operator_passes()
+            self._look()
+            self._act()
 
-    @rule()
-    def operator_looks(self):
-        """It will act on this, whatever happens meanwhile, unless it acts itself."""
+    # ---- the operator
+
+    def _operator_passes(self, data):
+        """Whole passes; with nothing remembered in between, this is an operator restart as well."""
+        for _ in range(data.draw(st.integers(1, 4), label="passes")):
+            self._look()
+            self._act()
+
+    def _operator_looks_or_acts(self, _):
+        """It acts on what it saw a while ago, whatever has happened meanwhile (but for its own writes)."""
+        if self.look is None:
+            self._look()
+        else:
+            self._act()
+
+    def _a_write_is_the_last_or_refused(self, data):
+        """The operator is killed between two writes, or one is refused."""
+        count = data.draw(st.integers(0, 4), label="writes")
+        dies = data.draw(st.booleans(), label="dies")
         self._look()
-
-    @precondition(lambda self: self.look is not None)
-    @rule()
-    def operator_acts_on_what_it_saw(self):
-        self._act()
-
-    @rule(written=st.integers(0, 4))
-    def operator_dies(self, written):
-        """Between any two writes."""
-        self._look()
-        self._act(dies_after=written)
-
-    @rule(refused=st.integers(0, 4))
-    def a_write_is_refused(self, refused):
-        self._look()
-        self._act(refuses=refused)
+        self._act(dies_after=count if dies else None, refuses=None if dies else count)
 
     def _look(self):
         self.look = (self.cluster.observe(), Snapshot(self.cluster), self.cluster.now)
