@@ -6,15 +6,14 @@ the status, never one that counts on the other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from operators.api import keys
 from operators.api.strategies import CanaryStep
 from operators.planning.actions import (
     Action,
     Blocked,
-    CreateHookRun,
     DeleteHookRun,
     Note,
     PatchSpec,
@@ -30,24 +29,10 @@ from operators.planning.canary import (
     describe,
     whole_second,
 )
-from operators.planning.podhooks import TYPE_LABELS, Hook, compose, cut_name
+from operators.planning.canaryhooks import StepHooks, of_rollout, phrase, speaks_for_step, step_run
 from operators.planning.stephash import step_hash
 from operators.planning.times import rfc3339
-from operators.planning.views import HookRunView, HookTemplateView
-
-
-@dataclass(frozen=True, slots=True)
-class StepHooks:
-    """What hook steps work with.
-
-    ``runs`` are the canary HookRuns of this workload. ``host_ip`` is handed to every run, empty or not: templates may
-    use it. ``index_prefix`` stands before the index in the name of a run; it differs between the kinds of workload.
-    """
-
-    runs: Sequence[HookRunView] = ()
-    templates: Mapping[str, HookTemplateView] = field(default_factory=dict)
-    host_ip: str = ""
-    index_prefix: str = ""
+from operators.planning.views import HookRunView
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,14 +268,14 @@ class _Pass:
         if HOOK_STEP in memory.pauses:
             return self._after_failure(step, run)
         if memory.user_paused:
-            return self._frozen(f"; {_phrase(run)}" if run else "; its hook is not started")
+            return self._frozen(f"; {phrase(run)}" if run else "; its hook is not started")
         if run is None:
             return self._start(step)
         if run.phase == "Successful":
             return _Done()
         if run.completed:
-            return _Pause(HOOK_STEP, _phrase(run))
-        return _Wait(Blocked("CanaryHookRunning", f"{self.course.label}: {_phrase(run)}"))
+            return _Pause(HOOK_STEP, phrase(run))
+        return _Wait(Blocked("CanaryHookRunning", f"{self.course.label}: {phrase(run)}"))
 
     def _after_failure(self, step: CanaryStep, run: HookRunView | None) -> _Verdict:
         """The hook has failed, that is on record: a person goes on, rolls back, or has it asked once more."""
@@ -311,14 +296,14 @@ class _Pass:
             shown = Blocked("CanaryHookFailed", f"{started.blocked.message} (paused: {said})", waiting=False)
             return _Wait(shown, started.actions)
         if not run.completed:
-            return _Wait(Blocked("CanaryHookFailed", f"{course.label}: {_phrase(run)} (paused: {said})", waiting=False))
+            return _Wait(Blocked("CanaryHookFailed", f"{course.label}: {phrase(run)} (paused: {said})", waiting=False))
         return _Wait(self._paused(HOOK_STEP, memory.pauses[HOOK_STEP], said))
 
     def _failure(self, run: HookRunView | None) -> str:
         mark = self.memory.mark
         if mark is not None and self.course.marked and mark.message:
             return mark.message
-        return _phrase(run) if run is not None else "its HookRun failed and is gone"
+        return phrase(run) if run is not None else "its HookRun failed and is gone"
 
     def _rolled_back(self, said: str) -> Blocked:
         course, tally = self.course, self.tally
@@ -360,25 +345,19 @@ class _Pass:
 
     def _run(self) -> HookRunView | None:
         """The run of the step in force; the recorded one where several carry its labels."""
-        own = [r for r in self.runs if self._speaks_for_step(r)]
+        own = [r for r in self.runs if speaks_for_step(r, self.course)]
         recorded = next((r for r in own if r.name == self.memory.hook_run), None)
         return recorded or next((r for r in own if not r.completed), own[-1] if own else None)
-
-    def _speaks_for_step(self, run: HookRunView) -> bool:
-        return self._of_rollout(run) and run.labels.get(keys.HOOK_STEP_LABEL) == str(self.course.index)
-
-    def _of_rollout(self, run: HookRunView) -> bool:
-        return run.labels.get(keys.HOOK_REVISION_LABEL) == self.course.update
 
     def _other_runs(self) -> tuple[Action, ...]:
         """Cancel what no longer matters, remove what belongs to another revision; finished runs stay to be read."""
         actions: list[Action] = []
         for run in self.runs:
-            if self.course.active and self._speaks_for_step(run) and self._is_hook_step():
+            if self.course.active and speaks_for_step(run, self.course) and self._is_hook_step():
                 continue
             if not run.completed and not run.terminate:
                 actions.append(TerminateHookRun(run.name, run.uid))
-            elif not self._of_rollout(run):
+            elif not of_rollout(run, self.course):
                 actions.append(DeleteHookRun(run.name, run.uid, "of another revision"))
         return tuple(actions)
 
@@ -386,32 +365,16 @@ class _Pass:
         return self.course.steps[self.course.index or 0].hook is not None
 
     def _start(self, step: CanaryStep) -> _Wait:
-        """Ask the hook of a step. It speaks for the whole application, so it gets no arguments of a pod."""
+        """Ask the hook of a step."""
         course, hooks = self.course, self.hooks
         assert step.hook is not None
-        if any(self._speaks_for_step(r) for r in hooks.runs):
+        if any(speaks_for_step(r, self.course) for r in hooks.runs):
             text = f"{course.label}: its earlier HookRun is being removed"
             return _Wait(Blocked("CanaryHookRunning", text))
-        hook = Hook(step.hook.template_name, tuple((a.name, a.value) for a in step.hook.args))
-        supplied = [*hook.args, ("HostIP", hooks.host_ip)]
-        spec = compose(hook, hooks.templates.get(hook.template), supplied, course.label)
-        if isinstance(spec, Blocked):
-            return _Wait(spec)
-        labels = {
-            keys.HOOK_TYPE_LABEL: TYPE_LABELS["canary"],
-            keys.HOOK_REVISION_LABEL: course.update,
-            keys.HOOK_STEP_LABEL: str(course.index),
-        }
-        name = cut_name(f"canary-{course.update}-{hooks.index_prefix}{course.index}-{hook.template}")
-        shown = Blocked("CanaryHookRunning", f"{course.label}: HookRun {name} is started")
-        return _Wait(shown, (CreateHookRun(name, labels, spec, "canary"),))
-
-
-def _phrase(run: HookRunView) -> str:
-    """What a run says, and where it stands; a failed one with the value it measured and the condition it missed."""
-    said = f": {run.message}" if run.message else ""
-    verb = f"ended {run.phase}" if run.completed else f"is {run.phase or 'Pending'}"
-    return f"HookRun {run.name} {verb}{said}"
+        made = step_run(step.hook, course, hooks)
+        if isinstance(made, Blocked):
+            return _Wait(made)
+        return _Wait(Blocked("CanaryHookRunning", f"{course.label}: HookRun {made.name} is started"), (made,))
 
 
 def _index_note(index: int) -> Note:

@@ -7,7 +7,8 @@ from typing import Any
 
 from operators.planning.actions import Action, CreatePod, PatchSpec, Plan
 from operators.planning.canary import Tally
-from operators.planning.canarysteps import Decision, StepHooks, decide
+from operators.planning.canaryhooks import StepHooks
+from operators.planning.canarysteps import Decision, decide
 from operators.planning.explain import explain
 from operators.planning.hookcare import clean, marks, retry
 from operators.planning.refreshing import Updating

@@ -20,7 +20,8 @@ from operators.planning.canary import (
     read_mark,
     read_memory,
 )
-from operators.planning.canarysteps import StepHooks, decide
+from operators.planning.canaryhooks import StepHooks
+from operators.planning.canarysteps import decide
 from operators.planning.stephash import go_step_hash, same_steps, step_hash
 from operators.planning.views import HookRunView, HookTemplateView
 
