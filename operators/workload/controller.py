@@ -36,6 +36,8 @@ _PROMPT = (
     "pauseConditions",
 )
 _STATUS_INTERVAL = 0.5
+#: Seconds until a pass plans again on what has overtaken it.
+_OVERTAKEN = 1.0
 #: Seconds after which a refusal no longer counts.
 _FORGIVEN = 600.0
 
@@ -183,7 +185,9 @@ class WorkloadController(Generic[S]):
             result = "success"
         finally:
             self._rim.metrics.reconcile.labels("/".join(key), result).observe(loop.time() - began)
-        waits = [w for w in (decision.wake_after, wait) if w is not None]
+        # What overtook a write may be nothing that planning reads, and then wakes nobody.
+        again = _OVERTAKEN if execution.overtaken else None
+        waits = [w for w in (decision.wake_after, wait, again) if w is not None]
         return Outcome(requeue_after=min(waits, default=None))
 
     def _learn(self, key: Key, workload: WorkloadView[S], execution: Execution) -> None:
@@ -203,7 +207,11 @@ class WorkloadController(Generic[S]):
     async def _write_status(
         self, key: Key, workload: WorkloadView[S], decision: Plan, execution: Execution
     ) -> float | None:
-        """Write what changed, or nothing; a time to come back when mere counters are held back."""
+        """Write what changed, or nothing; a time to come back when mere counters are held back.
+
+        The version guards it: the API server looks at no UID when the status of a custom resource is patched, and a
+        workload that was deleted and made anew must not inherit the state of a canary.
+        """
         status = dict(decision.status)
         patch = status_patch(workload.status, status)
         desired = workload.spec.replicas if workload.spec else 0
@@ -218,7 +226,7 @@ class WorkloadController(Generic[S]):
             self._rim.resource,
             workload.namespace,
             workload.name,
-            {"metadata": {"uid": workload.uid}, "status": patch},
+            {"metadata": {"resourceVersion": execution.version}, "status": patch},
             subresource="status",
         )
         self._written[key] = now

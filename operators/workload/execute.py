@@ -34,14 +34,18 @@ class Execution:
     """One plan being carried out.
 
     ``failures`` are the errors by what they speak of (`operators.planning.refusals.subject`), ``succeeded`` the
-    subjects that went well, or that the world has moved on from.
+    subjects that went well, or that the world has moved on from. ``overtaken`` tells that a write met an object newer
+    than the one that was planned on.
     """
 
     def __init__(self, rim: Rim, workload: WorkloadView[Any]) -> None:
         self._rim, self._client, self._workload = rim, rim.client, workload
         self._key = (workload.namespace, workload.name)
+        #: Version of the workload that this pass knows: the one planned on, or what its own patch made of it.
+        self.version = workload.resource_version
         self.failures: dict[str, ApiError] = {}
         self.succeeded: set[str] = set()
+        self.overtaken = False
         hooks = workload.spec and (
             workload.spec.pre_delete_update_strategy.hook or workload.spec.pre_inplace_update_strategy.hook
         )
@@ -74,6 +78,7 @@ class Execution:
             about = subject(action)
             if isinstance(error, NotFound | Conflict):
                 log.debug("%s: %s", about, error)  # the world moved on; the next pass looks again
+                self.overtaken |= isinstance(error, Conflict)
             elif isinstance(error, ApiError) and not isinstance(error, NotLeading):
                 failed.append((action, error))
                 self.failures[about] = error
@@ -110,6 +115,10 @@ class Execution:
     def _expect(self, expectation: Expectation) -> None:
         self._rim.expectations.expect(self._key, expectation, asyncio.get_running_loop().time())
 
+    def _expect_made(self, store: Store[Any], answer: Json) -> None:
+        metadata = answer["metadata"]
+        self._expect(created(store, metadata["namespace"], metadata["name"], metadata["resourceVersion"]))
+
     def expect_written(self, store: Store[Any], answer: Json) -> None:
         metadata = answer["metadata"]
         args = (metadata["namespace"], metadata["name"], metadata["uid"], metadata["resourceVersion"])
@@ -145,11 +154,11 @@ class Execution:
             "data": revision_data(action.template),
         }
         try:
-            await self._client.create(CONTROLLER_REVISIONS, namespace, body)
+            made = await self._client.create(CONTROLLER_REVISIONS, namespace, body)
         except AlreadyExists:
-            held = await self._client.get(CONTROLLER_REVISIONS, namespace, action.name)
-            self._must_be_ours(held, "ControllerRevision")
-        self._expect(created(self._rim.stores.revisions, namespace, action.name))
+            made = await self._client.get(CONTROLLER_REVISIONS, namespace, action.name)
+            self._must_be_ours(made, "ControllerRevision")
+        self._expect_made(self._rim.stores.revisions, made)
 
     def _must_be_ours(self, held: Json, kind: str) -> None:
         """A name that was taken is taken by what an earlier pass of ours made, or else by somebody else.
@@ -218,9 +227,10 @@ class Execution:
         }
         with self._timed_hook(action):
             try:
-                await self._client.create(HOOK_RUNS, namespace, body)
+                made = await self._client.create(HOOK_RUNS, namespace, body)
             except AlreadyExists:
-                self._must_be_ours(await self._client.get(HOOK_RUNS, namespace, action.name), "HookRun")
+                made = await self._client.get(HOOK_RUNS, namespace, action.name)
+                self._must_be_ours(made, "HookRun")
                 reason = "PostHookRunExisted" if action.kind == "postinplace" else ""
             else:
                 reason = "SuccessfulCreatePostHookRun" if action.kind == "postinplace" else "SuccessfulCreateHookRun"
@@ -228,7 +238,7 @@ class Execution:
             pod = f" of pod {action.pod}" if action.pod else ""
             done = "hookrun exists already:" if reason == "PostHookRunExisted" else "succeed to create hookrun"
             self._note("Normal", reason, f"{done} {action.name}{pod}")
-        self._expect(created(self._rim.stores.hook_runs, namespace, action.name))
+        self._expect_made(self._rim.stores.hook_runs, made)
 
     @contextmanager
     def _timed_hook(self, action: act.CreateHookRun) -> Iterator[None]:
@@ -268,6 +278,11 @@ class Execution:
         return {"metadata": {"uid": uid}, "status": {"conditions": [entry]}}
 
     async def _update_in_place(self, action: act.UpdatePodInPlace) -> None:
+        """The first write only meets the pod that was planned on: what an update records must be how it was before.
+
+        A leader that has just taken over may see less than the one before it has done (spec/gamestatefulset.md 3.6).
+        """
+        seen: Json = {"resourceVersion": action.resource_version} if action.resource_version else {}
         body: Json = {
             "metadata": {
                 "uid": action.uid,
@@ -280,9 +295,12 @@ class Execution:
         with self._timed(self._rim.metrics.update, "inplaceUpdate"):
             if action.close_gate:
                 closed = self._gate(action.uid, ready=False, reason=keys.INPLACE_START_REASON)
+                closed["metadata"].update(seen)
                 await self._client.strategic_patch(
                     PODS, self._workload.namespace, action.name, closed, subresource="status"
                 )
+            else:
+                body["metadata"].update(seen)
             await self._patch_pod(action.name, body)
         if action.begins:
             self._note("Normal", "SuccessfulUpdatePodInPlace", f"successfully update pod {action.name} in-place")
@@ -345,11 +363,12 @@ class Execution:
                 family.labels(*labels).observe(loop.time() - began)
 
     async def _patch_spec(self, action: act.PatchSpec) -> None:
-        guard = {**(action.patch.get("metadata") or {}), "resourceVersion": self._workload.resource_version}
+        guard = {**(action.patch.get("metadata") or {}), "resourceVersion": self.version}
         patch: Json = {**action.patch, "metadata": guard}
         answer = await self._client.merge_patch(
             self._rim.resource, self._workload.namespace, self._workload.name, patch
         )
+        self.version = answer["metadata"]["resourceVersion"]
         self.expect_written(self._rim.stores.workloads, answer)
 
     def _announce(self, failed: Sequence[tuple[act.Action, ApiError]]) -> None:
