@@ -6,10 +6,11 @@ import json
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from tests.cluster import choose, processes
+from tests.cluster import choose, demorelease, operator, processes
 from tests.cluster.choose import Cluster
 from tests.cluster.state import Missing
 
@@ -88,3 +89,44 @@ def crds(cluster: Cluster) -> tuple[str, ...]:
         *(f"crd/{name}" for name in names),
     )
     return names
+
+
+class Beside:
+    """The operators beside the cluster: run for the modules that want them, gone for those that run their own."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster, self._ours = cluster, False
+
+    def start(self) -> None:
+        """Have them run from the sources as they are; those of a demo make way."""
+        if not (self._ours and processes.alive("operators")):
+            demorelease.remove(self._cluster)
+            operator.start(self._cluster.kubeconfig)
+            self._ours = True
+
+    def stop(self) -> None:
+        """Have none: two of a kind would undo each other's work."""
+        operator.stop()
+        demorelease.remove(self._cluster)
+        self._ours = False
+
+
+@pytest.fixture(scope="session")
+def beside(cluster: Cluster) -> Iterator[Beside]:
+    """The operators of this session, ended with it."""
+    found = Beside(cluster)
+    yield found
+    operator.stop()
+
+
+@pytest.fixture(scope="module")
+def operators(beside: Beside, crds: tuple[str, ...]) -> ModuleType:
+    """The operators run while a module's tests do; the module `tests.cluster.operator`, to steer them."""
+    beside.start()
+    return operator
+
+
+@pytest.fixture(scope="module")
+def no_operators(beside: Beside) -> None:
+    """No operators run beside those that a module's tests start."""
+    beside.stop()

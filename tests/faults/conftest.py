@@ -13,3 +13,8 @@ def proxy(cluster, tmp_path):
         yield started
     finally:
         started.stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone(no_operators):
+    """Operators that run beside would work on the same objects."""

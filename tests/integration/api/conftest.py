@@ -11,9 +11,6 @@ from typing import Any
 import pytest
 
 from tests.cluster.choose import Cluster, kubectl_program
-from tests.e2e.conftest import operators
-
-__all__ = ["Api", "api", "operators"]
 
 #: The API server ends a refusal with this when it did not get to the CEL rules.
 _INCOMPLETE = "<nil>: Invalid value: null: some validation rules were not checked"

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from operators.runtime.client import Client
-from tests.cluster import operator, processes
 from tests.cluster.choose import Cluster
 from tests.integration.hookrun.hooks import Hooks
 from tests.unit.hookrun.servers import Server, serving
 
 
-@pytest.fixture(scope="package")
-def alone(cluster: Cluster, crds: tuple[str, ...]) -> Iterator[None]:
-    """Operators that run work on all namespaces: they are stopped, and started again afterwards."""
-    ran = processes.alive("operators")
-    operator.stop()
-    yield
-    if ran:
-        operator.start(cluster.kubeconfig)
-
-
 @pytest.fixture
-async def hooks(cluster: Cluster, namespace: str, alone: None) -> AsyncIterator[Hooks]:
+async def hooks(cluster: Cluster, namespace: str, crds: tuple[str, ...], no_operators: None) -> AsyncIterator[Hooks]:
     """HookRuns in a namespace of the test's own."""
     client = await Client.connect(kubeconfig=str(cluster.kubeconfig))
     try:

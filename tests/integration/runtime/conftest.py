@@ -42,3 +42,8 @@ def start(cluster, crds, namespace, tmp_path):
     yield run
     for process in started:
         process.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone(no_operators):
+    """Operators that run beside would work on the same objects."""

@@ -287,3 +287,8 @@ def refused(answer: tuple[int, Json], message: str, code: int = 403) -> str:
     assert status == code, body
     assert message in body["message"], body["message"]
     return str(body["message"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone(no_operators):
+    """Operators that run beside would work on the same objects."""
