@@ -56,9 +56,10 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
         hooks=st.sets(st.sampled_from(["preDelete", "preInplace", "postInplace"])),
         grace=st.sampled_from([0, 0, 5]),
         drift=st.booleans(),
+        partition=st.sampled_from([None, None, 1, 2, "50%"]),
     )
-    def begin(self, type_, policy, replicas, unavailable, surge, hooks, grace, drift):
-        numbers = {"maxUnavailable": max(unavailable, 0 if surge else 1), "maxSurge": surge}
+    def begin(self, type_, policy, replicas, unavailable, surge, hooks, grace, drift, partition):
+        numbers = {"maxUnavailable": max(unavailable, 0 if surge else 1), "maxSurge": surge, "partition": partition}
         strategy = {
             "type": type_,
             "rollingUpdate": numbers,
@@ -140,6 +141,25 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
     @rule(ready=st.sampled_from(["True", "False", "Unknown"]))
     def node_turns(self, ready):
         self.cluster.add_node("node", ready)
+
+    @precondition(lambda self: self.cluster.pods)
+    @rule(data=st.data(), ready=st.sampled_from(["False", "Unknown"]), seconds=st.sampled_from([0, 100]))
+    def node_is_lost_with_a_pod(self, data, ready, seconds):
+        self.cluster.delete_pod(self._some(self.cluster.pods, data))
+        self.cluster.add_node("node", ready)
+        self.cluster.now += seconds
+        self.operator_passes()
+
+    @precondition(lambda self: self.cluster.hook_runs)
+    @rule(data=st.data())
+    def pod_dies_after_its_hook_has_answered(self, data):
+        run = self.cluster.hook_runs[self._some(self.cluster.hook_runs, data)]
+        if run.get("status", {}).get("phase") not in ("Successful", "Failed"):
+            self.cluster.answer_hook(run["metadata"]["name"], "Successful")
+        name = f"gs-{run['metadata']['labels']['instance-id']}"
+        if name in self.cluster.pods:
+            self.cluster.kill_pod(name)
+            self.operator_passes()
 
     @rule()
     def terminating_pods_go(self):
