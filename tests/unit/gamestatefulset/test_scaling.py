@@ -1,7 +1,10 @@
 """Creating, scaling and keeping identity, pass by pass (spec/gamestatefulset.md 9.1 to 9.5, 9.12, 9.13)."""
 
+from dataclasses import replace
+
 import pytest
 
+from operators.gamestatefulset.plan import plan
 from operators.planning import actions as act
 from operators.simulation.cluster import UID
 from tests.unit.gamestatefulset.sets import DATA, Set
@@ -331,3 +334,31 @@ def test_gss_31_and_149_a_set_of_the_go_operator_is_taken_over_without_touching_
     story.cluster._touch(story.cluster.workload)
     assert not story.one_pass().actions
     assert not story.one_pass().actions
+
+
+def test_gss_138_parallel_moves_on_with_what_may_move():
+    story = made(3, policy="Parallel").forget()
+    story.cluster.add_node("node", "Unknown")
+    for ordinal, opt_in in ((0, "true"), (1, "false")):
+        annotations = story.cluster.pods[f"gs-{ordinal}"]["metadata"]["annotations"]
+        annotations["pod.gamestatefulset.bkbcs.tencent.com/node-lost-force-delete"] = opt_in
+        story.cluster.delete_pod(f"gs-{ordinal}")
+    story.cluster.fail_pod("gs-2")
+    story.one_pass()
+    assert sorted(story.did()) == [("DeletePod", 2), ("ForceDeletePod", 0)]
+    del story.cluster.pods["gs-2"]
+    story.one_pass()
+    assert story.did("CreatePod") == [("CreatePod", 0), ("CreatePod", 2)]
+    assert story.versions().keys() == {0, 2}
+
+
+def test_gss_11_a_pod_that_two_sets_could_take_goes_to_the_older():
+    story = made(1)
+    pod = story.cluster.pods["gs-0"]
+    pod["metadata"]["ownerReferences"] = []
+    story.cluster._touch(pod)
+    observed = story.cluster.observe()
+    older = replace(observed.workload, name="g", uid="uid-older", created=observed.workload.created - 1)
+    younger = replace(older, uid="uid-younger", created=observed.workload.created + 1)
+    assert not any(isinstance(a, act.AdoptPod) for a in plan(replace(observed, rivals=(older,)), 0.0).actions)
+    assert any(isinstance(a, act.AdoptPod) for a in plan(replace(observed, rivals=(younger,)), 0.0).actions)

@@ -482,3 +482,23 @@ def test_a_hook_that_is_being_asked_outlives_a_moment_of_unreadiness():
     story.cluster.set_container_ready("gs-0", ready=False)
     story.one_pass()
     assert story.cluster.hook_runs[run]["metadata"]["uid"] == uid
+
+
+def test_gss_45_parallel_repairs_first_and_updates_when_the_budget_allows():
+    story = made(3, policy="Parallel", rollingUpdate={"maxUnavailable": 1})
+    story.cluster.fail_pod("gs-0")
+    story.cluster.fail_pod("gs-2")
+    story.release(2)
+    story.one_pass()
+    story.one_pass()
+    assert sorted(story.did()) == [("DeletePod", 0), ("DeletePod", 2)]
+    assert story.versions()[1] == OLD
+    story.settle()
+    assert set(story.versions().values()) == {NEW}
+    assert updated(story)[-1] == 1
+
+
+def test_gss_98_hot_patches_are_not_enabled_and_that_is_said():
+    story = made(2, type="HotPatchUpdate").release(2).settle()
+    assert updated(story) == []
+    assert story.condition("Blocked")[1] == "HotPatchNotEnabled"
