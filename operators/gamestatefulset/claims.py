@@ -158,5 +158,5 @@ def surplus(
         if claim.surge and not claim.deleting:
             fitting = (claim.name.removeprefix(p) for p in prefixes if claim.name.startswith(p))
             ordinals = [o for name in fitting if (o := ordinal_of(workload, name)) is not None]
-            if ordinals and not set(ordinals) & set(kept):
+            if ordinals and not any(ordinal in kept for ordinal in ordinals):
                 yield claim

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from operators.gamestatefulset.claims import SURGE_ANNOTATION
 from operators.planning import actions as act
 from operators.planning.views import node_view
 from operators.runtime.errors import AlreadyExists, Conflict, NotFound
@@ -27,6 +28,7 @@ class ClaimedExecution(Execution):
             **super()._handlers(),
             act.CreateClaim: self._create_claim,
             act.OwnClaim: self._own_claim,
+            act.KeepClaim: self._keep_claim,
             act.DeleteClaim: self._delete_claim,
             act.ForceDeletePod: self._force_delete,
         }
@@ -66,6 +68,11 @@ class ClaimedExecution(Execution):
         namespace = self._workload.namespace
         patch: Json = {"metadata": {"uid": action.uid, "ownerReferences": [dict(o) for o in action.owners]}}
         answer = await self._client.strategic_patch(PERSISTENT_VOLUME_CLAIMS, namespace, action.name, patch)
+        self.expect_written(self._claims, answer)
+
+    async def _keep_claim(self, action: act.KeepClaim) -> None:
+        patch: Json = {"metadata": {"uid": action.uid, "annotations": {SURGE_ANNOTATION: None}}}
+        answer = await self._client.merge_patch(PERSISTENT_VOLUME_CLAIMS, self._workload.namespace, action.name, patch)
         self.expect_written(self._claims, answer)
 
     async def _delete_claim(self, action: act.DeleteClaim) -> None:

@@ -25,10 +25,14 @@ from operators.planning.actions import (
     DeletePod,
     ForceDeletePod,
     Json,
+    KeepClaim,
     OwnClaim,
 )
 from operators.planning.scaling import Scaling, batch, leaving, remove, strangers
 from operators.planning.views import PodView
+
+#: Seconds after which to look again for a stranger's pod that has our name: its going wakes nobody here.
+_STRANGER = 10.0
 
 
 def order_of(found: Ensemble) -> Order:
@@ -44,6 +48,8 @@ def scale(found: Ensemble, order: Order) -> Scaling:
     _drift(found, result)
     leaving(scene, result)
     result.blocked += order.blocked
+    if any(b.reason == "NameTaken" for b in order.blocked):
+        result.waits.append(_STRANGER)
     for ordinal in order.remove:
         pod = roster.pods[ordinal]
         result.actions.append(DeletePod(pod.name, pod.uid, "failedPod"))
@@ -147,17 +153,27 @@ def _claims(found: Ensemble) -> list[Action]:
     if not templates:
         return []
     actions: list[Action] = []
+    actions += _kept(found)
     for ordinal in roster.wanted:
-        pod = roster.active(ordinal)
+        pod = roster.pods.get(ordinal)
         if pod is None:
             continue
-        if pod.phase == "Pending":
+        if pod.phase == "Pending" and pod.active:
             lacking = _lacking(found, pod.name, surge=ordinal in roster.surge)
             actions += [CreateClaim(body["metadata"]["name"], body) for body in lacking]
+        # Also of a pod on its way out: the one that follows it comes back for the claim.
         actions += _ownership(found, pod, leaving=False)
     kept = {*roster.wanted, *roster.pods}
     gone = surplus(found.observed.claims.values(), templates, roster.workload, kept)
     return actions + [DeleteClaim(c.name, c.uid) for c in gone]
+
+
+def _kept(found: Ensemble) -> list[KeepClaim]:
+    """Claims of replicas that were made when their ordinal was one of surge: they hold data, like any other."""
+    roster, templates = found.roster, found.spec.volume_claim_templates
+    names = (n for o in roster.members for n in claim_names(templates, roster.name(o)))
+    claims = (c for n in names if (c := found.observed.claims.get(n)) is not None)
+    return [KeepClaim(c.name, c.uid) for c in claims if c.surge and not c.deleting]
 
 
 def _ownership(found: Ensemble, pod: PodView, *, leaving: bool) -> list[OwnClaim]:
