@@ -224,6 +224,15 @@ class OwnClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepClaim:
+    """A claim that was made for a surge pod belongs to a replica now: take the mark off that would have it removed."""
+
+    name: str
+    uid: str
+    stage: Stage = Stage.READINESS
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteClaim:
     """Remove the claim of a surge pod that is gone."""
 
@@ -259,6 +268,7 @@ Action = (
     | ForceDeletePod
     | CreateClaim
     | OwnClaim
+    | KeepClaim
     | DeleteClaim
     | PatchSpec
 )

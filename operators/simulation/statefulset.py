@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass, field
 from typing import Any
 
-from operators.gamestatefulset.claims import claim_view
+from operators.gamestatefulset.claims import SURGE_ANNOTATION, claim_view
 from operators.gamestatefulset.observed import Observed, gamestatefulset_view
 from operators.gamestatefulset.ordinals import ordinal_of
 from operators.gamestatefulset.plan import plan
@@ -77,7 +77,7 @@ class SimulatedSet(SimulatedCluster):
         return {"kind": KIND, "name": self.name, "uid": UID, "controller": True}
 
     def _is_there(self, action: act.Action) -> bool:
-        if isinstance(action, act.OwnClaim | act.DeleteClaim):
+        if isinstance(action, act.OwnClaim | act.KeepClaim | act.DeleteClaim):
             found = self.claims.get(action.name)
             return found is not None and found["metadata"]["uid"] == action.uid
         return super()._is_there(action)
@@ -105,6 +105,10 @@ class SimulatedSet(SimulatedCluster):
         dropped = {e["uid"] for e in action.owners if e.get("$patch") == "delete"}
         held = [o for o in metadata.get("ownerReferences") or () if o["uid"] not in dropped]
         metadata["ownerReferences"] = held + [dict(e) for e in action.owners if "$patch" not in e]
+        self._touch(self.claims[action.name])
+
+    def _keepclaim(self, action: act.KeepClaim) -> None:
+        self.claims[action.name]["metadata"]["annotations"].pop(SURGE_ANNOTATION, None)
         self._touch(self.claims[action.name])
 
     def _deleteclaim(self, action: act.DeleteClaim) -> None:

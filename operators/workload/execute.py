@@ -56,7 +56,7 @@ class Execution:
         """All actions, stage by stage.
 
         A failure before the pods' stage ends the execution where a later action could count on what did not happen: a
-        pod's revision, its owner, or the removal of an old answer of its hook.
+        pod's revision, its owner, the removal of an old answer of its hook, or a claim that must not go with it.
         """
         for stage, group in itertools.groupby(actions, key=lambda a: a.stage):
             batch = list(group)
@@ -67,7 +67,7 @@ class Execution:
             failed += self._collect(creates, await slow_start([self._call(a) for a in creates]))
             if failed and stage in (act.Stage.REVISION, act.Stage.OWNERSHIP):
                 return
-            if any(isinstance(a, act.DeleteHookRun) for a, _ in failed):
+            if any(isinstance(a, act.DeleteHookRun | act.OwnClaim) for a, _ in failed):
                 return
 
     def _collect(
