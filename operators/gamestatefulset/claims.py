@@ -138,6 +138,8 @@ def ownership_patch(claim: ClaimView, wanted: ClaimOwner | None, workload_uid: s
 
     The workload's references and those of the claim's pods, past ones included, are ours; others are not touched.
     """
+    if wanted is None and not claim.owners:
+        return []
     ours = [o for o in claim.owners if o[2] == workload_uid or (o[0] == "Pod" and claim.name.endswith(f"-{o[1]}"))]
     uid = wanted.uid if wanted is not None else ""
     entries: list[dict[str, Any]] = [{"$patch": "delete", "uid": o[2]} for o in ours if o[2] != uid]

@@ -62,6 +62,7 @@ def missing_labels(workload: str, ordinal: int, pod: PodView) -> dict[str, str]:
 
     The index label is new: a pod made before it existed is not touched for that alone.
     """
+    if pod.labels.get(keys.POD_NAME_LABEL) == pod.name and pod.labels.get(keys.ORDINAL_LABEL) == str(ordinal):
+        return {}
     wanted = identity_labels(workload, ordinal)
-    repaired = {k: v for k, v in wanted.items() if pod.labels.get(k) != v}
-    return repaired if repaired.keys() - {keys.POD_INDEX_LABEL} else {}
+    return {k: v for k, v in wanted.items() if pod.labels.get(k) != v}
