@@ -389,6 +389,7 @@ async def test_gss_149_a_settled_set_of_the_go_operator_gets_one_write_of_its_st
 
 
 async def test_gss_147_series_of_a_set_that_is_gone_disappear():
+    """An hour of changes to 20 sets, the other half of the case, is not tried here."""
     station = Station(raws(3, "B"), strategy={"paused": True})
     await station.one_pass()
     assert {"bkbcs_gamestatefulset_replicas", "bkbcs_gamestatefulset_blocked"} <= station.series()

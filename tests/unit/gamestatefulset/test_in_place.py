@@ -256,13 +256,6 @@ def test_gss_99_gates_open_although_an_earlier_ordinal_holds_everything_up():
     assert [a.name for a in of_type(in_place(missing, {"replicas": 3}), act.SetGate)] == ["foo-2"]
 
 
-def test_hot_patches_are_not_made_and_that_is_said():
-    """Decision 7: refused at admission without a patched kubelet; what is stored all the same touches no pod."""
-    decision = decide(pods(3, "B"), PARALLEL, strategy={"type": "HotPatchUpdate", "rollingUpdate": {"maxSurge": 2}})
-    assert decision.actions == ()
-    assert condition(decision, "Blocked")["reason"] == "HotPatchNotEnabled"
-
-
 def test_the_builders_pods_are_what_they_seem():
     assert look([pod(0)]).pods[0].ready
     assert raw_pod(0, gate=None)["status"]["conditions"][0]["status"] == "False"
