@@ -5,7 +5,7 @@ import pytest
 from tests.cluster import choose
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def operator_image(cluster):
     """The project's own image, of the sources as they are, in the cluster."""
     return choose.load_operator_image()
