@@ -53,7 +53,9 @@ def scale(found: Ensemble, order: Order) -> Scaling:
     for ordinal in order.remove:
         pod = roster.pods[ordinal]
         result.actions.append(DeletePod(pod.name, pod.uid, "failedPod"))
-    create = order.create
+    # A pod would come back under a name that is still on the list, and be deleted once more: the name goes first.
+    named = frozenset(found.spec.scale_strategy.pods_to_delete)
+    create = tuple(o for o in order.create if roster.name(o) not in named)
     if scene.first and not found.ordered:
         create = create[: batch(scene, len(create), result)]
     result.actions += [_created(found, ordinal) for ordinal in create]
@@ -117,14 +119,17 @@ def _asked(found: Ensemble, result: Scaling) -> None:
 
 
 def _named(found: Ensemble, order: Order, result: Scaling) -> None:
-    """Replicas that podsToDelete names are replaced; under OrderedReady one at a time."""
+    """Replicas that podsToDelete names are replaced; under OrderedReady one at a time, and broken ones at any time.
+
+    One of these may be what all the others wait for.
+    """
     names = frozenset(found.spec.scale_strategy.pods_to_delete)
     strangers(found.scene, names, result)
-    if not names or not order.open:
-        return
-    for ordinal in reversed(found.roster.wanted):
+    for ordinal in reversed(found.roster.wanted) if names else ():
         pod = found.roster.active(ordinal)
-        if pod is not None and pod.name in names and pod.name not in result.victims:
+        if pod is None or pod.name not in names or pod.name in result.victims:
+            continue
+        if order.open or not pod.ready:
             result.victims[pod.name] = pod
             remove(found.scene, pod, result)
             if found.ordered:
