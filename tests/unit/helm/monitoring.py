@@ -63,3 +63,10 @@ def labels(expression: str) -> set[str]:
     selected = {label for part in _SELECTOR.findall(expression) for label in _MATCHER.findall(part)}
     grouped = {label.strip() for part in _GROUPING.findall(expression) for label in part.split(",")}
     return selected | grouped
+
+
+def documented(metric: str) -> set[str]:
+    """Labels of a metric that nobody has told yet, as docs/running.md has them."""
+    text = (CHART.parent.parent / "docs" / "running.md").read_text()
+    row = re.search(rf"^\| `{metric}` \| (.*?) \|", text, re.MULTILINE)
+    return set(re.findall(r"`(\w+)`", row.group(1))) if row else set()
