@@ -320,7 +320,7 @@ async def test_callers_without_a_certificate_are_turned_away_where_one_is_asked_
 
 
 def test_an_ended_certificate_is_missing():
-    _, pair = issue(life=timedelta(seconds=1))
+    _, pair = issue(life=timedelta(hours=1))
     served = Served()
     served.load(pair.certificate, pair.key)
     assert served.missing(datetime.now(UTC)) == ""
