@@ -1,0 +1,38 @@
+"""The list of acceptance cases is true and complete."""
+
+import pytest
+
+from tests.unit.docs import acceptance
+
+
+@pytest.mark.parametrize(
+    ("name", "cases"),
+    [
+        ("test_gd_57_partition", [("gd", 57)]),
+        ("test_gd_35_to_37_named", [("gd", 35), ("gd", 36), ("gd", 37)]),
+        ("test_gd_58_adm_58_no_budget", [("gd", 58), ("adm", 58)]),
+        ("test_hook_15_16_initial_delay", [("hook", 15), ("hook", 16)]),
+        ("test_pods_of_5_replicas", []),
+    ],
+)
+def test_names_tell_cases(name, cases):
+    assert list(acceptance.cases_of(name)) == cases
+
+
+def test_every_case_is_held_or_explained():
+    known = acceptance.held().keys() | acceptance.reasons().keys()
+    wanted = {(k, n) for k, (_, count) in acceptance.SPECIFICATIONS.items() for n in range(1, count + 1)}
+    assert not sorted(wanted - known)
+
+
+def test_no_reason_outlives_the_gap_it_explains():
+    assert not sorted(acceptance.reasons().keys() & acceptance.held().keys())
+
+
+def test_no_test_names_a_case_that_does_not_exist():
+    counts = {kind: count for kind, (_, count) in acceptance.SPECIFICATIONS.items()}
+    assert not [case for case in acceptance.held() if not 1 <= case[1] <= counts[case[0]]]
+
+
+def test_the_document_is_current():
+    assert acceptance.TARGET.read_text() == acceptance.text(), "run: python -m tests.unit.docs.acceptance"
