@@ -98,7 +98,8 @@ def gather(observed: Observed, spec: GameStatefulSetSpec, now: float) -> Ensembl
     living = [p for o in inside if (p := roster.active(o)) is not None]
     complete = len(living) == spec.replicas and all(p.revision == scene.revisions.update and p.ready for p in living)
     before = (*scene.revisions.actions, *membership.actions, *stale)
-    found = Ensemble(replace(scene, complete=complete), spec, observed, roster, membership, before)
+    whole = len(living) == spec.replicas == len(scene.pods)
+    found = Ensemble(replace(scene, whole=whole, complete=complete), spec, observed, roster, membership, before)
     roster = replace(roster, surge=_surge(found))
     roster = replace(roster, hindered=dict(_hindered(observed, spec, membership, roster)))
     return replace(found, roster=roster)

@@ -37,8 +37,8 @@ class Scene:
     those that are available, complete in every respect, and past their hook (spec 2.7, decision 9). ``course`` says
     which revision pods are brought to, how many are kept back, and whether any may be updated at all. ``budget`` is
     what an update may use now, ``surge`` what the spec allows at most. ``images`` are those of each revision.
-    ``first`` holds until the pods of a new workload have all been created once; ``complete`` when every pod is at the
-    update revision, and none is missing or too many.
+    ``first`` holds until the pods of a new workload have all been created once; ``whole`` when none is missing or too
+    many; ``complete`` when, besides, every pod is at the update revision.
     """
 
     kind: str
@@ -60,6 +60,7 @@ class Scene:
     settled: frozenset[str]
     images: Mapping[str, inplace.Images]
     first: bool
+    whole: bool
     complete: bool
     now: float
 
@@ -226,6 +227,7 @@ def arrange(
         settled=frozenset(p.name for p in pods if _settled(p, progress[p.name], now, spec.min_ready_seconds, runs)),
         images=images,
         first=not memory.current and not outdated and len(pods) < spec.replicas,
+        whole=len(pods) == spec.replicas,
         complete=len(pods) == spec.replicas and all(p.revision == revisions.update for p in pods),
         now=now,
     )

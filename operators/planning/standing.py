@@ -59,7 +59,7 @@ def _progressing(scene: Scene, blocked: Sequence[Blocked], ready: int) -> list[d
     moving = [b for b in blocked if b.waiting and b.reason not in HELD]
     held = [b for b in blocked if b.reason in HELD]
     stuck = [b for b in blocked if not b.waiting and b.reason not in ASIDE]
-    whole = len(scene.pods) == total == ready
+    whole = scene.whole and total == ready
     shown = [*moving, *held] or stuck
     if shown:
         text += ". " + shown[0].message + (f" (and {len(shown) - 1} more)" if len(shown) > 1 else "")

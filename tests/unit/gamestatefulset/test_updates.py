@@ -233,6 +233,8 @@ def test_gss_71_and_72_surge_pods_come_first_and_leave_last():
     story = made(8, policy="Parallel", rollingUpdate={"maxUnavailable": 2, "maxSurge": 2}).release(2)
     for _ in range(60):
         story.kubelets()
+        over = story.versions() == dict.fromkeys(range(8), NEW)
+        assert over or not story.condition("Complete")[0] or not updated(story), "surge pods are no replicas"
         began = bool(updated(story))
         ready = sum(story.cluster.pod(n).ready and not story.cluster.pod(n).deleting for n in story.cluster.pods)
         assert not began or ready >= 8
