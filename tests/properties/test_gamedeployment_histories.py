@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from operators.gamedeployment.plan import plan
 from operators.planning import actions as act
 from operators.simulation.cluster import SimulatedCluster, gamedeployment, hook_template
-from tests.properties.gameworld import Judge, Pod, Snapshot, check_identities
+from tests.properties.gameworld import Judge, Pod, Snapshot, check_identities, kept_at
 
 EXAMPLES = int(os.environ.get("GAME_OPERATORS_EXAMPLES", "2000"))
 STRATEGIES = ("RollingUpdate", "InplaceUpdate")
@@ -64,8 +64,10 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         ),
         index=st.booleans(),
         running=st.sampled_from([True, True, False]),
+        partitioned=st.booleans(),
     )
-    def begin(self, type_, replicas, unavailable, surge, hooks, grace, policy, more, index, running):
+    def begin(self, type_, replicas, unavailable, surge, hooks, grace, policy, more, index, running, partitioned):
+        self.ends_partitioned = partitioned
         strategy = {
             "type": type_,
             "maxUnavailable": unavailable if unavailable or surge else 1,
@@ -316,9 +318,12 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         self._nothing_leaked()
 
     def _make_possible(self):
-        """The user ends the rollout: no pause, no partition, failed hooks are asked again, the change is possible."""
+        """The user lets the rollout go on: no pause, failed hooks are asked again, the change is possible.
+
+        In every second history the partition stays; then the rest must be whole at the version they had.
+        """
         cluster, spec = self.cluster, self.cluster.workload["spec"]
-        strategy = {"paused": False, "partition": None}
+        strategy = {"paused": False} if self.ends_partitioned else {"paused": False, "partition": None}
         if spec["updateStrategy"]["type"] == "OnDelete":
             strategy["type"] = "RollingUpdate"
         if spec["updateStrategy"]["type"] == "InplaceUpdate":
@@ -345,18 +350,31 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         return len(self.cluster.log), self.cluster.workload["metadata"]["resourceVersion"]
 
     def _converged(self):
-        spec = self.cluster.workload["spec"]
-        wanted = {c["name"]: c["image"] for c in spec["template"]["spec"]["containers"]}
-        tier = spec["template"]["spec"]["containers"][0]["env"][0]
+        spec, status = self.cluster.workload["spec"], self.cluster.workload["status"]
         pods = [Pod(p) for p in self.cluster.pods.values()]
-        good = [p for p in pods if p.whole and p.images == wanted]
-        good = [p for p in good if tier in p.body["spec"]["containers"][0]["env"]]
-        note = (spec["template"]["metadata"].get("annotations") or {}).get("note")
-        good = [p for p in good if p.annotations.get("note") == note]
-        complete = {c["type"]: c["status"] for c in self.cluster.workload["status"].get("conditions", ())}.get(
-            "Complete"
-        )
-        return len(pods) == len(good) == spec["replicas"] and complete == "True"
+        if len(pods) != spec["replicas"] or not all(p.whole and self._is_what_it_says(p) for p in pods):
+            return False
+        target = status.get("updateRevision")
+        kept = kept_at(spec["updateStrategy"].get("partition"), spec["replicas"])
+        if status.get("currentRevision") == target:
+            kept = 0
+        conditions = {c["type"]: c["status"] for c in status.get("conditions", ())}
+        updated = sum(p.revision == target for p in pods)
+        done = conditions.get("Complete") == "True"
+        held = conditions.get("Progressing") == "False" and conditions.get("Blocked") == "False"
+        return held and updated >= spec["replicas"] - kept and done == (updated == spec["replicas"])
+
+    def _is_what_it_says(self, pod):
+        """A pod runs what the revision on its label says, and carries its metadata."""
+        held = self.cluster.revisions.get(pod.revision)
+        if held is None:
+            return False
+        made_of = held["data"]["spec"]["template"]
+        wanted = {c["name"]: c["image"] for c in made_of["spec"]["containers"]}
+        note = (made_of["metadata"].get("annotations") or {}).get("note")
+        tier = made_of["spec"]["containers"][0]["env"][0]
+        has_tier = tier in pod.body["spec"]["containers"][0]["env"]
+        return pod.images == wanted and pod.annotations.get("note") == note and has_tier
 
     def _nothing_leaked(self):
         cluster, spec = self.cluster, self.cluster.workload["spec"]
