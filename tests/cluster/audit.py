@@ -14,7 +14,10 @@ from tests.cluster.daemons import audit_log
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One finished request. ``resource`` has its subresource after a slash; cluster-wide ones have no namespace."""
+    """One finished request. ``resource`` has its subresource after a slash; cluster-wide ones have no namespace.
+
+    ``refused`` means by authorization; a 403 of an admission plugin, as in a namespace that ends, is none.
+    """
 
     group: str
     resource: str
@@ -22,6 +25,7 @@ class Request:
     namespace: str
     name: str
     code: int
+    refused: bool
 
     @property
     def right(self) -> tuple[str, str, str]:
@@ -80,4 +84,5 @@ def _request(event: dict[str, Any]) -> Request:
         about.get("namespace", ""),
         about.get("name", ""),
         code,
+        event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid",
     )

@@ -195,9 +195,10 @@ def test_pkg_10_the_quick_start_of_gamestatefulset_under_the_chart_s_roles(insta
 def test_pkg_10_nothing_was_refused_and_no_right_is_without_use(installed, audit):
     """Of what the tests above made the operators do."""
     requests = audit.settled()
-    refused = {(*r.right, r.namespace, r.name) for r in requests if r.code == 403}
+    refused = {(*r.right, r.namespace, r.name) for r in requests if r.refused}
     assert not refused, f"refused: {sorted(refused)}"
-    assert not [line for line in installed.logs().splitlines() if "orbidden" in line]
+    ending = "because it is being terminated"  # the tests' namespaces end with workloads in them
+    assert not [line for line in installed.logs().splitlines() if "orbidden" in line and ending not in line]
     granted, used = _granted(installed), {r.right for r in requests}
     assert used - granted == set(), "used by other rights than the chart's"
     idle = granted - used
