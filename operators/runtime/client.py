@@ -239,7 +239,7 @@ class Client:
         timeout: float | None = None,
     ) -> Json:
         attempt, renewed = 0, False
-        data = None if body is None else orjson.dumps(body)
+        data = None if body is None else _encode(body)
         while True:
             limit = self._allowed(method, path, timeout or self._timeout)
             try:
@@ -354,6 +354,28 @@ def _error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
     status = _status(content)
     wait = retry_after(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
     return _reported(status, response.status, wait)
+
+
+_ESCAPED = (
+    (b"<", rb"\u003c"),
+    (b">", rb"\u003e"),
+    (b"&", rb"\u0026"),
+    ("\u2028".encode(), rb"\u2028"),
+    ("\u2029".encode(), rb"\u2029"),
+)
+
+
+def _encode(body: Any) -> bytes:
+    """JSON as the API server itself writes it: keys sorted, nothing that HTML could take for a tag.
+
+    It keeps the data of a ControllerRevision byte by byte, and refuses any later patch of the object, even of its owner
+    by the garbage collector, as a change of that data when its own spelling differs.
+    """
+    text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    for plain, escaped in _ESCAPED:
+        if plain in text:
+            text = text.replace(plain, escaped)
+    return text
 
 
 def _reported(status: Json, code: int | None = None, wait: float | None = None) -> ApiError:
