@@ -1,0 +1,21 @@
+"""A namespace with a GameDeployment controller for each test, and no operators beside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from operators.runtime.client import Client
+from tests.cluster.choose import Cluster
+from tests.integration.gamedeployment.fleet import Fleet
+
+
+@pytest.fixture
+async def fleet(cluster: Cluster, namespace: str, crds: tuple[str, ...], no_operators: None) -> AsyncIterator[Fleet]:
+    """GameDeployments in a namespace of the test's own."""
+    user = await Client.connect(kubeconfig=str(cluster.kubeconfig))
+    try:
+        yield Fleet(cluster, namespace, user)
+    finally:
+        await user.close()
