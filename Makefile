@@ -58,7 +58,7 @@ test-long: setup ## the random histories, 50,000 of them
 	GAME_OPERATORS_EXAMPLES=50000 $(BIN)/python -m pytest tests/properties -q --timeout 7200
 
 bench: setup ## requests, CPU, memory and time of the operators at 100, 500 and 1000 pods
-	@$(BIN)/python -m bench.run
+	@$(BIN)/python -m bench.run --workload=$(WORKLOAD)
 
 lock: ## lock all dependencies anew (needs uv)
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.txt

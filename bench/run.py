@@ -39,20 +39,23 @@ def namespace(cluster: Cluster, name: str) -> Iterator[str]:
         cluster.kubectl("delete", "namespace", name, "--timeout=180s")
 
 
-async def _operators(cluster: Cluster, name: str, count: int) -> dict[str, Any]:
+async def _operators(cluster: Cluster, name: str, count: int, kind: str) -> dict[str, Any]:
     client = await Client.connect(kubeconfig=str(cluster.kubeconfig))
     try:
-        return await Workload(client, name, count).run()
+        return await Workload(client, name, count, kind).run()
     finally:
         await client.close()
 
 
-def measure(cluster: Cluster, count: int) -> dict[str, Any]:
-    """The operators, then the ideal driver, with the same number of pods."""
+def measure(cluster: Cluster, count: int, kind: str) -> dict[str, Any]:
+    """The operators, then the ideal driver, with the same number of pods.
+
+    The ideal driver knows no order: its figures say nothing about ``ordered``.
+    """
     operator.start(cluster.kubeconfig)
     try:
         with namespace(cluster, f"bench-{count}") as name:
-            result = asyncio.run(_operators(cluster, name, count))
+            result = asyncio.run(_operators(cluster, name, count, kind))
     finally:
         operator.stop()
     with namespace(cluster, f"bench-{count}-ideal") as name:
@@ -89,15 +92,17 @@ def show(result: dict[str, Any]) -> None:
 def main() -> int:
     """Run the bench."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pods", default="100,500,1000", help="numbers of pods, by comma")
+    parser.add_argument("--pods", default="", help="numbers of pods, by comma")
+    kinds = {"gamedeployment": "100,500,1000", "gamestatefulset": "500", "ordered": "50"}
+    parser.add_argument("--workload", choices=kinds, default="gamedeployment", help="ordered: a set, OrderedReady")
     options = parser.parse_args()
     cluster = choose.up()
     choose.kwok_up(NODES)
     for file in sorted(Path("crds").glob("*.yaml")):
         cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
     results = []
-    for count in (int(n) for n in options.pods.split(",")):
-        results.append(measure(cluster, count))
+    for count in (int(n) for n in (options.pods or kinds[options.workload]).split(",")):
+        results.append({"workload": options.workload, **measure(cluster, count, options.workload)})
         show(results[-1])
     RESULTS.mkdir(exist_ok=True)
     target = RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.json"

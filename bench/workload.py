@@ -12,7 +12,7 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from operators.runtime.client import Client
-from operators.runtime.resources import GAME_DEPLOYMENTS, Json
+from operators.runtime.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, Json, Resource
 from tests.cluster import operator
 
 BUDGET = "25%"
@@ -41,10 +41,14 @@ def requests_made() -> dict[str, float]:
 
 
 class Workload:
-    """One GameDeployment of a number of pods, changed and watched by a client of its own."""
+    """One workload of a number of pods, changed and watched by a client of its own.
 
-    def __init__(self, client: Client, namespace: str, count: int) -> None:
-        self.client, self.namespace, self.count = client, namespace, count
+    ``kind`` is ``gamedeployment``, ``gamestatefulset`` (Parallel) or ``ordered`` (a GameStatefulSet, OrderedReady).
+    """
+
+    def __init__(self, client: Client, namespace: str, count: int, kind: str = "gamedeployment") -> None:
+        self.client, self.namespace, self.count, self.kind = client, namespace, count, kind
+        self.resource: Resource = GAME_DEPLOYMENTS if kind == "gamedeployment" else GAME_STATEFUL_SETS
         self.process = psutil.Process(operator.pid())
 
     def _cpu(self) -> float:
@@ -72,26 +76,31 @@ class Workload:
 
     async def _write(self, image: int, type_: str, replicas: int) -> tuple[int, str]:
         template = {**TEMPLATE, "spec": {**TEMPLATE["spec"], "containers": [{"name": "web", "image": f"game:{image}"}]}}
+        budget = {"maxUnavailable": BUDGET, "maxSurge": 0}
         spec: Json = {
             "replicas": replicas,
             "selector": {"matchLabels": {"app": "bench"}},
             "template": template,
-            "updateStrategy": {"type": type_, "maxUnavailable": BUDGET, "maxSurge": 0},
+            "updateStrategy": {"type": type_, **budget},
         }
+        if self.resource is GAME_STATEFUL_SETS:
+            spec["serviceName"] = "bench"
+            spec["podManagementPolicy"] = "OrderedReady" if self.kind == "ordered" else "Parallel"
+            spec["updateStrategy"] = {"type": type_, "rollingUpdate": budget}
         if image == 1:
             body = {
-                "apiVersion": GAME_DEPLOYMENTS.api_version,
-                "kind": GAME_DEPLOYMENTS.kind,
+                "apiVersion": self.resource.api_version,
+                "kind": self.resource.kind,
                 "metadata": {"name": "bench"},
                 "spec": spec,
             }
-            answer = await self.client.create(GAME_DEPLOYMENTS, self.namespace, body)
+            answer = await self.client.create(self.resource, self.namespace, body)
         else:
-            answer = await self.client.merge_patch(GAME_DEPLOYMENTS, self.namespace, "bench", {"spec": spec})
+            answer = await self.client.merge_patch(self.resource, self.namespace, "bench", {"spec": spec})
         return answer["metadata"]["generation"], answer["metadata"]["resourceVersion"]
 
     async def _complete(self, generation: int, version: str, replicas: int) -> None:
-        watch = self.client.watch(GAME_DEPLOYMENTS, self.namespace, resource_version=version)
+        watch = self.client.watch(self.resource, self.namespace, resource_version=version)
         async for event in watch:
             status = event["object"].get("status") or {}
             done = any(c["type"] == "Complete" and c["status"] == "True" for c in status.get("conditions", ()))
