@@ -93,7 +93,8 @@ class ReleasePod:
 class CreateHookRun:
     """Start a check. ``pod`` is annotated as being deleted first when ``mark_pod`` holds.
 
-    An existing object of the same name and controller is taken as this one; a foreign one is a conflict.
+    An existing object of the same name and controller is taken as this one; a foreign one is a conflict. ``dropped``
+    names arguments of the user's that the HookTemplate does not declare.
     """
 
     name: str
@@ -101,6 +102,7 @@ class CreateHookRun:
     spec: Json
     kind: Literal["predelete", "preinplace", "postinplace", "canary"]
     pod: str = ""
+    dropped: tuple[str, ...] = ()
     stage: Stage = Stage.HOOKS
 
 

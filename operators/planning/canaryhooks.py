@@ -44,16 +44,16 @@ def step_run(step: HookStep, course: Course, hooks: StepHooks) -> CreateHookRun 
     """The run to start for the step in force, or why none can be started."""
     hook = Hook(step.template_name, tuple((a.name, a.value) for a in step.args))
     supplied = [*hook.args, ("HostIP", hooks.host_ip)]
-    spec = compose(hook, hooks.templates.get(hook.template), supplied, course.label)
-    if isinstance(spec, Blocked):
-        return spec
+    composed = compose(hook, hooks.templates.get(hook.template), supplied, course.label)
+    if isinstance(composed, Blocked):
+        return composed
     labels = {
         keys.HOOK_TYPE_LABEL: TYPE_LABELS["canary"],
         keys.HOOK_REVISION_LABEL: course.update,
         keys.HOOK_STEP_LABEL: str(course.index),
     }
     name = cut_name(f"canary-{course.update}-{hooks.index_prefix}{course.index}-{hook.template}")
-    return CreateHookRun(name, labels, spec, "canary")
+    return CreateHookRun(name, labels, composed.spec, "canary", dropped=composed.dropped)
 
 
 def phrase(run: HookRunView) -> str:

@@ -56,6 +56,14 @@ class Verdict:
     blocked: Blocked | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The spec of a HookRun, and the names of arguments that its HookTemplate does not declare and so does not get."""
+
+    spec: dict[str, Any]
+    dropped: tuple[str, ...] = ()
+
+
 class HookRuns:
     """The HookRuns of one workload, found by what they speak for."""
 
@@ -113,8 +121,8 @@ def _supplied(hook: Hook, pod: PodView, modified: Sequence[str]) -> list[tuple[s
 
 def compose(
     hook: Hook, template: HookTemplateView | None, supplied: Sequence[tuple[str, str]], about: str, pod: str = ""
-) -> dict[str, Any] | Blocked:
-    """The spec of a HookRun: the template's metrics and policy, its arguments filled; or why there can be none.
+) -> Composed | Blocked:
+    """What a HookRun consists of: the template's metrics and policy, its arguments filled; or why there can be none.
 
     ``about`` names in words who asks.
     """
@@ -131,7 +139,7 @@ def compose(
         spec["args"] = [{"name": name, "value": value} for name, value in merged.args]
     if template.policy:
         spec["policy"] = template.policy
-    return spec
+    return Composed(spec, merged.dropped)
 
 
 def new_run(
@@ -144,15 +152,16 @@ def new_run(
     """The HookRun to start for a pod, or why none can be started. ``wanted`` are the images it is to run."""
     modified = modified_containers(pod, wanted) if kind == "preinplace" and wanted is not None else []
     supplied = _supplied(hook, pod, modified)
-    spec = compose(hook, template, supplied, f"{kind} hook of pod {pod.name}", pod.name)
-    if isinstance(spec, Blocked):
-        return spec
+    composed = compose(hook, template, supplied, f"{kind} hook of pod {pod.name}", pod.name)
+    if isinstance(composed, Blocked):
+        return composed
     labels = {
         keys.HOOK_TYPE_LABEL: TYPE_LABELS[kind],
         keys.HOOK_REVISION_LABEL: pod.revision,
         keys.HOOK_INSTANCE_LABEL: pod.instance,
     }
-    return CreateHookRun(run_name(kind, pod, hook.template), labels, spec, kind, pod.name)
+    name = run_name(kind, pod, hook.template)
+    return CreateHookRun(name, labels, composed.spec, kind, pod.name, dropped=composed.dropped)
 
 
 def said_by(run: HookRunView, pod: PodView) -> Verdict:

@@ -238,6 +238,10 @@ class Execution:
             pod = f" of pod {action.pod}" if action.pod else ""
             done = "hookrun exists already:" if reason == "PostHookRunExisted" else "succeed to create hookrun"
             self._note("Normal", reason, f"{done} {action.name}{pod}")
+        if action.dropped:
+            names = ", ".join(action.dropped)
+            text = f"hookrun {action.name} does without arguments its HookTemplate does not declare: {names}"
+            self._note("Warning", "HookArgumentDropped", text)
         self._expect_made(self._rim.stores.hook_runs, made)
 
     @contextmanager

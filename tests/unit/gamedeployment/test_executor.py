@@ -175,6 +175,18 @@ async def test_gd_61_hook_111_a_hook_run_of_ours_that_exists_is_taken_as_the_one
     assert ("gd-a" in station.api.names("pods")) == (phase != "Successful")
 
 
+async def test_gd_103_an_argument_that_nobody_declared_is_told_of():
+    given = {"templateName": "check", "args": [{"name": "zone", "value": "x"}]}
+    spec = {"replicas": 0, "preDeleteUpdateStrategy": {"hook": given}}
+    station = Station(olds("a"), spec)
+    station.api.put(HOOK_TEMPLATES, hook_template("check"))
+    await station.one_pass()
+    name = f"predelete-{OLD}-a-check"
+    assert station.api.names("hookruns") == [name]
+    text = f"hookrun {name} does without arguments its HookTemplate does not declare: zone"
+    assert ("Warning", "HookArgumentDropped", text) in await station.told()
+
+
 async def test_gd_61_hook_111_a_hook_run_of_somebody_else_is_no_answer_and_is_named():
     station = Station(olds("a"), {"replicas": 1, **PRE_DELETE})
     station.api.put(HOOK_TEMPLATES, hook_template("check"))

@@ -386,8 +386,10 @@ def test_gd_103_what_the_template_does_not_declare_is_dropped_but_for_what_is_bu
         {"name": "PodName", "value": "z"},
     ]
     spec = {"replicas": 1, "preInplaceUpdateStrategy": {"hook": {"templateName": "check", "args": given}}}
-    found = dict(arguments(decide(old("a"), spec, strategy=IN_PLACE)))
+    decision = decide(old("a"), spec, strategy=IN_PLACE)
+    found = dict(arguments(decision))
     assert "foo" not in found
+    assert [a.dropped for a in of_type(decision, act.CreateHookRun)] == [("foo",)]
     assert found["PodContainer[1]"] == "y"
     assert found["PodName"] == "gd-a", "what the controller knows wins"
 
