@@ -51,7 +51,7 @@ def reasons() -> list[str]:
         text = "not Debian (no apt-get), and these packages are missing: {}. Install them with your system's tool, {}"
         found.append(text.format(" ".join(packages), _INSTEAD))
     if shutil.which("go") is None and not all(program(name).exists() for name in CLUSTER):
-        text = "no Go: the cluster's programs are built from source. Install Go 1.25 or newer (https://go.dev/dl), {}"
+        text = "no Go: the cluster's programs are built from source. Install Go 1.26.7 or newer (https://go.dev/dl), {}"
         found.append(text.format(_INSTEAD))
     return found
 

@@ -87,7 +87,7 @@ def build(names: list[str]) -> None:
     if not missing:
         return
     if shutil.which("go") is None:
-        raise Missing("Go is not installed: the cluster's programs are built from source. Install Go 1.25 or newer.")
+        raise Missing("Go is not installed: the cluster's programs are built from source. Install Go 1.26.7 or newer.")
     say(f"building {len(missing)} programs from source (once per machine; about 15 minutes for all on 2 cores)")
     for number, name in enumerate(missing, 1):
         _build_one(name, f"{number}/{len(missing)}")
