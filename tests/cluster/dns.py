@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import socket
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.cluster.state import Missing, say
 
 ADDRESS, DOMAIN = "10.96.0.10", "cluster.local"
 """Where pods look names up, and under which domain: what the kubelet tells them."""
+_KUBERNETES = "10.96.0.1"
 _MANIFESTS = Path(__file__).parent / "coredns" / "manifests.yaml"
 _RESOLVER = Path("/etc/resolv.conf")
 
@@ -68,11 +70,22 @@ def _image() -> tuple[str, Path]:
     return image, archive
 
 
+def _question(name: str) -> bytes:
+    """A DNS message that asks for the IPv4 address of a name, as it is sent over TCP (RFC 1035 4)."""
+    labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
+    message = struct.pack(">6H", 1, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
+    return struct.pack(">H", len(message)) + message
+
+
 def answers() -> bool:
-    """A server is ready behind the Service's address."""
+    """A server behind the Service's address knows the API server's own.
+
+    That somebody accepts a connection is not enough: before the Service works, the way out of the machine may do that.
+    """
     try:
-        with socket.create_connection((ADDRESS, 53), timeout=1):
-            return True
+        with socket.create_connection((ADDRESS, 53), timeout=1) as connection:
+            connection.sendall(_question(f"kubernetes.default.svc.{DOMAIN}"))
+            return socket.inet_aton(_KUBERNETES) in connection.recv(512)
     except OSError:
         return False
 
