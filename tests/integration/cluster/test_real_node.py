@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import processes
+from tests.cluster import choose, dns, processes
 from tests.cluster.choose import Cluster
 
 DEMO = "hub.bktencent.com/blueking/game-demo"
@@ -111,3 +111,12 @@ def test_same_digest_under_two_tags(cluster: Cluster, namespace: str, game: str)
     cluster.kubectl("wait", "--for=condition=Ready", "pod/twin", "-n", namespace, "--timeout=60s")
     assert game
     assert _status(cluster, namespace, "twin")["containerStatuses"][0]["imageID"] == before
+
+
+def test_a_name_service_that_is_gone_comes_back_with_the_next_start(cluster: Cluster) -> None:
+    if cluster.kind != "built":
+        pytest.fail("only the built cluster has a name service of the project's own")
+    cluster.kubectl("-n", "kube-system", "delete", "deployment", "coredns", "--cascade=foreground", "--timeout=60s")
+    assert processes.wait(lambda: not dns.answers(), 20, 0.2), "somebody still answers for it"
+    choose.up()
+    assert dns.answers()
