@@ -9,6 +9,8 @@ from pydantic.alias_generators import to_camel
 
 #: A number that is never negative and fits what Kubernetes calls int32.
 Count = Annotated[int, Field(ge=0, le=2_147_483_647)]
+#: Pods of one workload: more than any cluster can hold, and few enough that a slip of the keyboard hurts nobody else.
+Replicas = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class SpecModel(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from operators.api.base import Count, SpecModel
+from operators.api.base import Count, Replicas, SpecModel
 from operators.api.podtemplate import PodTemplate
 from operators.api.quantities import IntOrPercent
 from operators.api.selectors import LabelSelector
@@ -35,7 +35,7 @@ class ScaleStrategy(SpecModel):
 class WorkloadSpec(SpecModel):
     """What both kinds of workload say about their pods."""
 
-    replicas: Annotated[Count, Field(description="Desired number of pods.")] = 1
+    replicas: Annotated[Replicas, Field(description="Desired number of pods.")] = 1
     selector: Annotated[
         LabelSelector,
         Field(description="Which pods belong to this workload: it matches the labels of template, and never changes."),

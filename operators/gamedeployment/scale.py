@@ -10,7 +10,7 @@ from operators.planning.budgets import Difference, difference
 from operators.planning.explain import name_some
 from operators.planning.identity import InvalidIndexRange, free_indexes, index_range, instance_ids, pod_body
 from operators.planning.scalein import SortKey, choose_victims, cost_order
-from operators.planning.scaling import Scaling, batch, leaving, remove, strangers
+from operators.planning.scaling import AT_ONCE, Scaling, batch, leaving, remove, strangers
 from operators.planning.scene import Scene
 from operators.planning.views import PodView
 
@@ -57,8 +57,9 @@ def _create(scene: Scene, wanted: Difference, indexes: range | None, result: Sca
         from_current = count  # an unreleased version must not slip in through a scale-out (spec 7.2)
     if scene.first:
         count = batch(scene, count, result)
+    count = min(count, AT_ONCE)
     pods = scene.observed.pods
-    free = free_indexes(indexes, pods) if indexes is not None else None
+    free = free_indexes(indexes, pods, count) if indexes is not None else None
     if indexes is not None and free is not None and len(free) < count:
         result.blocked.append(_exhausted(scene, count, len(free), indexes))
         count = len(free)
@@ -112,7 +113,7 @@ def _victims(scene: Scene, wanted: Difference, named: Sequence[PodView], result:
     from_old = wanted.old - (surge if scene.in_place and not needed else 0)
     going = {p.name for p in named}
     target = scene.course.target
-    order = _order(scene)
+    order = _order(scene, surge)
     return choose_victims(
         [p for p in scene.outdated if p.name not in going],
         [p for p in scene.updated if p.name not in going],
@@ -128,20 +129,28 @@ def _surge_pods(scene: Scene) -> tuple[int, bool]:
 
     They are pods created at the new version, never updated in place; they go when the last updated pod is ready, so
     that neither a veteran nor availability pays for the end of an update (spec 9.2). While the user pauses, none goes
-    before the pods under way are ready.
+    before the pods under way are ready. Without an update there are none: then who is too many is for the costs to say.
     """
-    created = sum(p.state is None for p in scene.updated)
-    surge = max(0, min(len(scene.pods) - scene.spec.replicas, scene.surge, created))
     due = len(scene.outdated) > scene.kept
     under_way = any(
-        p.name not in scene.settled and p.trouble is None and (due or p.state is not None) for p in scene.updated
+        p.name not in scene.settled and p.trouble is None and (due or _being_updated(scene, p)) for p in scene.updated
     )
+    if not (under_way or scene.outdated or scene.revisions.current != scene.revisions.update):
+        return 0, False
+    created = sum(p.state is None for p in scene.updated)
+    surge = max(0, min(len(scene.pods) - scene.spec.replicas, scene.surge, created))
     return surge, under_way or (scene.in_place and due and scene.budget.surge > 0)
 
 
-def _order(scene: Scene) -> Callable[[PodView], SortKey]:
+def _being_updated(scene: Scene, pod: PodView) -> bool:
+    """In an update in place, or in what follows it (minReadySeconds, a hook); a pod that broke later is in neither."""
+    return pod.state is not None and (pod.ready or not scene.progress[pod.name].done)
+
+
+def _order(scene: Scene, surge: int) -> Callable[[PodView], SortKey]:
     """Surge pods of an in-place update go before veterans; a veteran that is broken has no such right."""
     costs = cost_order(scene.observed.node_costs, descending=_sort_descending(scene))
-    if not scene.in_place:
+    if not (scene.in_place and surge):
         return costs
-    return lambda pod: (pod.state is not None and (pod.ready or pod.trouble is None), *costs(pod))
+    brought = {p.name for p in scene.updated if p.state is None}
+    return lambda pod: (pod.name not in brought and (pod.ready or pod.trouble is None), *costs(pod))

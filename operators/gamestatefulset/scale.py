@@ -28,7 +28,7 @@ from operators.planning.actions import (
     KeepClaim,
     OwnClaim,
 )
-from operators.planning.scaling import Scaling, batch, leaving, remove, strangers
+from operators.planning.scaling import AT_ONCE, Scaling, batch, leaving, remove, strangers
 from operators.planning.views import PodView
 
 #: Seconds after which to look again for a stranger's pod that has our name: its going wakes nobody here.
@@ -58,7 +58,7 @@ def scale(found: Ensemble, order: Order) -> Scaling:
     create = tuple(o for o in order.create if roster.name(o) not in named)
     if scene.first and not found.ordered:
         create = create[: batch(scene, len(create), result)]
-    result.actions += [_created(found, ordinal) for ordinal in create]
+    result.actions += [_created(found, ordinal) for ordinal in create[:AT_ONCE]]
     for ordinal in order.retire:
         _retire(found, roster.pods[ordinal], result)
     _asked(found, result)

@@ -21,7 +21,8 @@ CLOSURES = ("all", "none", "any", "one", "filter", "map", "count")
 STRING_WORDS = ("contains", "startsWith", "endsWith", "matches")
 _RESERVED = ("and", "or", "not", "in", "true", "false", "nil", *STRING_WORDS)
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<number>0[xX][0-9a-fA-F_]+|(?:\d[\d_]*)?\.\d[\d_]*(?:[eE][+-]?\d+)?|\d[\d_]*(?:[eE][+-]?\d+)?)
+    r"""\s*(?:(?P<number>0[xX]_*[0-9a-fA-F][0-9a-fA-F_]*|(?:[0-9][0-9_]*)?\.[0-9][0-9_]*(?:[eE][+-]?[0-9]+)?
+        |[0-9][0-9_]*(?:[eE][+-]?[0-9]+)?)
     |(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
     |(?P<word>[A-Za-z_$][A-Za-z0-9_$]*)
     |(?P<op>\*\*|\.\.|&&|\|\||==|!=|<=|>=|[-+*/%<>!?:()\[\]{},.\#]))""",
@@ -92,7 +93,7 @@ def _unescape(match: re.Match[str]) -> str:
 def _number(text: str) -> int | float:
     plain = text.replace("_", "")
     if plain[:2] in ("0x", "0X"):
-        value: int | float = int(plain[2:] or "x", 16)
+        value: int | float = int(plain, 0)
     else:
         value = int(plain) if plain.isdecimal() else float(plain)
     if abs(value) > _LARGEST and isinstance(value, int):

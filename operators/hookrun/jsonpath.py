@@ -98,7 +98,7 @@ class _Extraction:
             if kind == "text":
                 done.append(self._text(text))
             elif kind == "path":
-                done.append(self._text(" ".join(map(render, self._find(text, body)))))
+                done.append(" ".join(self._text(render(value)) for value in self._find(text, body)))
             elif kind == "range":
                 closing = _closing(parts, at)
                 inside = parts[at + 1 : closing]

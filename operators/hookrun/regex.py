@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -149,11 +150,11 @@ class Pattern:
 
     def _one_of(self, items: Any) -> Callable[[str], bool]:
         negated = any(kind is c.NEGATE for kind, _ in items)
-        wanted = [(kind, value) for kind, value in items if kind is not c.NEGATE]
+        wanted = _Class(items)
 
         def accepts(char: str) -> bool:
             forms = {char, char.lower(), char.upper()} if self._fold else {char}
-            return negated != any(_within(kind, value, form) for kind, value in wanted for form in forms)
+            return negated != any(form in wanted for form in forms)
 
         return accepts
 
@@ -184,13 +185,37 @@ class Pattern:
         return reached
 
 
-def _within(kind: Any, value: Any, char: str) -> bool:
-    if kind is c.LITERAL:
-        return ord(char) == value if len(char) == 1 else False
-    if kind is c.RANGE:
-        return len(char) == 1 and int(value[0]) <= ord(char) <= int(value[1])
-    members, wanted = _SETS[value]
-    return (char in members) == wanted
+class _Class:
+    """What stands in brackets; a look into it costs the same however long it was written."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._literals: set[str] = set()
+        self._categories: set[Any] = set()
+        ranges: list[tuple[int, int]] = []
+        for kind, value in items:
+            if kind is c.LITERAL:
+                self._literals.add(chr(value))
+            elif kind is c.RANGE:
+                ranges.append((int(value[0]), int(value[1])))
+            elif kind is c.CATEGORY:
+                self._categories.add(value)
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        for start, end in sorted(ranges):
+            if self._ends and start <= self._ends[-1]:
+                self._ends[-1] = max(end, self._ends[-1])
+            else:
+                self._starts.append(start)
+                self._ends.append(end)
+
+    def __contains__(self, char: str) -> bool:
+        if char in self._literals:
+            return True
+        if self._starts and len(char) == 1:
+            at = bisect_right(self._starts, ord(char)) - 1
+            if at >= 0 and ord(char) <= self._ends[at]:
+                return True
+        return any((char in members) == wanted for members, wanted in map(_SETS.__getitem__, self._categories))
 
 
 @lru_cache(maxsize=512)

@@ -85,7 +85,7 @@ def read_mark(text: str | None) -> Mark | None:
         return Mark(
             body["revision"], body["steps"], int(body["step"]), body["reason"], since, str(body.get("message") or "")
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return Mark("", "", -1, "", 0.0)
 
 

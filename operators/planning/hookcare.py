@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from operators.api import keys
-from operators.planning.actions import Action, AnnotatePod, CreateHookRun, DeleteHookRun
+from operators.planning.actions import Action, AnnotatePod, CreateHookRun, DeleteHookRun, Stage
 from operators.planning.podhooks import PodHook, subject
+from operators.planning.refusals import Refusal
+from operators.planning.refusals import subject as refused_as
 from operators.planning.scene import Scene, awaits_post_hook
 from operators.planning.views import PodView
+
+_TRIES = 5
 
 
 def retry(scene: Scene) -> tuple[list[Action], list[str]]:
@@ -35,7 +39,11 @@ def retry(scene: Scene) -> tuple[list[Action], list[str]]:
 
 
 def clean(scene: Scene, victims: Mapping[str, PodView], targets: Mapping[str, PodHook]) -> list[Action]:
-    """Remove answers that nobody waits for, and take back the mark on pods that stay (spec 5.4)."""
+    """Remove answers that nobody waits for, and take back the mark on pods that stay (spec 5.4).
+
+    The mark first: the run is what reminds a later pass of it. So the mark comes before everything else, and a run
+    stays a few seconds longer where the mark could not be taken back for a reason that passes.
+    """
     if not scene.runs.all:
         return []
     actions: list[Action] = []
@@ -50,12 +58,22 @@ def clean(scene: Scene, victims: Mapping[str, PodView], targets: Mapping[str, Po
                 continue
             if kind == "postinplace" and pod is not None and awaits_post_hook(pod, scene.runs):
                 continue
+            if pod is not None and kind != "postinplace" and pod.name not in {*victims, *targets} and _marked(pod):
+                unmark = AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "false"}, Stage.OWNERSHIP)
+                actions.append(unmark)
+                if _awaited(scene.observed.refusals.get(refused_as(unmark)), scene.now):
+                    continue
             actions.append(DeleteHookRun(run.name, run.uid, "no longer needed"))
-            stays = pod is not None and pod.name not in victims and pod.name not in targets
-            marked = pod is not None and pod.annotations.get(keys.POD_DELETING_ANNOTATION) == "true"
-            if pod is not None and stays and marked and kind != "postinplace":
-                actions.append(AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "false"}))
     return actions
+
+
+def _marked(pod: PodView) -> bool:
+    return pod.annotations.get(keys.POD_DELETING_ANNOTATION) == "true"
+
+
+def _awaited(refusal: Refusal | None, now: float) -> bool:
+    """A write that failed is tried again, and that is worth waiting for."""
+    return refusal is not None and refusal.until > now and not refusal.lasting and refusal.count < _TRIES
 
 
 def marks(scene: Scene, actions: list[Action]) -> list[Action]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from operators.api import keys
@@ -51,7 +52,7 @@ def index_range(workload: str, annotations: Mapping[str, str], replicas: int) ->
     try:
         value = json.loads(text)
         start, end = int(value.get("podStartIndex", 0)), int(value.get("podEndIndex", 0))
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, OverflowError) as error:
         raise InvalidIndexRange(f"gamedeployment {workload} index range {text!r} is not valid JSON: {error}") from error
     if start < 0 or end < 0 or start >= end:
         raise InvalidIndexRange(f"gamedeployment {workload} invalid index range {text}")
@@ -62,10 +63,13 @@ def index_range(workload: str, annotations: Mapping[str, str], replicas: int) ->
     return range(start, end)
 
 
-def free_indexes(indexes: range, pods: Iterable[PodView]) -> list[int]:
-    """Indexes that no living pod holds, lowest first. A pod that ended for good holds none."""
+def free_indexes(indexes: range, pods: Iterable[PodView], most: int) -> list[int]:
+    """The lowest indexes that no living pod holds, at most so many: a range may be as wide as its user likes.
+
+    A pod that ended for good holds none.
+    """
     held = {_annotation(p.annotations, keys.INDEX_ID) for p in pods if not p.finished}
-    return [i for i in indexes if str(i) not in held]
+    return list(islice((i for i in indexes if str(i) not in held), most))
 
 
 def gated(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ follows from comparing the pod with the template of the revision it is labelled 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from operators.api import keys
@@ -27,10 +27,42 @@ def images_of(template: Template) -> dict[str, str]:
     return {c["name"]: c.get("image") or "" for c in containers}
 
 
-def changed_images(pod: PodView, wanted: Images) -> dict[str, str]:
-    """Containers of the pod that run another image than wanted, in template order, with the image they should run."""
-    running = {c.name: c.image for c in pod.containers}
-    return {name: image for name, image in wanted.items() if running.get(name, image) != image}
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the containers of a pod were made from: the revision, and its images; "" and none where that is not known.
+
+    Admission may write images otherwise (a mirror of the registry), and then no pod ever equals its template. So what
+    an update changes follows from the templates where both are known, and only else from the pod.
+    """
+
+    revision: str = ""
+    images: Images = field(default_factory=dict)
+
+
+def origin_of(pod: PodView, images: Mapping[str, Images], *, done: bool) -> Origin:
+    """Where the pod's containers come from; ``done`` tells that no update of it is under way.
+
+    In grace none has been touched. An update that has begun to change them leaves a mixture, of which nothing is known.
+    """
+    revision = pod.revision if done else pod.grace.origin if pod.grace is not None and in_grace(pod) else ""
+    found = images.get(revision)
+    return Origin() if found is None else Origin(revision, found)
+
+
+def changed_images(pod: PodView, wanted: Images, origin: Origin) -> dict[str, str]:
+    """Containers of the pod that are to run another image, in template order, with that image."""
+    running, made = {c.name: c.image for c in pod.containers}, origin.images
+    return {n: i for n, i in wanted.items() if running.get(n, i) != i and made.get(n) != i}
+
+
+def _left_to_change(pod: PodView, wanted: Images, state: UpdateState) -> dict[str, str]:
+    """Containers that the update the pod is in has still to patch."""
+    running, named = {c.name: c.image for c in pod.containers}, state.containers
+    return {
+        name: image
+        for name, image in wanted.items()
+        if running.get(name, image) != image and name not in state.recorded and (named is None or name in named)
+    }
 
 
 def modified_containers(pod: PodView, wanted: Images) -> list[str]:
@@ -100,20 +132,23 @@ def _metadata_changes(old: Template | None, new: Template, what: str, pending: C
 
 def _record(pod: PodView, names: Iterable[str], now: float) -> dict[str, Recorded]:
     wanted = set(names)
-    return {c.name: Recorded(c.image_id, c.container_id, now) for c in pod.containers if c.name in wanted}
+    return {c.name: Recorded(c.image_id, c.container_id, now, c.image) for c in pod.containers if c.name in wanted}
 
 
 def container_done(container: ContainerView, before: Recorded, since: float) -> bool:
     """The container runs what was asked for: another image, or restarted since (a tag with the same digest).
 
-    A record of the Go operators holds no container id; then a start after the update tells.
+    The pod was patched as it was recorded, so that another container is a later one; no clock of a node is asked for
+    that. A record of the Go operators holds no container id; then a start after the update tells. Where admission has
+    put back the image that was there nothing restarts, and nothing is waited for.
     """
     if not container.image_id or container.running_since is None:
         return False
-    if container.image_id != before.image_id:
+    if container.image_id != before.image_id or (before.image and container.image == before.image):
         return True
-    other = not before.container_id or container.container_id != before.container_id
-    return other and container.running_since >= int(since if before.at is None else before.at)
+    if before.container_id:
+        return container.container_id != before.container_id
+    return container.running_since >= int(since if before.at is None else before.at)
 
 
 def _next_images(pending: Images, policy: str) -> dict[str, str]:
@@ -133,16 +168,15 @@ class Settings:
 
 
 def begin(
-    pod: PodView, old: Template | None, new: Template, revision: str, settings: Settings, now: float
+    pod: PodView, old: Template | None, new: Template, revision: str, settings: Settings, origin: Origin, now: float
 ) -> UpdatePodInPlace:
-    """The first patch of an update to ``revision``.
+    """The first patch of an update to ``revision``; ``old`` is the template of the one the pod is labelled with.
 
     Only metadata differing: applied at once, nothing restarts and readiness stays. Images differing: the gate closes
     first; with a grace period images and metadata follow later. An update that found the pod in the grace of an
     earlier one takes its place, and the time that has passed counts: what remains to change is read off the pod itself.
     """
-    wanted = images_of(new)
-    pending = changed_images(pod, wanted)
+    pending = changed_images(pod, images_of(new), origin)
     earlier = pod.grace if pod.grace is not None and in_grace(pod) else Grace(0.0)
     since = pod.state.since if pod.state is not None and in_grace(pod) else now
     labels = _metadata_changes(old, new, "labels", earlier.labels)
@@ -151,7 +185,7 @@ def begin(
     recorded: dict[str, Recorded] = {}
     own: dict[str, str | None] = {} if pod.grace is None else {keys.INPLACE_GRACE_ANNOTATION: None}
     if pending and settings.grace > 0:
-        grace = Grace(settings.grace, labels, annotations, earlier.origin or pod.revision)
+        grace = Grace(settings.grace, labels, annotations, origin.revision)
         own[keys.INPLACE_GRACE_ANNOTATION] = grace.dump(revision, pending)
         labels, annotations = {}, {}
     elif pending:
@@ -159,7 +193,8 @@ def begin(
         recorded = _record(pod, images, now)
     elif in_grace(pod):
         own.update(_unmark(pod))
-    own[keys.INPLACE_STATE_ANNOTATION] = UpdateState(revision, since, recorded, post_hook=settings.post_hook).dump()
+    state = UpdateState(revision, since, recorded, post_hook=settings.post_hook, containers=frozenset(pending))
+    own[keys.INPLACE_STATE_ANNOTATION] = state.dump()
     return UpdatePodInPlace(
         name=pod.name,
         uid=pod.uid,
@@ -181,9 +216,11 @@ def take_back(pod: PodView, templates: Mapping[str, Template], current: str, now
     origin = pod.grace.origin if pod.grace is not None else ""
     for revision in (origin, current):
         template = templates.get(revision)
-        if template is not None and not changed_images(pod, images_of(template)):
+        if template is None:
+            continue
+        if revision == origin or not changed_images(pod, images_of(template), Origin()):
             post_hook = pod.state is not None and pod.state.post_hook
-            state = UpdateState(revision, now, {}, post_hook=post_hook)
+            state = UpdateState(revision, now, {}, post_hook=post_hook, containers=frozenset())
             own = {keys.INPLACE_STATE_ANNOTATION: state.dump(), keys.INPLACE_GRACE_ANNOTATION: None}
             return UpdatePodInPlace(
                 name=pod.name,
@@ -233,7 +270,7 @@ def _go_on(pod: PodView, state: UpdateState, pending: Images, policy: str, now: 
     images = _next_images(pending, policy)
     before = {} if pod.grace is not None else state.recorded
     recorded = {**before, **_record(pod, images, now)}
-    following = UpdateState(state.revision, state.since, recorded, post_hook=state.post_hook)
+    following = replace(state, recorded=recorded)
     annotations: dict[str, str | None] = {keys.INPLACE_STATE_ANNOTATION: following.dump()}
     labels: Changes = {}
     if pod.grace is not None:
@@ -279,7 +316,7 @@ def _follow(pod: PodView, state: UpdateState, wanted: Images, policy: str, now: 
             said = container.waiting or ("not ready yet" if container.running_since else "not restarted yet")
             return Progress(done=False, waiting=f"container {name} with {container.image}: {said}")
     # A container that was patched counts as changed even if admission writes the image otherwise.
-    pending = {n: i for n, i in changed_images(pod, wanted).items() if n not in state.recorded}
+    pending = _left_to_change(pod, wanted, state)
     if pending:
         return Progress(done=False, action=_go_on(pod, state, pending, policy, now), waiting="next container")
     unready = next((c.name for c in pod.containers if not c.ready), None)
@@ -301,7 +338,7 @@ def _wait_out(
     # Without a state nobody knows when the grace period began; it ends now, so that the pod heals.
     state = state or UpdateState(pod.revision, now - grace.seconds)
     end = state.since + grace.seconds
-    pending = changed_images(pod, wanted)
+    pending = _left_to_change(pod, wanted, replace(state, recorded={}))
     if superseded:
         return Progress(done=False, waiting="the update it is in grace for is no longer wanted", superseded=True)
     if pending and end > now:

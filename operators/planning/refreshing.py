@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from operators.api import keys
 from operators.planning import inplace
@@ -70,5 +70,5 @@ def _post_hook(scene: Scene, pod: PodView, result: Updating) -> None:
 
 
 def _marked(pod: PodView, state: UpdateState, *, post_hook: bool) -> AnnotatePod:
-    changed = UpdateState(state.revision, state.since, state.recorded, post_hook=post_hook)
+    changed = replace(state, post_hook=post_hook)
     return AnnotatePod(pod.name, pod.uid, {keys.INPLACE_STATE_ANNOTATION: changed.dump()})

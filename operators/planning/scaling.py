@@ -14,6 +14,8 @@ from operators.planning.times import rfc3339
 from operators.planning.views import PodView
 
 _PATIENCE = 30.0
+#: Pods that one pass creates; the next goes on. What a slip of the keyboard asks for must not fill our own memory.
+AT_ONCE = 1000
 
 
 @dataclass(slots=True)

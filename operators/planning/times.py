@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+_LAST = 253_402_300_799.0
+
 
 def timestamp(text: str | None) -> float | None:
     """RFC 3339 to Unix seconds; None for absent text.
@@ -17,5 +19,5 @@ def timestamp(text: str | None) -> float | None:
 
 
 def rfc3339(seconds: float) -> str:
-    """Unix seconds as RFC 3339 in UTC, whole seconds."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Unix seconds as RFC 3339 in UTC, whole seconds; what is beyond the year 9999 is its end."""
+    return datetime.fromtimestamp(int(min(seconds, _LAST)), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -17,28 +17,36 @@ from operators.planning.times import rfc3339, timestamp
 
 Changes = Mapping[str, str | None]
 _POST_HOOK, _ORIGIN, _PATCHED_AT = "postHook", "originRevision", "patchedAt"
+_CONTAINERS, _IMAGE = "containers", "image"
+_LONGEST_GRACE = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A container as it was just before its image changed, and when that was (None: with the update itself)."""
+    """A container as it was just before its image changed, and when that was (None: with the update itself).
+
+    ``image`` is what the pod asked for, "" where the record does not say.
+    """
 
     image_id: str
     container_id: str = ""
     at: float | None = None
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateState:
     """The annotation ``inplace-update-state``: which update, since when, and what its containers were before.
 
-    ``post_hook`` holds from the first patch until the hook after the update has succeeded.
+    ``post_hook`` holds from the first patch until the hook after the update has succeeded. ``containers`` are those
+    that it changes; None, as in updates of the Go operators, stands for all whose image differs.
     """
 
     revision: str
     since: float
     recorded: Mapping[str, Recorded] = field(default_factory=dict)
     post_hook: bool = False
+    containers: frozenset[str] | None = None
 
     def dump(self) -> str:
         """The annotation's text."""
@@ -47,6 +55,8 @@ class UpdateState:
             statuses[name] = {"imageID": before.image_id, "containerID": before.container_id}
             if before.at is not None:
                 statuses[name][_PATCHED_AT] = rfc3339(before.at)
+            if before.image:
+                statuses[name][_IMAGE] = before.image
         body: dict[str, Any] = {
             "revision": self.revision,
             "updateTimestamp": rfc3339(self.since),
@@ -54,6 +64,8 @@ class UpdateState:
         }
         if self.post_hook:
             body[_POST_HOOK] = "Pending"
+        if self.containers is not None:
+            body[_CONTAINERS] = sorted(self.containers)
         return _text(body)
 
 
@@ -97,12 +109,21 @@ def read_state(text: str | None) -> UpdateState | None:
         body = json.loads(text)
         recorded = {
             name: Recorded(
-                entry.get("imageID", ""), entry.get("containerID", ""), timestamp(entry.get(_PATCHED_AT) or "")
+                entry.get("imageID", ""),
+                entry.get("containerID", ""),
+                timestamp(entry.get(_PATCHED_AT) or ""),
+                entry.get(_IMAGE) or "",
             )
             for name, entry in (body.get("lastContainerStatuses") or {}).items()
         }
-        since = timestamp(body.get("updateTimestamp")) or 0.0
-        return UpdateState(body.get("revision") or "", since, recorded, post_hook=body.get(_POST_HOOK) == "Pending")
+        since, named = timestamp(body.get("updateTimestamp")) or 0.0, body.get(_CONTAINERS)
+        return UpdateState(
+            body.get("revision") or "",
+            since,
+            recorded,
+            post_hook=body.get(_POST_HOOK) == "Pending",
+            containers=frozenset(named) if isinstance(named, list) else None,
+        )
     except (ValueError, AttributeError, TypeError):
         return None
 
@@ -114,13 +135,14 @@ def read_grace(text: str | None) -> Grace | None:
     try:
         body = json.loads(text)
         patch = json.loads(base64.b64decode(body.get("metaDataPatch") or "") or b"{}").get("metadata") or {}
+        seconds = float(body.get("graceSeconds") or 0)
         return Grace(
-            float(body.get("graceSeconds") or 0),
+            seconds if 0 <= seconds <= _LONGEST_GRACE else 0.0,
             _changes(patch.get("labels")),
             _changes(patch.get("annotations")),
             str(body.get(_ORIGIN) or ""),
         )
-    except (ValueError, AttributeError, TypeError, binascii.Error):
+    except (ValueError, AttributeError, TypeError, OverflowError, binascii.Error):
         return Grace(0.0)
 
 

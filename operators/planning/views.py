@@ -117,8 +117,10 @@ class PodView:
         return sum(c.restarts for c in self.containers)
 
     def available(self, now: float, min_ready_seconds: int) -> bool:
-        """Ready for at least ``min_ready_seconds``."""
-        return self.ready and self.ready_since is not None and now - self.ready_since >= min_ready_seconds
+        """Ready for at least ``min_ready_seconds``; without such no clock is asked, as that of a node may be ahead."""
+        if not self.ready or self.ready_since is None:
+            return False
+        return min_ready_seconds <= 0 or now - self.ready_since >= min_ready_seconds
 
 
 @dataclass(frozen=True, slots=True)

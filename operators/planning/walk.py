@@ -163,7 +163,7 @@ class Walk:
     def _untouched(self, pod: PodView) -> bool:
         """The pod is in grace, and what it would go to is what it still runs: nothing to ask a hook for."""
         in_grace = inplace.in_grace(pod) and not self.replaces(pod)
-        return in_grace and not inplace.changed_images(pod, self.images)
+        return in_grace and not inplace.changed_images(pod, self.images, self._origin(pod))
 
     def _given_back(self, pod: PodView) -> bool:
         """A pod in grace for an older update is given back first when its hook has to be asked anew.
@@ -185,7 +185,11 @@ class Walk:
             self.begun.append(DeletePod(pod.name, pod.uid, "rollingUpdate"))
             return
         old, target = self.scene.revisions.templates.get(pod.revision), self.scene.course.target
-        self.begun.append(inplace.begin(pod, old, self.new, target, self.settings, self.scene.now))
+        origin = self._origin(pod)
+        self.begun.append(inplace.begin(pod, old, self.new, target, self.settings, origin, self.scene.now))
+
+    def _origin(self, pod: PodView) -> inplace.Origin:
+        return inplace.origin_of(pod, self.scene.images, done=self.scene.progress[pod.name].done)
 
     def _tell_ineligible(self, stuck: list[PodView]) -> None:
         first = min(stuck, key=lambda p: p.name)

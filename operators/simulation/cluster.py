@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,8 @@ class SimulatedCluster:
     """One GameDeployment and its pods.
 
     ``log`` holds every action in the order it was applied. ``digests`` are image ids by image where two images are
-    one; ``held`` are names of terminating pods that a finalizer keeps.
+    one; ``held`` are names of terminating pods that a finalizer keeps. ``admitted`` is what admission makes of the
+    image of a pod that is created or patched.
     """
 
     workload: Json
@@ -42,6 +44,7 @@ class SimulatedCluster:
     log: list[act.Action] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
+    admitted: Callable[[str], str] = str
     _counter: int = 0
     _views: dict[str, PodView] = field(default_factory=dict)
 
@@ -190,15 +193,17 @@ class SimulatedCluster:
         _merge(pod["metadata"]["labels"], dict(action.labels))
         _merge(pod["metadata"]["annotations"], dict(action.annotations))
         for container in pod["spec"]["containers"]:
-            if container["name"] in action.images:
-                container["image"] = action.images[container["name"]]
-                container["stale"] = True
+            image = self.admitted(action.images.get(container["name"], container["image"]))
+            if image != container["image"]:
+                container.update(image=image, stale=True)
         self._settle(pod)
 
     def _createpod(self, action: act.CreatePod) -> None:
         assert action.name not in self.pods, "a pod created twice"
         body = copy.deepcopy(dict(action.body))
         metadata = self._metadata(action.name, body["metadata"]["labels"], body["metadata"]["annotations"])
+        for container in body["spec"]["containers"]:
+            container["image"] = self.admitted(container["image"])
         self.pods[action.name] = {**body, "metadata": metadata, "status": {"phase": "Pending", "conditions": []}}
 
     def _deletepod(self, action: act.DeletePod) -> None:

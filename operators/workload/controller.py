@@ -89,12 +89,12 @@ class WorkloadController(Generic[S]):
             self._wake_owner(view.namespace, view.owner)
 
     def on_hook_run(self, change: Change[HookRunView]) -> None:
-        """Owner of a HookRun that came, went, or changed its phase; its measurements are none of our business."""
+        """Owner of a HookRun that came, went, was interrupted or changed its phase; what it measures wakes nobody."""
         view, old, new = change.new or change.old, change.old, change.new
         if view is None or view.owner is None:
             return
         key = (view.namespace, view.owner.name)
-        turned = old is None or new is None or (old.phase, old.deleting, old.uid) != (new.phase, new.deleting, new.uid)
+        turned = old is None or new is None or _standing(old) != _standing(new)
         if view.owner.kind == self._kind and (turned or key in self._behind):
             self._queue.add(key)
 
@@ -251,6 +251,11 @@ class WorkloadController(Generic[S]):
         self._told.pop(key, None)
         self._refusals.pop(key, None)
         self._behind.discard(key)
+
+
+def _standing(run: HookRunView) -> tuple[str, str, bool, bool]:
+    """What a pass decides on."""
+    return run.uid, run.phase, run.deleting, run.terminate
 
 
 def _same(change: Change[PodView]) -> bool:

@@ -14,6 +14,7 @@ INDEX = "tkex.bkbcs.tencent.com/gamedeployment-index-id"
 INSTANCE = "tkex.bkbcs.tencent.com/gamedeployment-instance-id"
 REVISION = "controller-revision-hash"
 INDEXES = range(100, 108)
+MIRROR = "mirror/"
 
 
 def share(value, total, rounding):
@@ -43,7 +44,7 @@ class Pod:
         self.revision = metadata["labels"].get(REVISION)
         self.instance = metadata["labels"].get(INSTANCE)
         self.annotations = metadata["annotations"]
-        self.images = {c["name"]: c["image"] for c in body["spec"]["containers"]}
+        self.images = {c["name"]: c["image"].removeprefix(MIRROR) for c in body["spec"]["containers"]}
         told = any(c.get("stale") for c in body["spec"]["containers"])
         ready = next((c for c in status["conditions"] if c["type"] == "Ready" and c["status"] == "True"), None)
         self.serves = self.running and not self.leaving and ready is not None and not told

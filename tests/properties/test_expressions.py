@@ -17,7 +17,7 @@ EXAMPLES = int(os.environ.get("GAME_OPERATORS_EXAMPLES", "2000"))
 _WORDS = """
 result asInt asFloat len isNaN isInf all any none one count filter map ( ) [ ] { } # . , : ? ! && || and or not in
 contains startsWith endsWith matches == != < <= > >= + - * / % ** .. true false nil 0 1 -1 9999 1e308 .5 'a'
-"(a+)+$" '' __class__ __import__ lambda import 0x7fffffffffffffff \\ ; @ ` é
+"(a+)+$" '' __class__ __import__ lambda import 0x7fffffffffffffff 0x_ \\ ; @ ` é
 """
 ALLOWED = (
     ast.Constant,

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from operators.gamedeployment.plan import plan
 from operators.planning import actions as act
 from operators.simulation.cluster import SimulatedCluster, gamedeployment, hook_template
-from tests.properties.gameworld import Judge, Pod, Snapshot, check_identities, kept_at
+from tests.properties.gameworld import MIRROR, Judge, Pod, Snapshot, check_identities, kept_at
 
 EXAMPLES = int(os.environ.get("GAME_OPERATORS_EXAMPLES", "2000"))
 STRATEGIES = ("RollingUpdate", "InplaceUpdate")
@@ -34,6 +34,11 @@ def template(web, side, note, tier):
     ]
     metadata = {"labels": {"app": "game"}, "annotations": {"note": note} if note else None}
     return {"metadata": metadata, "spec": {"containers": containers}}
+
+
+def _from_mirror(image):
+    """Admission that has every image come from a mirror, whoever asks for it."""
+    return image if image.startswith(MIRROR) else MIRROR + image
 
 
 class GameDeploymentHistories(RuleBasedStateMachine):
@@ -65,8 +70,11 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         index=st.booleans(),
         running=st.sampled_from([True, True, False]),
         partitioned=st.booleans(),
+        mirrored=st.booleans(),
     )
-    def begin(self, type_, replicas, unavailable, surge, hooks, grace, policy, more, index, running, partitioned):
+    def begin(
+        self, type_, replicas, unavailable, surge, hooks, grace, policy, more, index, running, partitioned, mirrored
+    ):
         self.ends_partitioned = partitioned
         strategy = {
             "type": type_,
@@ -80,7 +88,8 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         self.cluster = SimulatedCluster(
             gamedeployment(spec, INDEXED if index else {}),
             {"check": hook_template("check")},
-            digests={"game:3": "id-game:2"},
+            digests={"game:3": "id-game:2", MIRROR + "game:3": "id-" + MIRROR + "game:2"},
+            admitted=_from_mirror if mirrored else str,
         )
         if running:
             self._progress(8)

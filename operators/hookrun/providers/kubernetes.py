@@ -25,11 +25,12 @@ from operators.runtime.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, PO
 MARK = "tkex.bkbcs.tencent.com/hook-patches"
 _PREFIX = "metadata.annotations."
 _KINDS = {r.kind: r for r in (PODS, GAME_DEPLOYMENTS, GAME_STATEFUL_SETS)}
+_OWN = "|".join(map(re.escape, (MARK, keys.CANARY_PAUSE_ANNOTATION, keys.NODE_LOST_ANNOTATION)))
 _INDEX = "|".join(re.escape(prefix + "gamedeployment-index-") for prefix in keys.INDEX_PREFIXES)
 #: What steers Kubernetes or the operators themselves.
 _DENIED = re.compile(
     rf"(^|\.)(kubernetes\.io|k8s\.io)/|/deletion-allow$|^({keys.INPLACE_STATE_ANNOTATION}|{keys.INPLACE_GRACE_ANNOTATION})$"
-    rf"|^({_INDEX})|^{re.escape(MARK)}$"
+    rf"|^({_INDEX})|^({_OWN})$"
 )
 _MARKS_KEPT, _ATTEMPTS, _SHOWN = 8, 4, 200
 

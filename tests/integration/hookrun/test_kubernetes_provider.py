@@ -153,6 +153,8 @@ async def test_hook_104_other_kinds(hooks: Hooks, kind: dict[str, str]) -> None:
         "inplace-update-grace",
         "tkex.bkbcs.tencent.com/gamedeployment-index-id",
         "tkex.bkbc.tencent.com/gamedeployment-index-on",
+        "tkex.tencent.com/canary-pause",
+        "pod.gamestatefulset.bkbcs.tencent.com/node-lost-force-delete",
         MARK,
     ],
 )

@@ -5,6 +5,7 @@ import pytest
 from operators.api import keys
 from operators.planning import actions as act
 from operators.planning.identity import free_indexes
+from operators.planning.scaling import AT_ONCE
 from tests.unit.gamedeployment.fleets import Fleet, image
 from tests.unit.gamedeployment.observations import NEW, OLD, condition, created, decide, new, of_type, old, pod, told
 
@@ -106,6 +107,11 @@ def test_gd_17_absent_replicas_are_one():
     assert condition(decision, "Blocked")["status"] == "False"
 
 
+def test_what_a_slip_of_the_keyboard_asks_for_is_created_bit_by_bit():
+    decision = decide([], {"replicas": 1_000_000}, status={})
+    assert len(created(decision)) == AT_ONCE
+
+
 def test_gd_20_the_first_creation_goes_in_batches():
     fleet = Fleet(10, scaleStrategy={"createBatch": "50%"})
     fleet.one_pass()
@@ -129,8 +135,11 @@ def test_gd_20_the_first_creation_goes_in_batches():
 
 def test_gd_8_free_indexes_are_those_nobody_holds():
     held = [pod("a", index=1), pod("b", index=2), pod("c", index=3)]
-    assert free_indexes(range(1, 5), held) == [4]
-    assert free_indexes(range(1, 5), [pod("a", index=2, leaving=True)]) == [1, 3, 4], "a terminating pod holds its own"
+    assert free_indexes(range(1, 5), held, 9) == [4]
+    assert free_indexes(range(1, 10**15), held, 2) == [4, 5], "a range is as wide as its user likes"
+    assert free_indexes(range(1, 5), [pod("a", index=2, leaving=True)], 9) == [1, 3, 4], (
+        "a terminating pod holds its own"
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,6 +158,7 @@ def test_gd_8_free_indexes_are_those_nobody_holds():
             "gamedeployment gd index range '1-2' is not valid JSON",
             id="gd_10",
         ),
+        pytest.param(indexed(3, "1e999"), "gamedeployment gd index range", id="gd_10-infinite"),
         pytest.param(indexed(3, 2), "gamedeployment gd invalid index range", id="gd_11"),
         pytest.param(indexed(1, 2), "deploy gd scale replicas gt available indexs", id="gd_12"),
     ],

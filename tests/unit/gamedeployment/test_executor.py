@@ -155,6 +155,35 @@ async def test_nothing_is_done_to_pods_while_an_old_answer_cannot_be_removed():
     assert (station.api.names("hookruns"), len(station.api.names("pods"))) == ([], 2)
 
 
+async def test_gd_105_a_mark_that_could_not_be_taken_back_is_not_forgotten():
+    """Players would never be sent to the pod again. The run that put it there reminds of it."""
+    marked = raw_pod("a", annotations={keys.POD_DELETING_ANNOTATION: "true"})
+    station = Station([marked], {"replicas": 1, **PRE_DELETE})
+    name = f"predelete-{NEW}-a-check"
+    station.api.put(HOOK_RUNS, _hook_run(name, OWNER, "Running", revision=NEW))
+    station.api.refuse["PATCH", "gd-a"] = Unavailable(500, "InternalError", "etcd is slow")
+    for _ in range(3):
+        await station.one_pass()
+        assert station.api.names("hookruns") == [name]
+    station.api.refuse.clear()
+    station.time += 2
+    await station.one_pass()
+    assert station.api.names("hookruns") == []
+    assert station.api.named("pods", "gd-a")["metadata"]["annotations"][keys.POD_DELETING_ANNOTATION] == "false"
+
+
+async def test_gd_105_an_answer_goes_in_the_end_although_its_mark_stays():
+    marked = raw_pod("a", annotations={keys.POD_DELETING_ANNOTATION: "true"})
+    station = Station([marked], {"replicas": 1, **PRE_DELETE})
+    station.api.put(HOOK_RUNS, _hook_run(f"predelete-{NEW}-a-check", OWNER, "Running", revision=NEW))
+    station.api.refuse["PATCH", "gd-a"] = Unavailable(500, "InternalError", "etcd is slow")
+    for _ in range(20):
+        await station.one_pass()
+        station.time += 1
+    assert station.api.names("hookruns") == []
+    assert ("Warning", "FailedWrite", "AnnotatePod gd-a: etcd is slow") in await station.told()
+
+
 # ---- names that are taken
 
 
@@ -202,8 +231,8 @@ async def test_gd_61_hook_111_a_hook_run_of_somebody_else_is_no_answer_and_is_na
     )
 
 
-def _hook_run(name, owner, phase):
-    labels = {"hookrun-type": "pre-delete-step", "workload-revision": OLD, "instance-id": "a"}
+def _hook_run(name, owner, phase, revision=OLD):
+    labels = {"hookrun-type": "pre-delete-step", "workload-revision": revision, "instance-id": "a"}
     metadata = {"namespace": "game", "name": name, "labels": labels, "ownerReferences": [owner]}
     return {"metadata": metadata, "spec": {}, "status": {"phase": phase} if phase else {}}
 
@@ -278,6 +307,7 @@ async def test_gd_134_a_hook_run_wakes_its_workload_when_its_phase_changes():
     handler = station.controller.on_hook_run
     assert await station.woken(Change(run, replace(run, phase="Successful")), handler) == ["gd"]
     assert await station.woken(Change(run, replace(run, resource_version="8", message="m: 3 of 5")), handler) == []
+    assert await station.woken(Change(run, replace(run, terminate=True)), handler) == ["gd"], "it may go now"
     assert await station.woken(Change(None, run), handler) == ["gd"]
     assert await station.woken(Change(run, None), handler) == ["gd"]
     stranger = replace(run, owner=OwnerView("GameStatefulSet", "gd", UID))

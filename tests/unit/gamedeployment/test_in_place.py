@@ -371,6 +371,61 @@ def test_a_template_that_lists_the_gate_gets_it_once():
     assert [p["spec"]["readinessGates"] for p in fleet.cluster.pods.values()] == [[gate]]
 
 
+# ---- admission that writes images otherwise
+
+
+def mirrored(replicas=3, **how):
+    """A fleet in a cluster whose admission has every image come from a mirror, whoever asks for it."""
+    fleet = Fleet(replicas, strategy=strategy(how.pop("grace", 0), how.pop("policy", "DisOrdered")), **how)
+    fleet.cluster.admitted = lambda image: image if image.startswith("mirror/") else f"mirror/{image}"
+    return fleet.created()
+
+
+def test_gd_77_metadata_alone_restarts_nothing_although_pods_do_not_run_what_the_template_says():
+    fleet = mirrored()
+    fleet.change(template={"metadata": {"annotations": {"motd": "hello"}}})
+    fleet.settle(watch=lambda fleet: check(len(fleet.ready) == 3))
+    assert (patched(fleet), set(restarts(fleet).values())) == ([], {0})
+    assert fleet.condition("Complete")["status"] == "True"
+
+
+def check(holds):
+    assert holds
+
+
+@pytest.mark.parametrize("policy", ["DisOrdered", "OrderedReady", "OrderedUpdated"])
+@pytest.mark.parametrize("grace", [0, 10])
+def test_only_containers_whose_image_the_templates_changed_are_touched(grace, policy):
+    fleet = mirrored(2, template=several(1, 1, 1), grace=grace, policy=policy)
+    fleet.change(template=several(2, 1, 2)).settle()
+    for _ in range(2 if grace else 0):
+        fleet.after(grace)
+    assert {name for images in patched(fleet) for name in images} == {"one", "three"}
+    assert set(restarts(fleet).values()) == {2}
+    assert fleet.condition("Complete")["status"] == "True"
+
+
+def test_gd_80_a_rollback_during_grace_is_one_behind_a_mirror_too():
+    fleet = mirrored(2, grace=30)
+    fleet.release(2).settle()
+    assert len(fleet.ready) == 1
+    fleet.release(1).settle()
+    assert (patched(fleet), set(restarts(fleet).values()), len(fleet.ready)) == ([], {0}, 2)
+
+
+def test_an_update_during_an_ordered_one_ends_although_admission_leaves_nothing_to_restart():
+    """What an update leaves in the middle is compared with the pod: a patch that admission undoes is not waited for."""
+    fleet = mirrored(1, template=several(1, 1, 1), policy="OrderedReady")
+    fleet.change(template=several(2, 2, 1)).one_pass()
+    fleet.one_pass()
+    assert patched(fleet) == [{"one": "game:2"}]
+    fleet.change(template=several(2, 2, 2)).settle()
+    images = [c["image"] for c in next(iter(fleet.cluster.pods.values()))["spec"]["containers"]]
+    assert images == ["mirror/game:2"] * 3
+    assert len(fleet.ready) == 1
+    assert fleet.condition("Complete")["status"] == "True"
+
+
 # ---- other types
 
 
@@ -398,6 +453,57 @@ def test_gd_90_surge_stays_until_the_last_pod_is_ready_and_goes_before_veterans(
     assert told(decision, "SurgeKept") == ["1 surge pods stay until the pods being updated are ready"]
     restarted = pod("r", gate=True, annotations=state, cost=1)
     assert deleted(decide([veteran, surge, restarted], {"replicas": 2}, strategy=budget)) == ["s"]
+
+
+DONE = {"observedGeneration": 1, "updateRevision": NEW, "currentRevision": NEW}
+VETERAN = {STATE: json.dumps({"revision": NEW, "updateTimestamp": "1970-01-12T13:40:00Z"})}
+
+
+def test_scaling_in_after_an_update_goes_by_cost_and_not_by_who_was_updated():
+    pods = [pod(i, gate=True, annotations=VETERAN, cost=c) for i, c in (("a", -5), ("b", 3), ("c", 3))]
+    pods.append(pod("d", gate=True, cost=9))  # a scale-out came after the update
+    decision = decide(pods, {"replicas": 3}, strategy={**IN_PLACE, "maxSurge": 1}, status=DONE)
+    assert deleted(decision) == ["a"]
+
+
+def test_scaling_in_after_an_update_waits_for_nobody_that_broke_later():
+    pods = [pod("a", gate=True, annotations=VETERAN, ready=False), *new("b", "c", gate=True, annotations=VETERAN)]
+    decision = decide([*pods, pod("d", gate=True)], {"replicas": 3}, strategy={**IN_PLACE, "maxSurge": 1}, status=DONE)
+    assert (deleted(decision), told(decision, "SurgeKept")) == (["a"], [])
+
+
+def test_scaling_in_during_an_update_takes_the_pod_in_grace_before_one_that_serves():
+    """Decision 10: a pod that is not ready never outlives a ready one of equal cost."""
+    state = {"revision": NEW, "updateTimestamp": "1970-01-12T13:46:35Z"}
+    grace = {"revision": NEW, "containerImages": {"web": "game:2"}, "graceSeconds": 60, "originRevision": OLD}
+    marks = {STATE: json.dumps(state), GRACE: json.dumps(grace)}
+    waiting = pod("a", NEW, image="game:1", gate=False, ready=False, annotations=marks)
+    decision = decide([waiting, *old("b", "c", "d", gate=True)], {"replicas": 3}, strategy=strategy(60))
+    assert deleted(decision) == ["a"]
+
+
+def test_a_rollback_in_place_ends_with_the_pods_it_began_with():
+    fleet = fleet_of(4, budget={"maxSurge": 1, "maxUnavailable": 0})
+    before = fleet.names
+    fleet.release(2).turns(4)
+    assert len(fleet.names) == 5
+    fleet.release(1).settle(watch=lambda fleet: check(len(fleet.ready) >= 4))
+    assert (fleet.names, fleet.at(1)) == (before, before)
+
+
+def test_a_same_digest_tag_completes_whatever_the_clock_of_the_node_says():
+    record = {"web": {"imageID": "id-game:2", "containerID": "c-before", "patchedAt": "1970-01-12T13:46:40Z"}}
+    state = {"revision": NEW, "updateTimestamp": "1970-01-12T13:46:40Z", "lastContainerStatuses": record}
+    behind = pod("a", gate=False, annotations={STATE: json.dumps(state)}, ready_for=90.0)
+    (action,) = of_type(decide([behind], {"replicas": 1}, strategy=IN_PLACE), act.SetGate)
+    assert action.ready
+
+
+@pytest.mark.parametrize("text", ['{"graceSeconds":1e999}', '{"graceSeconds":-1e308}', '{"graceSeconds":"nan"}'])
+def test_a_grace_period_that_cannot_be_is_over(text):
+    held = pod("a", gate=False, image="game:1", annotations={**VETERAN, GRACE: text})
+    (action,) = of_type(decide([held], {"replicas": 1}, strategy=IN_PLACE), act.UpdatePodInPlace)
+    assert action.images == {"web": "game:2"}
 
 
 def test_hot_patches_are_not_made_and_that_is_said():

@@ -240,6 +240,18 @@ def test_gd_62_a_young_pod_is_not_available_and_the_next_batch_waits():
     assert (deleted(later), later.status["availableReplicas"]) == (["b"], 3)
 
 
+def test_gd_62_without_min_ready_seconds_the_clock_of_a_node_does_not_matter():
+    """One that is ahead would leave a ready pod unavailable, and nobody would look again when it is not."""
+    decision = decide([pod("a", ready_for=-5.0), *old("b")], {"replicas": 2})
+    assert decision.status["availableReplicas"] == 2
+    assert deleted(decision) == ["b"]
+
+
+def test_gd_62_with_it_a_clock_that_is_ahead_is_waited_for():
+    decision = decide([pod("a", ready_for=-5.0)], {"replicas": 1, "minReadySeconds": 10})
+    assert (decision.status["availableReplicas"], decision.wake_after) == (0, 15.0)
+
+
 def test_gd_63_while_the_workload_is_deleted_nothing_is_done():
     seen = {"replicas": 3, "minReadySeconds": 30}
     fleet = Fleet(**seen).created()

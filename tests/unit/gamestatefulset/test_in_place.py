@@ -195,9 +195,9 @@ def ordered(held, policy, **how):
     return in_place([held], spec, policy=policy, revisions=how.pop("revisions", TWO), **how)
 
 
-def under_way(a="D", b="B", *, ran=None, unready=(), since=NOW - 20):
-    """Container a was patched 50 seconds ago; it has started since, unless ``since`` says otherwise."""
-    record = state("D", a=("id-nginx:B", "c-before"))
+def under_way(a="D", b="B", *, before="c-before", ran=None, unready=(), since=NOW - 20):
+    """Container a was patched 50 seconds ago; it has started since, unless ``before`` is the one that runs."""
+    record = state("D", a=("id-nginx:B", before))
     return containers(a, b, gate=False, annotations=record, unready=unready, ran=ran or {}, since=since)
 
 
@@ -215,7 +215,7 @@ def test_gss_95_96_the_first_container_in_order_comes_first(policy):
 
 def test_gss_95_ordered_updated_goes_on_although_the_first_is_not_ready():
     assert patched(ordered(under_way(unready=("a",)), "OrderedUpdated")) == {"foo-0": {"b": "nginx:D"}}
-    not_yet = under_way(ran={"a": "id-nginx:B"}, since=NOW - 500)
+    not_yet = under_way(ran={"a": "id-nginx:B"}, before="c-0", since=NOW - 500)
     assert patched(ordered(not_yet, "OrderedUpdated")) == {}, "it does not run the new image yet"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
@@ -114,6 +115,8 @@ def test_language(text: str, result: object) -> None:
         ("map(1..5000, {result + result})[0] == ''", "x" * 30_000, "takes too long"),
         ("true || " * 600 + "true", "", "longer than 4096"),
         ("!" * 500 + "true", "", "too deeply"),
+        ("0x_ == 1", "", "unexpected"),
+        ("\u0663 == 3", "", "cannot be read"),
     ],
 )
 def test_errors_say_why(text: str, result: object, reason: str) -> None:
@@ -169,6 +172,33 @@ def test_a_pattern_that_backtracks_for_ever_elsewhere_costs_little() -> None:
     spent: list[int] = []
     assert not compile_pattern("^(a+)+$").search("a" * 4000 + "b", spent.append)
     assert sum(spent) < 40_000
+
+
+@pytest.mark.parametrize("flags", ["", "(?i)"])
+def test_a_class_of_many_characters_costs_as_little_as_a_short_one(flags: str) -> None:
+    odd = "".join(chr(0x4E00 + 2 * i) for i in range(1000))
+    pattern = compile_pattern(f"{flags}[{odd}]")
+    began = time.process_time()
+    assert not pattern.search("".join(chr(0x6000 + i % 5000) for i in range(49_000)), lambda _: None)
+    assert time.process_time() - began < 2.0
+    assert pattern.search("\u4e02", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "inside", "outside"),
+    [
+        ("[a-ce-gb-f]", "abcdefg", "`hz"),
+        ("[^a-c]", "dz\n", "abc"),
+        ("[0-9A-Fx]", "0F9x", "Gg"),
+        (r"[\d_]", "5_", "a"),
+        (r"[^\W]", "a_9", "-"),
+        ("(?i)[k-m]", "KLMklm", "jN"),
+        ("(?i)[^k-m]", "jN", "Kl"),
+    ],
+)
+def test_classes(pattern: str, inside: str, outside: str) -> None:
+    compiled = compile_pattern(pattern)
+    assert [c for c in inside + outside if compiled.search(c, lambda _: None)] == list(inside)
 
 
 def judged(value: Value, **conditions: str) -> tuple[str, str]:

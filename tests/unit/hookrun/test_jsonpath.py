@@ -101,6 +101,10 @@ def test_paths_that_cannot_be_read(path: str) -> None:
         extract(path, {"x": 1, "l": [{"x": "y"}]})
 
 
+#: Every part of it is nearly as large as the whole.
+NESTED: dict[str, object] = {"pad": "x" * 1_000_000}
+for _ in range(400):
+    NESTED = {"a": NESTED}
 DEEP: dict[str, object] = {}
 for _ in range(900):
     DEEP = {"a": DEEP, "b": [DEEP]} if len(str(DEEP)) < 1000 else {"a": DEEP}
@@ -115,6 +119,7 @@ for _ in range(900):
         ("{" + "['a','a']" * 100 + "}", DEEP),
         ("{range ..*}{.*.*.*}{end}", DEEP),
         ("{.a}" * 250, {"a": "x" * 10_000}),
+        ("{..a}", NESTED),
     ],
 )
 def test_work_and_outcome_are_bounded(path: str, body: object) -> None:
