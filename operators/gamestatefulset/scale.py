@@ -38,7 +38,7 @@ _STRANGER = 10.0
 def order_of(found: Ensemble) -> Order:
     """What the pods' management policy allows in this pass."""
     if found.ordered:
-        return ordered(found.roster, found.scene.course.target, found.available)
+        return ordered(found.roster, found.scene.course.target, found.available, found.scene.now)
     return parallel(found.roster)
 
 
@@ -48,6 +48,8 @@ def scale(found: Ensemble, order: Order) -> Scaling:
     _drift(found, result)
     leaving(scene, result)
     result.blocked += order.blocked
+    if order.wait is not None:
+        result.waits.append(order.wait)
     if any(b.reason == "NameTaken" for b in order.blocked):
         result.waits.append(_STRANGER)
     for ordinal in order.remove:
@@ -91,8 +93,10 @@ def _created(found: Ensemble, ordinal: int) -> CreatePod:
 def _lacking(found: Ensemble, pod: str, *, surge: bool) -> tuple[Json, ...]:
     """Claims of a pod that do not exist."""
     selector = found.spec.selector.match_labels
+    retention, workload = _retention(found)
+    owner = wanted_owner(retention, workload, None, leaving=False)
     return tuple(
-        claim_body(template, pod, selector, surge=surge)
+        claim_body(template, pod, selector, surge=surge, owner=owner)
         for template in found.spec.volume_claim_templates
         if claim_name(template, pod) not in found.observed.claims
     )
@@ -181,11 +185,16 @@ def _kept(found: Ensemble) -> list[KeepClaim]:
     return [KeepClaim(c.name, c.uid) for c in claims if c.surge and not c.deleting]
 
 
-def _ownership(found: Ensemble, pod: PodView, *, leaving: bool) -> list[OwnClaim]:
+def _retention(found: Ensemble) -> tuple[Retention, ClaimOwner]:
+    """What becomes of claims, and the workload as their owner."""
     policy, workload = found.spec.persistent_volume_claim_retention_policy, found.scene.workload
     retention = Retention(policy.when_deleted == "Delete", policy.when_scaled == "Delete")
-    owner = ClaimOwner(KIND, workload.name, workload.uid)
-    wanted = wanted_owner(retention, owner, ClaimOwner("Pod", pod.name, pod.uid), leaving=leaving)
+    return retention, ClaimOwner(KIND, workload.name, workload.uid)
+
+
+def _ownership(found: Ensemble, pod: PodView, *, leaving: bool) -> list[OwnClaim]:
+    retention, workload = _retention(found)
+    wanted = wanted_owner(retention, workload, ClaimOwner("Pod", pod.name, pod.uid), leaving=leaving)
     changes = []
     for name in claim_names(found.spec.volume_claim_templates, pod.name):
         claim = found.observed.claims.get(name)

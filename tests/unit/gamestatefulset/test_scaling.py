@@ -157,10 +157,13 @@ def test_a_scale_in_that_is_taken_back_keeps_the_claim():
     assert not story.cluster.claims["data-gs-1"]["metadata"]["ownerReferences"]
 
 
-def test_claims_belong_to_the_set_where_they_are_to_go_with_it():
-    story = made(2, claims=[DATA], spec={"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}})
+def test_claims_belong_to_the_set_from_the_beginning_where_they_are_to_go_with_it():
+    story = Set(2, claims=[DATA], spec={"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}).settle()
     for claim in story.cluster.claims.values():
         assert [o["uid"] for o in claim["metadata"]["ownerReferences"]] == [UID]
+    assert not [a for a in story.cluster.log if isinstance(a, act.OwnClaim)], "a write more than needed"
+    story.patch(persistentVolumeClaimRetentionPolicy={"whenDeleted": "Retain"}).settle()
+    assert not any(c["metadata"]["ownerReferences"] for c in story.cluster.claims.values())
 
 
 # ---- scaling
@@ -269,6 +272,19 @@ def test_gss_142_orphans_of_our_names_are_adopted_and_others_ignored():
     story.cluster._touch(pods["gs-1"])
     assert ("AdoptPod", "gs-1") in deeds(story.one_pass())
     assert not story.settle().one_pass().actions
+
+
+@pytest.mark.parametrize("claim", ["data-gs-1", "data-gs-0", None])
+def test_gss_142_an_orphan_without_the_claims_of_its_ordinal_is_adopted_and_replaced(claim):
+    story = made(2, claims=[DATA])
+    body, uid = story.cluster.pods["gs-1"], story.uid(1)
+    body["metadata"]["ownerReferences"] = []
+    body["spec"]["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}] if claim else []
+    story.cluster._touch(body)
+    story.settle()
+    assert (story.uid(1) == uid) == (claim == "data-gs-1")
+    (volume,) = story.cluster.pods["gs-1"]["spec"]["volumes"]
+    assert volume["persistentVolumeClaim"]["claimName"] == "data-gs-1"
 
 
 def test_a_pod_that_lost_our_labels_is_released_and_its_name_is_missed():
