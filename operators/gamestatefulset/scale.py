@@ -54,7 +54,8 @@ def scale(found: Ensemble, order: Order) -> Scaling:
         result.waits.append(_STRANGER)
     for ordinal in order.remove:
         pod = roster.pods[ordinal]
-        result.actions.append(DeletePod(pod.name, pod.uid, "failedPod"))
+        if ordinal in roster.wanted or _claims_know(found, pod, result):
+            result.actions.append(DeletePod(pod.name, pod.uid, "failedPod"))
     # A pod would come back under a name that is still on the list, and be deleted once more: the name goes first.
     named = frozenset(found.spec.scale_strategy.pods_to_delete)
     create = tuple(o for o in order.create if roster.name(o) not in named)
@@ -105,13 +106,18 @@ def _lacking(found: Ensemble, pod: str, *, surge: bool) -> tuple[Json, ...]:
 def _retire(found: Ensemble, pod: PodView, result: Scaling) -> None:
     """A pod that scaling in has chosen goes when its claims know whether to go along, and its hook allows it."""
     result.victims[pod.name] = pod
-    changes = list(_ownership(found, pod, leaving=True))
+    if _claims_know(found, pod, result):
+        remove(found.scene, pod, result)
+
+
+def _claims_know(found: Ensemble, pod: PodView, result: Scaling) -> bool:
+    """Whether the claims of a pod that scaling in takes away have the owner that takes them along, or none."""
+    changes = _ownership(found, pod, leaving=True)
     if changes:
         result.actions += changes
         text = f"pod {pod.name} goes when its claims are known to go with it"
         result.blocked.append(Blocked("ClaimsFirst", text, pod.name))
-        return
-    remove(found.scene, pod, result)
+    return not changes
 
 
 def _asked(found: Ensemble, result: Scaling) -> None:
@@ -172,6 +178,10 @@ def _claims(found: Ensemble) -> list[Action]:
             actions += [CreateClaim(body["metadata"]["name"], body) for body in lacking]
         # Also of a pod on its way out: the one that follows it comes back for the claim.
         actions += _ownership(found, pod, leaving=False)
+    for ordinal in roster.condemned:
+        # Somebody else deletes it, but scaling in is why nothing follows it.
+        if roster.pods[ordinal].deleting:
+            actions += _ownership(found, roster.pods[ordinal], leaving=True)
     kept = {*roster.wanted, *roster.pods}
     gone = surplus(found.observed.claims.values(), templates, roster.workload, kept)
     return actions + [DeleteClaim(c.name, c.uid) for c in gone]

@@ -196,8 +196,8 @@ def _without_default_policy(container: Json) -> Json:
     return container
 
 
-#: Digests by content, the latest last: a template is decoded with every change of its workload's status, and to find out
-#: what it means takes far longer than to see that it is the same.
+#: Digests by content, the latest last: a template is decoded with every change of its workload's status, and what it
+#: means takes far longer to find than that it is the same.
 _DIGESTS: OrderedDict[bytes, str] = OrderedDict()
 _DIGESTS_KEPT = 4096
 

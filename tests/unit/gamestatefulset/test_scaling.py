@@ -148,6 +148,27 @@ def test_claims_go_with_scaling_in_where_the_policy_says_so_and_only_then():
     assert not story.cluster.claims["data-gs-0"]["metadata"].get("ownerReferences")
 
 
+@pytest.mark.parametrize("policy", ["OrderedReady", "Parallel"])
+@pytest.mark.parametrize("how", ["delete_pod", "fail_pod"])
+def test_gss_18_claims_go_by_their_policy_whoever_ends_a_pod_that_scaling_in_takes(policy, how):
+    retention = {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}}
+    story = made(3, claims=[DATA], policy=policy, spec=retention)
+    getattr(story.cluster, how)("gs-2")
+    story.scale(2).one_pass()  # its kubelet still has to end it
+    story.settle()
+    assert sorted(story.cluster.claims) == ["data-gs-0", "data-gs-1"]
+
+
+@pytest.mark.parametrize("how", ["delete_pod", "fail_pod"])
+def test_gss_18_claims_of_a_replica_stay_whoever_ends_its_pod(how):
+    retention = {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}}
+    story = made(3, claims=[DATA], spec=retention)
+    before = {n: c["metadata"]["uid"] for n, c in story.cluster.claims.items()}
+    getattr(story.cluster, how)("gs-2")
+    story.settle()
+    assert {n: c["metadata"]["uid"] for n, c in story.cluster.claims.items()} == before
+
+
 def test_a_scale_in_that_is_taken_back_keeps_the_claim():
     policy = {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}}
     story = made(2, claims=[DATA], spec=policy, hooks=["preDelete"])
@@ -299,9 +320,13 @@ def test_a_pod_that_lost_our_labels_is_released_and_its_name_is_missed():
 
 def test_gss_143_a_set_that_is_being_deleted_is_left_alone():
     story = made(2)
-    story.cluster.kill_pod("gs-0")
     story.cluster.workload["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    before = dict(story.status)
     assert not story.one_pass().actions
+    assert story.status == before
+    story.cluster.kill_pod("gs-0")
+    assert not story.one_pass().actions
+    assert (story.status["replicas"], story.columns()) == (1, (1, 1, 1, 1))
 
 
 def lost(opt_in="true", ready="Unknown", policy="OrderedReady"):
