@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -50,6 +51,16 @@ func leave(w http.ResponseWriter, _ *http.Request) {
 	reply(w, map[string]int64{"players": players.Load()})
 }
 
+// What the cluster's DNS says of a name, such as that of another server behind a headless Service.
+func lookup(w http.ResponseWriter, r *http.Request) {
+	addresses, err := net.DefaultResolver.LookupHost(r.Context(), r.URL.Query().Get("name"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	reply(w, map[string]any{"addresses": addresses})
+}
+
 func routes(host, index string) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/hook", func(w http.ResponseWriter, _ *http.Request) {
@@ -60,6 +71,7 @@ func routes(host, index string) *http.ServeMux {
 		reply(w, map[string]int64{"players": players.Add(1)})
 	})
 	mux.HandleFunc("/players/leave", leave)
+	mux.HandleFunc("/lookup", lookup)
 	mux.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("/version", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, version) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

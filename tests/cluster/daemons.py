@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cluster import images
+from tests.cluster import dns, images
 from tests.cluster.programs import program
 from tests.cluster.state import run_dir
 
@@ -93,6 +93,8 @@ def _kubelet_config() -> dict[str, object]:
         "tlsPrivateKeyFile": str(pki / "kubelet-serving.key"),
         "resolvConf": "/etc/resolv.conf",
         "staticPodPath": "",
+        "clusterDNS": [dns.ADDRESS],
+        "clusterDomain": dns.DOMAIN,
     }
 
 

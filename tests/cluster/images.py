@@ -65,12 +65,12 @@ def build_all() -> None:
     for image, (source, version) in _wanted().items():
         archive = _archive(image)
         if not archive.exists():
-            archive.parent.mkdir(parents=True, exist_ok=True)
             _build(image, source, version, archive)
             say(f"image {image} built")
 
 
 def _build(image: str, source: str, version: str, archive: Path) -> None:
+    archive.parent.mkdir(parents=True, exist_ok=True)
     binary = archive.with_suffix(f".bin{os.getpid()}")
     command = [
         "go",
@@ -93,10 +93,16 @@ def _build(image: str, source: str, version: str, archive: Path) -> None:
     )
     if done.returncode:
         raise Missing(f"building {source} failed:\n{done.stderr[-2000:]}")
-    partial = archive.with_suffix(f".part{os.getpid()}")
-    partial.write_bytes(_oci_archive(image, source, binary.read_bytes()))
-    partial.rename(archive)
+    write(image, source, binary.read_bytes(), archive)
     binary.unlink()
+
+
+def write(image: str, program: str, binary: bytes, archive: Path) -> None:
+    """Write the archive of an image that is nothing but one static program, whole or not at all."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    partial = archive.with_suffix(f".part{os.getpid()}")
+    partial.write_bytes(_oci_archive(image, program, binary))
+    partial.rename(archive)
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes, mode: int = 0o644) -> None:

@@ -1,4 +1,4 @@
-"""The one-node cluster: starts, repairs and ends etcd, the control plane, containerd, kubelet and kube-proxy."""
+"""The one-node cluster: starts, repairs and ends its daemons, from etcd to kube-proxy, and has CoreDNS run in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
-from tests.cluster import certificates, daemons, images, leftovers, packages, processes
+from tests.cluster import certificates, daemons, dns, images, leftovers, packages, processes
 from tests.cluster.daemons import ADDRESS, BRIDGE, NODE, ORDER
 from tests.cluster.programs import CLUSTER, build, link, program
 from tests.cluster.state import Missing, run_dir, say
@@ -118,6 +118,7 @@ def up() -> None:
     if any(processes.alive(d) for d in ORDER):
         if _repair():
             images.load_missing()
+            dns.up(kubectl)
             return
         say("that did not help: starting afresh")
         down()
@@ -170,6 +171,7 @@ def _start() -> None:
     say("node Ready")
     _wait_for("Service addresses do not answer", _service_answers, "kube-proxy")
     say("Service addresses answer")
+    dns.up(kubectl)
 
 
 def _wait_for_api() -> None:
@@ -206,5 +208,6 @@ def status() -> list[str]:
         nodes = kubectl("get", "nodes", "--no-headers", "--request-timeout=5s").stdout.splitlines()
         fake = sum(1 for n in nodes if n.startswith("kwok-"))
         lines += [n for n in nodes if not n.startswith("kwok-")] + ([f"{fake} fake nodes"] if fake else [])
+    lines.append(f"{'coredns':<24} {'answers' if dns.answers() else 'does not answer'}")
     lines.append("healthy" if healthy() else "not healthy: `up` starts or repairs it")
     return lines

@@ -34,9 +34,9 @@ CLUSTER = {
             "kube-proxy",
         )
     },
+    "coredns": "github.com/coredns/coredns",
 }
 ON_DEMAND = {
-    "coredns": "github.com/coredns/coredns",
     "helm": "helm.sh/helm/v3/cmd/helm",
     "promtool": "github.com/prometheus/prometheus/cmd/promtool",
 }

@@ -113,6 +113,43 @@ def test_gss_3_14_18_pods_keep_their_names_and_volumes(cluster, operators, names
     assert board.claims() == claims, "the claims went with the set"
 
 
+def headless(name):
+    """The Service that gives every pod of a set its name."""
+    ports = [{"name": "web", "port": 8080}]
+    spec = {"clusterIP": "None", "selector": {"app": name}, "ports": ports}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
+def test_gss_3_every_pod_is_found_by_its_name(cluster, operators, namespace):
+    board = SetBoard(cluster, namespace, "peers")
+    board.apply(headless("peers"))
+    board.apply(stateful("peers", 2, {"type": "RollingUpdate"}))
+    board.until("two pods are ready", board.complete("0.0.1", 2))
+
+    def found(asking, name):
+        """Addresses that the pod gets from the cluster's DNS, by way of the API server."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{asking}:8080/proxy/lookup?name={name}"
+        try:
+            return json.loads(board.kubectl("get", "--raw", path))["addresses"]
+        except AssertionError:
+            return []
+
+    def address(name):
+        return [next(p["status"]["podIP"] for p in board.pods() if p["metadata"]["name"] == name)]
+
+    whole = f"peers-1.peers.{namespace}.svc.cluster.local"
+    board.until("one pod finds the other", lambda: found("peers-0", whole) == address("peers-1"))
+    assert found("peers-0", "peers-1.peers") == address("peers-1"), "the domains it searches"
+    path = f"/api/v1/namespaces/{namespace}/pods/peers-1:8080/proxy/"
+    assert json.loads(board.kubectl("get", "--raw", path))["host"] == "peers-1"
+
+    before = address("peers-1")
+    board.kubectl("delete", "pod", "peers-1", "--wait")
+    board.until("it is back", board.complete("0.0.1", 2))
+    assert address("peers-1") != before, "the test shows nothing where the address stays"
+    board.until("it is found where it is now", lambda: found("peers-0", whole) == address("peers-1"))
+
+
 def test_gss_66_67_a_broken_version_is_replaced_by_the_next_in_order(cluster, operators, namespace):
     board = SetBoard(cluster, namespace, "mend")
     board.apply(stateful("mend", 3, {"type": "RollingUpdate"}))
