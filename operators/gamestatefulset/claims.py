@@ -60,8 +60,13 @@ def claim_names(templates: Sequence[Json], pod: str) -> tuple[str, ...]:
     return tuple(claim_name(t, pod) for t in templates)
 
 
-def claim_body(template: Json, pod: str, selector: Mapping[str, str], *, surge: bool = False) -> dict[str, Any]:
-    """A new claim. Labels are the template's, overlaid with those of the selector."""
+def claim_body(
+    template: Json, pod: str, selector: Mapping[str, str], *, surge: bool = False, owner: ClaimOwner | None = None
+) -> dict[str, Any]:
+    """A new claim. Labels are the template's, overlaid with those of the selector.
+
+    It has its owner from the beginning: there is no moment at which the deletion of the workload would forget it.
+    """
     metadata = template["metadata"]
     annotations = dict(metadata.get("annotations") or {})
     if surge:
@@ -72,6 +77,8 @@ def claim_body(template: Json, pod: str, selector: Mapping[str, str], *, surge: 
     }
     if annotations:
         made["annotations"] = annotations
+    if owner is not None:
+        made["ownerReferences"] = [owner.reference()]
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": made, "spec": dict(template["spec"])}
 
 
@@ -88,6 +95,11 @@ def with_volumes(spec: Json, templates: Sequence[Json], pod: str) -> dict[str, A
 def _volume(template: Json, pod: str) -> dict[str, Any]:
     claim = {"claimName": claim_name(template, pod), "readOnly": False}
     return {"name": template["metadata"]["name"], "persistentVolumeClaim": claim}
+
+
+def claim_of(volume: Json) -> str:
+    """The claim that a volume of a pod stands for, "" when it is of another kind."""
+    return str((volume.get("persistentVolumeClaim") or {}).get("claimName") or "")
 
 
 def storage_matches(workload: str, templates: Sequence[Json], pod: str, volumes: Iterable[tuple[str, str]]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from operators.api import keys
 from operators.api.gamestatefulset import GameStatefulSetSpec
+from operators.gamestatefulset.claims import claim_of, storage_matches
 from operators.gamestatefulset.observed import Observed
 from operators.gamestatefulset.ordinals import ordinal_of
 from operators.gamestatefulset.pods import missing_labels
@@ -38,7 +39,9 @@ class Membership:
 def claim(observed: Observed, spec: GameStatefulSetSpec, templates: Mapping[str, Mapping[str, object]]) -> Membership:
     """Sort the pods: ours, to be adopted, to be released, and strangers in the way.
 
-    A pod is a member only under its own name. One that we own under another name is counted, and left alone.
+    A pod is a member only under its own name. One that we own under another name is counted, and left alone. One that
+    joins us without the claims of its ordinal is of no revision of ours, even if its template is: a living pod cannot
+    be given them, so that only another in its place has them.
     """
     result, workload = Membership(), observed.workload
     for pod in sorted(observed.pods, key=lambda p: p.name):
@@ -50,10 +53,10 @@ def claim(observed: Observed, spec: GameStatefulSetSpec, templates: Mapping[str,
         elif ordinal is not None:
             adoptable = pod.owner is None and pod.active and spec.selector.matches(pod.labels)
             if adoptable and not left_to_rival(observed, pod):
-                labels = missing_labels(workload.name, ordinal, pod)
-                made_from = origin(pod, templates)
-                if made_from and made_from != pod.revision:
-                    labels[keys.REVISION_LABEL] = made_from
+                labels = {
+                    **missing_labels(workload.name, ordinal, pod),
+                    **_revision(pod, workload.name, spec, templates),
+                }
                 result.actions.append(AdoptPod(pod.name, pod.uid, labels))
             result.taken[ordinal] = _taken(pod)
     for pod in observed.holders:
@@ -61,6 +64,17 @@ def claim(observed: Observed, spec: GameStatefulSetSpec, templates: Mapping[str,
         if ordinal is not None:
             result.taken.setdefault(ordinal, _taken(pod))
     return result
+
+
+def _revision(
+    pod: PodView, workload: str, spec: GameStatefulSetSpec, templates: Mapping[str, Mapping[str, object]]
+) -> dict[str, str]:
+    """The label that an adopted pod gets for its revision, {} where it keeps the one it has."""
+    _, _, made = pod.made_of or ({}, {}, {})
+    volumes = [(v.get("name", ""), claim_of(v)) for v in made.get("volumes") or ()]
+    whole = storage_matches(workload, spec.volume_claim_templates, pod.name, volumes)
+    found = origin(pod, templates) or pod.revision if whole else ""
+    return {keys.REVISION_LABEL: found} if found != pod.revision else {}
 
 
 def _own(pod: PodView, ordinal: int, observed: Observed, spec: GameStatefulSetSpec, result: Membership) -> None:

@@ -2,13 +2,15 @@
 
 OrderedReady changes one pod at a time: the lowest missing ordinal is created, and nothing goes on before it is ready;
 scaling in begins at the highest, and goes on when that one is gone. A pod that is not ready at an older revision does
-not block: it waits for its update, and blocking would keep it from ever getting one. Parallel does everything at once.
+not block: it waits for its update, and blocking would keep it from ever getting one. Nor does anything wait for ever
+for a pod that cannot get ready by itself (`PodView.hopeless`). Parallel does everything at once.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from operators.gamestatefulset.ordinals import pod_name
 from operators.planning.actions import Blocked
@@ -56,15 +58,18 @@ class Roster:
 class Order:
     """What may be done in this pass: ordinals to ``create``, pods that ended to ``remove``, pods to ``retire``.
 
-    A pod to retire goes when its hook allows it. ``open`` holds when updates may follow. ``blocked`` says what an
-    ordered pass waits for.
+    A pod to retire goes when its hook allows it. ``open`` holds when updates may follow; ``repairs`` when only those of
+    broken pods may, because all that others wait for is a pod that is not ready or cannot be made. ``blocked`` says
+    what an ordered pass waits for, ``wait`` after how many seconds time alone ends that.
     """
 
     create: tuple[int, ...] = ()
     remove: tuple[int, ...] = ()
     retire: tuple[int, ...] = ()
     open: bool = True
+    repairs: bool = False
     blocked: tuple[Blocked, ...] = ()
+    wait: float | None = None
 
 
 def parallel(roster: Roster) -> Order:
@@ -76,22 +81,22 @@ def parallel(roster: Roster) -> Order:
     return Order(free, ended, tuple(o for o in roster.condemned if roster.active(o)), blocked=hindered)
 
 
-def ordered(roster: Roster, target: str, ready: Callable[[PodView], bool]) -> Order:
+def ordered(roster: Roster, target: str, ready: Callable[[PodView], bool], now: float) -> Order:
     """One after the other. ``target`` is the revision pods are brought to; ``ready`` is what "ready" means here."""
     for ordinal in roster.members:
         name, pod = roster.name(ordinal), roster.pods.get(ordinal)
         if pod is None:
             hindrance = roster.hindered.get(ordinal)
             if hindrance is not None:
-                return Order(open=False, blocked=(hindrance,))
+                return Order(open=False, repairs=True, blocked=(hindrance,))
             return Order(create=(ordinal,), open=False)
         if pod.deleting:
             return _waiting(f"pod {name} is being deleted; the others wait until it is gone and there again")
         if pod.finished:
             return Order(remove=(ordinal,), open=False)
         if pod.revision == target and not ready(pod):
-            return _waiting(_unready(roster, ordinal))
-    return _scale_in(roster, ready)
+            return replace(_waiting(_unready(roster, ordinal)), repairs=True)
+    return _scale_in(roster, ready, now)
 
 
 def _unready(roster: Roster, ordinal: int) -> str:
@@ -104,10 +109,11 @@ def _waiting(text: str) -> Order:
     return Order(open=False, blocked=(Blocked("OrderedReady", text),))
 
 
-def _scale_in(roster: Roster, ready: Callable[[PodView], bool]) -> Order:
+def _scale_in(roster: Roster, ready: Callable[[PodView], bool], now: float) -> Order:
     """The highest pod that is to go. One that is merely not ready yet is left to get ready first (spec 2.5, 9.4 #38).
 
-    One that cannot get ready by itself, or is the lowest that is not ready, goes all the same: it would block for ever.
+    The lowest that is not ready goes all the same, and so does one that will not get ready by itself: two of these
+    would wait for each other for ever, and no new version would ever reach pods that are to go.
     """
     for ordinal in roster.condemned:
         pod = roster.pods[ordinal]
@@ -115,9 +121,13 @@ def _scale_in(roster: Roster, ready: Callable[[PodView], bool]) -> Order:
             return _waiting(f"pod {pod.name} is being deleted; scaling in goes on when it is gone")
         if pod.finished:
             return Order(remove=(ordinal,), open=False)
-        if not ready(pod) and pod.trouble is None and ordinal != _lowest_unready(roster, ready):
-            lowest = roster.name(_lowest_unready(roster, ready))
-            return _waiting(f"scaling in waits for pod {pod.name} to be ready, because {lowest} is not ready either")
+        if not ready(pod) and not pod.hopeless(now):
+            lowest = _lowest_unready(roster, ready)
+            if ordinal != lowest:
+                other = roster.name(lowest)
+                text = f"scaling in waits for pod {pod.name} to be ready, because {other} is not ready either"
+                left = pod.patience(now)
+                return replace(_waiting(text), wait=None if left == math.inf else left)
         return Order(retire=(ordinal,), open=False)
     return Order()
 

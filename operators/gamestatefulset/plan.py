@@ -6,6 +6,7 @@ comes first and is never stopped by what holds an update: a pause, a canary step
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +18,9 @@ from operators.gamestatefulset.update import update
 from operators.planning.actions import Blocked, CreateHookRun, CreateRevision, Plan, RenumberRevision
 from operators.planning.passes import canary_steps, conclude, put_on_record
 from operators.planning.refreshing import refresh
+from operators.planning.scene import remembered
 from operators.planning.standing import invalid_status
+from operators.planning.views import PodView
 
 #: Before the index in the names of canary HookRuns.
 _STEP = "step"
@@ -27,7 +30,7 @@ def plan(observed: Observed, now: float) -> Plan:
     """Decide what to do about one GameStatefulSet at ``now`` (Unix seconds)."""
     workload = observed.workload
     if workload.deleting:
-        return Plan(status=workload.status)
+        return Plan(status=_going(observed))
     if workload.spec is None or workload.invalid:
         refused = Blocked("InvalidSpec", workload.invalid, waiting=False)
         return Plan(status=invalid_status(observed, refused, now), blocked=(refused,))
@@ -45,18 +48,32 @@ def plan(observed: Observed, now: float) -> Plan:
 
 def _counted(decision: Plan, found: Ensemble) -> Plan:
     """With the counters as they are defined for GameStatefulSets (spec 1.3)."""
-    claimed, status = found.membership.claimed, decision.status
+    status, revisions = decision.status, found.scene.revisions
+    current = status["currentRevision"] or revisions.current
+    counters = _counters(found.membership.claimed, current, revisions.update)
+    return replace(decision, status={**status, **counters})
+
+
+def _going(observed: Observed) -> Mapping[str, Any]:
+    """Of a set that is being deleted the pods are counted, and nothing else is done (spec 2.5, 9.13 #143)."""
+    workload = observed.workload
+    if not workload.status:
+        return workload.status
+    claimed = [p for p in observed.pods if p.owner is not None and p.owner.uid == workload.uid]
+    known = remembered(workload)
+    update = str(workload.status.get("updateRevision") or "")
+    return {**workload.status, **_counters(claimed, known.current, update)}
+
+
+def _counters(claimed: Sequence[PodView], current: str, update: str) -> dict[str, int]:
     staying = [p for p in claimed if not p.deleting]
-    update = found.scene.revisions.update
-    current = status["currentRevision"] or found.scene.revisions.current
-    counters: dict[str, Any] = {
+    return {
         "replicas": len(claimed),
         "readyReplicas": sum(p.ready for p in claimed),
         "currentReplicas": sum(p.revision == current for p in staying),
         "updatedReplicas": sum(p.revision == update for p in staying),
         "updatedReadyReplicas": sum(p.ready and p.revision == update for p in claimed),
     }
-    return replace(decision, status={**status, **counters})
 
 
 def _signed(decision: Plan, found: Ensemble) -> Plan:

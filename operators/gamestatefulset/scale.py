@@ -38,7 +38,7 @@ _STRANGER = 10.0
 def order_of(found: Ensemble) -> Order:
     """What the pods' management policy allows in this pass."""
     if found.ordered:
-        return ordered(found.roster, found.scene.course.target, found.available)
+        return ordered(found.roster, found.scene.course.target, found.available, found.scene.now)
     return parallel(found.roster)
 
 
@@ -48,11 +48,14 @@ def scale(found: Ensemble, order: Order) -> Scaling:
     _drift(found, result)
     leaving(scene, result)
     result.blocked += order.blocked
+    if order.wait is not None:
+        result.waits.append(order.wait)
     if any(b.reason == "NameTaken" for b in order.blocked):
         result.waits.append(_STRANGER)
     for ordinal in order.remove:
         pod = roster.pods[ordinal]
-        result.actions.append(DeletePod(pod.name, pod.uid, "failedPod"))
+        if ordinal in roster.wanted or _claims_know(found, pod, result):
+            result.actions.append(DeletePod(pod.name, pod.uid, "failedPod"))
     # A pod would come back under a name that is still on the list, and be deleted once more: the name goes first.
     named = frozenset(found.spec.scale_strategy.pods_to_delete)
     create = tuple(o for o in order.create if roster.name(o) not in named)
@@ -91,8 +94,10 @@ def _created(found: Ensemble, ordinal: int) -> CreatePod:
 def _lacking(found: Ensemble, pod: str, *, surge: bool) -> tuple[Json, ...]:
     """Claims of a pod that do not exist."""
     selector = found.spec.selector.match_labels
+    retention, workload = _retention(found)
+    owner = wanted_owner(retention, workload, None, leaving=False)
     return tuple(
-        claim_body(template, pod, selector, surge=surge)
+        claim_body(template, pod, selector, surge=surge, owner=owner)
         for template in found.spec.volume_claim_templates
         if claim_name(template, pod) not in found.observed.claims
     )
@@ -101,13 +106,18 @@ def _lacking(found: Ensemble, pod: str, *, surge: bool) -> tuple[Json, ...]:
 def _retire(found: Ensemble, pod: PodView, result: Scaling) -> None:
     """A pod that scaling in has chosen goes when its claims know whether to go along, and its hook allows it."""
     result.victims[pod.name] = pod
-    changes = list(_ownership(found, pod, leaving=True))
+    if _claims_know(found, pod, result):
+        remove(found.scene, pod, result)
+
+
+def _claims_know(found: Ensemble, pod: PodView, result: Scaling) -> bool:
+    """Whether the claims of a pod that scaling in takes away have the owner that takes them along, or none."""
+    changes = _ownership(found, pod, leaving=True)
     if changes:
         result.actions += changes
         text = f"pod {pod.name} goes when its claims are known to go with it"
         result.blocked.append(Blocked("ClaimsFirst", text, pod.name))
-        return
-    remove(found.scene, pod, result)
+    return not changes
 
 
 def _asked(found: Ensemble, result: Scaling) -> None:
@@ -168,6 +178,10 @@ def _claims(found: Ensemble) -> list[Action]:
             actions += [CreateClaim(body["metadata"]["name"], body) for body in lacking]
         # Also of a pod on its way out: the one that follows it comes back for the claim.
         actions += _ownership(found, pod, leaving=False)
+    for ordinal in roster.condemned:
+        # Somebody else deletes it, but scaling in is why nothing follows it.
+        if roster.pods[ordinal].deleting:
+            actions += _ownership(found, roster.pods[ordinal], leaving=True)
     kept = {*roster.wanted, *roster.pods}
     gone = surplus(found.observed.claims.values(), templates, roster.workload, kept)
     return actions + [DeleteClaim(c.name, c.uid) for c in gone]
@@ -181,11 +195,16 @@ def _kept(found: Ensemble) -> list[KeepClaim]:
     return [KeepClaim(c.name, c.uid) for c in claims if c.surge and not c.deleting]
 
 
-def _ownership(found: Ensemble, pod: PodView, *, leaving: bool) -> list[OwnClaim]:
+def _retention(found: Ensemble) -> tuple[Retention, ClaimOwner]:
+    """What becomes of claims, and the workload as their owner."""
     policy, workload = found.spec.persistent_volume_claim_retention_policy, found.scene.workload
     retention = Retention(policy.when_deleted == "Delete", policy.when_scaled == "Delete")
-    owner = ClaimOwner(KIND, workload.name, workload.uid)
-    wanted = wanted_owner(retention, owner, ClaimOwner("Pod", pod.name, pod.uid), leaving=leaving)
+    return retention, ClaimOwner(KIND, workload.name, workload.uid)
+
+
+def _ownership(found: Ensemble, pod: PodView, *, leaving: bool) -> list[OwnClaim]:
+    retention, workload = _retention(found)
+    wanted = wanted_owner(retention, workload, ClaimOwner("Pod", pod.name, pod.uid), leaving=leaving)
     changes = []
     for name in claim_names(found.spec.volume_claim_templates, pod.name):
         claim = found.observed.claims.get(name)

@@ -18,7 +18,8 @@ def update(found: Ensemble, order: Order, scaling: Scaling, result: Updating) ->
 
     Parallel takes broken pods first: they are down anyway, and what is to come may be their repair; then the highest
     ordinals. OrderedReady takes the highest and no other: what is below waits for its turn, broken or not, because a
-    pod that is replaced there comes back old.
+    pod that is replaced there comes back old. When its turn has come a broken one is taken even while others are not
+    ready: they may be what needs it.
     """
     scene, roster = found.scene, found.roster
     living = [p for o in found.due if (p := roster.active(o)) is not None and p.name not in scaling.victims]
@@ -33,9 +34,24 @@ def update(found: Ensemble, order: Order, scaling: Scaling, result: Updating) ->
     # A pod whose hook is being asked stays a target while others are waited for: it would be asked anew every time.
     result.targets.update({p.name: walk.guard(p) for p in outdated if walk.asked(p)})
     if found.ordered:
-        walk.run(outdated[:1] if order.open else ())
+        walk.run(outdated[:1] if order.open or _repairs(found, order, outdated[0], result) else ())
     else:
         walk.run(sorted(outdated, key=lambda p: (p.ready, not walk.asked(p))))
+
+
+def _repairs(found: Ensemble, order: Order, pod: PodView, result: Updating) -> bool:
+    """Whether a pod may be updated although others are not ready (spec 2.7: one that is unhealthy is at once).
+
+    Only one that cannot get ready by itself: a moment of unreadiness must not carry a version that fails to a second
+    pod.
+    """
+    if pod.ready or not order.repairs:
+        return False
+    if pod.hopeless(found.scene.now):
+        return True
+    if pod.unready_since is not None:
+        result.waits.append(pod.patience(found.scene.now))
+    return False
 
 
 def _ordinal(found: Ensemble, pod: PodView) -> int:

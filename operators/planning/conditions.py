@@ -22,8 +22,15 @@ def condition(type_: str, status: bool, reason: str, message: str, generation: i
     }
 
 
+#: Types that the controllers of workloads write, now or in the Go operators.
+OURS = frozenset({"Progressing", "Complete", "Available", "Blocked", "FailedScale", "FailedUpdate"})
+
+
 def settle(old: Sequence[Json], new: Sequence[Json], now: float) -> list[dict[str, Any]]:
-    """Give each condition its transition time: the old one unless the status changed."""
+    """Give each condition its transition time: the old one unless the status changed.
+
+    Conditions of types that are not `OURS` belong to others, and stay as they are (spec/gamestatefulset.md 8.4).
+    """
     before = {c.get("type"): c for c in old}
     settled = []
     for entry in new:
@@ -31,4 +38,4 @@ def settle(old: Sequence[Json], new: Sequence[Json], now: float) -> list[dict[st
         same = known is not None and known.get("status") == entry["status"]
         since = known["lastTransitionTime"] if same and known and known.get("lastTransitionTime") else rfc3339(now)
         settled.append({**entry, "lastTransitionTime": since})
-    return settled
+    return settled + [dict(c) for c in old if c.get("type") not in OURS]

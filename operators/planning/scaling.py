@@ -61,10 +61,18 @@ def leaving(scene: Scene, result: Scaling) -> None:
             late.append(pod)
     if late:
         first = min(late, key=lambda p: (p.gone_by or 0.0, p.name))
-        why = f"its finalizers {', '.join(first.holders)} hold it" if first.holders else f"node {first.node} is silent"
+        why = _held_by(first)
         more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
         text = f"pod {first.name} should have been gone by {rfc3339(first.gone_by or 0.0)}: {why}{more}"
         result.blocked.append(Blocked("PodStuckTerminating", text, first.name, waiting=False))
+
+
+def _held_by(pod: PodView) -> str:
+    if pod.holders:
+        return f"its finalizers {', '.join(pod.holders)} hold it"
+    if pod.node:
+        return f"node {pod.node} has not confirmed that it ended"
+    return "it was on no node, so that the API server should have removed it at once"
 
 
 def batch(scene: Scene, count: int, result: Scaling) -> int:

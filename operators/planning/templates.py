@@ -11,10 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+import orjson
 
 Json = Mapping[str, Any]
 
@@ -193,8 +196,29 @@ def _without_default_policy(container: Json) -> Json:
     return container
 
 
+#: Digests by content, the latest last: a template is decoded with every change of its workload's status, and what it
+#: means takes far longer to find than that it is the same.
+_DIGESTS: OrderedDict[bytes, str] = OrderedDict()
+_DIGESTS_KEPT = 4096
+
+
 def template_digest(template: Json) -> str:
     """Equal for templates that give the same pods."""
+    try:
+        content = hashlib.blake2b(orjson.dumps(template)).digest()
+    except TypeError:  # a number beyond 64 bits
+        return _digest(template)
+    known = _DIGESTS.get(content)
+    if known is None:
+        known = _DIGESTS[content] = _digest(template)
+        if len(_DIGESTS) > _DIGESTS_KEPT:
+            _DIGESTS.popitem(last=False)
+    else:
+        _DIGESTS.move_to_end(content)
+    return known
+
+
+def _digest(template: Json) -> str:
     metadata = template.get("metadata") or {}
     spec = canonical_spec(template.get("spec") or {})
     for field_ in ("containers", "initContainers"):

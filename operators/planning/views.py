@@ -6,6 +6,7 @@ Raw bodies stop here, except pod templates and revision data, which pass through
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from operators.planning.times import timestamp
 from operators.planning.updatestate import Grace, UpdateState, read_grace, read_state
 
 Json = Mapping[str, Any]
+#: Seconds after which a pod that is not ready, and does not say why, no longer counts as merely starting.
+PATIENCE = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ class Trouble:
 class PodView:
     """A pod as planning needs it.
 
-    ``ready_since`` is the last transition of the Ready condition while it is True. ``gated`` tells whether the pod
+    ``ready_since`` is the last transition of the Ready condition while it is True, ``unready_since`` the same while it
+    is not (of a pod that has no such condition yet, its creation). ``gated`` tells whether the pod
     lists the in-place gate; ``gate`` is the condition's status, None while it is absent. ``state`` and ``grace`` are
     what its annotations say of an in-place update. ``gone_by`` is when its deletion should be over, None while it is
     not being deleted; ``holders`` are its finalizers. ``made_of`` are the labels, annotations and spec of a pod that
@@ -77,6 +81,7 @@ class PodView:
     gone_by: float | None = None
     holders: tuple[str, ...] = ()
     ready_since: float | None = None
+    unready_since: float | None = None
     containers_ready: bool = False
     gated: bool = False
     gate: bool | None = None
@@ -115,6 +120,14 @@ class PodView:
     def restarts(self) -> int:
         """Restarts of all containers."""
         return sum(c.restarts for c in self.containers)
+
+    def hopeless(self, now: float) -> bool:
+        """Not ready, and not about to be by itself: its status says why, or it has had the time that any pod gets."""
+        return not self.ready and (self.trouble is not None or self.patience(now) <= 0)
+
+    def patience(self, now: float) -> float:
+        """Seconds left to get ready in, for a pod that is not ready and says nothing of trouble."""
+        return math.inf if self.unready_since is None else self.unready_since + PATIENCE - now
 
     def available(self, now: float, min_ready_seconds: int) -> bool:
         """Ready for at least ``min_ready_seconds``; without such no clock is asked, as that of a node may be ahead."""
@@ -275,9 +288,11 @@ def pod_view(obj: Json) -> PodView:
     annotations = metadata.get("annotations") or {}
     deleted = metadata.get("deletionTimestamp")
     owner = owner_view(metadata)
+    created = timestamp(metadata.get("creationTimestamp")) or 0.0
+    turned, is_ready = timestamp(ready.get("lastTransitionTime")), ready.get("status") == "True"
     return PodView(
         **_identity(metadata),
-        created=timestamp(metadata.get("creationTimestamp")) or 0.0,
+        created=created,
         phase=sys.intern(status.get("phase") or "Pending"),
         labels={sys.intern(k): sys.intern(v) for k, v in (metadata.get("labels") or {}).items()},
         annotations={k: v for k, v in annotations.items() if k in _ANNOTATIONS},
@@ -288,7 +303,8 @@ def pod_view(obj: Json) -> PodView:
         deleting=bool(deleted),
         gone_by=timestamp(deleted),
         holders=tuple(metadata.get("finalizers") or ()),
-        ready_since=(timestamp(ready.get("lastTransitionTime")) or 0.0) if ready.get("status") == "True" else None,
+        ready_since=(turned or 0.0) if is_ready else None,
+        unready_since=None if is_ready else turned or created,
         containers_ready=(conditions.get("ContainersReady") or {}).get("status") == "True",
         gated=any(g.get("conditionType") == keys.INPLACE_READY_GATE for g in spec.get("readinessGates") or ()),
         gate=None if gate is None else gate.get("status") == "True",

@@ -4,11 +4,12 @@ import pytest
 
 from operators.gamestatefulset.order import created_at_current, ordered, parallel
 from operators.planning.actions import Blocked
+from operators.planning.views import PATIENCE
 from tests.unit.gamestatefulset.builders import pod, roster
 
 
-def in_order(*args, target="A", **kwargs):
-    return ordered(roster(*args, **kwargs), target, lambda p: p.ready)
+def in_order(*args, target="A", now=0.0, **kwargs):
+    return ordered(roster(*args, **kwargs), target, lambda p: p.ready, now)
 
 
 def test_gss_34_the_first_pod_is_created_alone_and_the_next_when_it_is_ready():
@@ -45,6 +46,32 @@ def test_gss_38_a_condemned_pod_that_is_not_ready_waits_unless_it_is_the_lowest_
 def test_a_condemned_pod_that_cannot_get_ready_does_not_block_scaling_in():
     crashing = pod(4, ready=False, trouble="container web: CrashLoopBackOff")
     assert in_order(2, pod(0), pod(1), pod(2, ready=False), pod(3), crashing).retire == (4,)
+
+
+def never_ready(ordinal, since=0.0):
+    return pod(ordinal, ready=False, unready_since=since)
+
+
+def test_gss_38_two_condemned_pods_that_never_get_ready_do_not_wait_for_each_other_for_ever():
+    pods = [pod(0), pod(1), pod(2), never_ready(3), never_ready(4)]
+    order = in_order(3, *pods, now=PATIENCE - 10)
+    assert (order.retire, order.wait) == ((), 10)
+    assert "foo-3 is not ready either" in order.blocked[0].message
+    assert in_order(3, *pods, now=PATIENCE).retire == (4,)
+    assert in_order(3, *pods[:4], now=0.0).retire == (3,)
+
+
+def test_gss_38_nor_for_a_replica_that_waits_for_its_update():
+    pods = [pod(0), pod(1, ready=False), pod(2), never_ready(3, since=50.0)]
+    assert in_order(3, *pods, target="B", now=PATIENCE).retire == ()
+    assert in_order(3, *pods, target="B", now=PATIENCE + 50).retire == (3,)
+
+
+def test_gss_66_only_what_others_wait_for_in_order_may_still_be_repaired():
+    unready = in_order(3, pod(0), pod(1, ready=False))
+    assert (unready.open, unready.repairs) == (False, True)
+    for waiting in (in_order(3, pod(0, deleting=True)), in_order(3, pod(0)), in_order(1, pod(0), pod(1))):
+        assert (waiting.open, waiting.repairs) == (False, False)
 
 
 def test_gss_39_the_lowest_pod_that_failed_is_removed_alone():

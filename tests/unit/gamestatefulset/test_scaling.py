@@ -148,6 +148,27 @@ def test_claims_go_with_scaling_in_where_the_policy_says_so_and_only_then():
     assert not story.cluster.claims["data-gs-0"]["metadata"].get("ownerReferences")
 
 
+@pytest.mark.parametrize("policy", ["OrderedReady", "Parallel"])
+@pytest.mark.parametrize("how", ["delete_pod", "fail_pod"])
+def test_gss_18_claims_go_by_their_policy_whoever_ends_a_pod_that_scaling_in_takes(policy, how):
+    retention = {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}}
+    story = made(3, claims=[DATA], policy=policy, spec=retention)
+    getattr(story.cluster, how)("gs-2")
+    story.scale(2).one_pass()  # its kubelet still has to end it
+    story.settle()
+    assert sorted(story.cluster.claims) == ["data-gs-0", "data-gs-1"]
+
+
+@pytest.mark.parametrize("how", ["delete_pod", "fail_pod"])
+def test_gss_18_claims_of_a_replica_stay_whoever_ends_its_pod(how):
+    retention = {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}}
+    story = made(3, claims=[DATA], spec=retention)
+    before = {n: c["metadata"]["uid"] for n, c in story.cluster.claims.items()}
+    getattr(story.cluster, how)("gs-2")
+    story.settle()
+    assert {n: c["metadata"]["uid"] for n, c in story.cluster.claims.items()} == before
+
+
 def test_a_scale_in_that_is_taken_back_keeps_the_claim():
     policy = {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}}
     story = made(2, claims=[DATA], spec=policy, hooks=["preDelete"])
@@ -157,10 +178,13 @@ def test_a_scale_in_that_is_taken_back_keeps_the_claim():
     assert not story.cluster.claims["data-gs-1"]["metadata"]["ownerReferences"]
 
 
-def test_claims_belong_to_the_set_where_they_are_to_go_with_it():
-    story = made(2, claims=[DATA], spec={"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}})
+def test_claims_belong_to_the_set_from_the_beginning_where_they_are_to_go_with_it():
+    story = Set(2, claims=[DATA], spec={"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete"}}).settle()
     for claim in story.cluster.claims.values():
         assert [o["uid"] for o in claim["metadata"]["ownerReferences"]] == [UID]
+    assert not [a for a in story.cluster.log if isinstance(a, act.OwnClaim)], "a write more than needed"
+    story.patch(persistentVolumeClaimRetentionPolicy={"whenDeleted": "Retain"}).settle()
+    assert not any(c["metadata"]["ownerReferences"] for c in story.cluster.claims.values())
 
 
 # ---- scaling
@@ -271,6 +295,19 @@ def test_gss_142_orphans_of_our_names_are_adopted_and_others_ignored():
     assert not story.settle().one_pass().actions
 
 
+@pytest.mark.parametrize("claim", ["data-gs-1", "data-gs-0", None])
+def test_gss_142_an_orphan_without_the_claims_of_its_ordinal_is_adopted_and_replaced(claim):
+    story = made(2, claims=[DATA])
+    body, uid = story.cluster.pods["gs-1"], story.uid(1)
+    body["metadata"]["ownerReferences"] = []
+    body["spec"]["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}] if claim else []
+    story.cluster._touch(body)
+    story.settle()
+    assert (story.uid(1) == uid) == (claim == "data-gs-1")
+    (volume,) = story.cluster.pods["gs-1"]["spec"]["volumes"]
+    assert volume["persistentVolumeClaim"]["claimName"] == "data-gs-1"
+
+
 def test_a_pod_that_lost_our_labels_is_released_and_its_name_is_missed():
     story = made(2)
     story.cluster.pods["gs-1"]["metadata"]["labels"]["app"] = "other"
@@ -283,9 +320,13 @@ def test_a_pod_that_lost_our_labels_is_released_and_its_name_is_missed():
 
 def test_gss_143_a_set_that_is_being_deleted_is_left_alone():
     story = made(2)
-    story.cluster.kill_pod("gs-0")
     story.cluster.workload["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    before = dict(story.status)
     assert not story.one_pass().actions
+    assert story.status == before
+    story.cluster.kill_pod("gs-0")
+    assert not story.one_pass().actions
+    assert (story.status["replicas"], story.columns()) == (1, (1, 1, 1, 1))
 
 
 def lost(opt_in="true", ready="Unknown", policy="OrderedReady"):

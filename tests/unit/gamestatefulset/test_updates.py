@@ -3,6 +3,7 @@
 import pytest
 
 from operators.planning import actions as act
+from operators.planning.views import PATIENCE
 from tests.unit.gamestatefulset.sets import DATA, Set
 
 OLD, NEW = "1", "2"
@@ -172,6 +173,96 @@ def test_a_broken_version_stops_at_one_pod_and_the_next_one_replaces_it(policy):
     story.release(3).settle()
     assert set(story.versions().values()) == {"3"}
     assert updated(story) == [2, 2, 1, 0]
+
+
+def of_peers(story, first="gs-0"):
+    """Pods of the new version get ready only when the first pod of theirs is: they look for each other."""
+    story.kubelets()
+    image = lambda name: story.cluster.pods[name]["spec"]["containers"][0]["image"]  # noqa: E731
+    found = first in story.cluster.pods and story.cluster.pod(first).ready and image(first) == f"game:{NEW}"
+    for name in story.cluster.pods:
+        if name != first and image(name) == f"game:{NEW}":
+            story.cluster.set_container_ready(name, ready=found)
+
+
+@pytest.mark.parametrize("says_why", [True, False])
+def test_gss_66_in_order_a_broken_pod_is_repaired_although_its_repair_is_what_the_others_wait_for(says_why):
+    story = Set(3)
+    story.broken = {OLD}
+    for _ in range(4):
+        story.kubelets()
+        story.one_pass()
+    story.release(2)
+    for _ in range(10):
+        of_peers(story)
+        if says_why and story.versions().get(0) == OLD:
+            story.cluster.set_container_waiting("gs-0", "CrashLoopBackOff")
+        decision = story.one_pass()
+    if not says_why:
+        assert story.versions() == {0: OLD, 1: NEW}
+        assert 0 < decision.wake_after <= PATIENCE
+        story.cluster.now += decision.wake_after
+    for _ in range(20):
+        of_peers(story)
+        story.one_pass()
+    assert story.versions() == {0: NEW, 1: NEW, 2: NEW}
+    assert story.condition("Complete")[0]
+
+
+def test_gss_66_in_order_a_moment_of_unreadiness_brings_no_broken_version_to_a_second_pod():
+    story = made(3)
+    story.broken = {NEW}
+    story.release(2)
+    for _ in range(6):
+        story.kubelets()
+        story.one_pass()
+    story.cluster.set_container_ready("gs-1", ready=False)
+    for _ in range(3):
+        story.one_pass()
+    assert story.versions() == {0: OLD, 1: OLD, 2: NEW}
+
+
+TROUBLES = {"crash": "CrashLoopBackOff", "pull": "ImagePullBackOff", "probe": None, "place": "Unschedulable"}
+
+
+def break_down(story, how):
+    """What the kubelet and the scheduler make of pods of the new version."""
+    story.cluster.remove_terminating()
+    for name, body in story.cluster.pods.items():
+        broken = body["spec"]["containers"][0]["image"] == f"game:{NEW}"
+        if broken and how == "place":
+            said = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no node fits"}
+            body["status"]["conditions"] = [said]
+            story.cluster._touch(body)
+            continue
+        story.cluster.start_pod(name)
+        story.cluster.restart_containers(name)
+        story.cluster.set_container_ready(name, ready=not broken)
+        if broken and TROUBLES[how]:
+            story.cluster.set_container_waiting(name, TROUBLES[how])
+
+
+@pytest.mark.parametrize("policy", ["OrderedReady", "Parallel"])
+@pytest.mark.parametrize(
+    ("type_", "how"),
+    [("RollingUpdate", how) for how in TROUBLES] + [("InplaceUpdate", how) for how in ("crash", "pull", "probe")],
+)
+def test_gss_66_67_however_a_version_is_broken_the_next_replaces_it_and_healthy_pods_are_spared(type_, policy, how):
+    story = made(4, policy=policy, type=type_, rollingUpdate={"maxUnavailable": 1}).release(2)
+    for _ in range(12):
+        break_down(story, how)
+        story.one_pass()
+    assert story.versions() == {0: OLD, 1: OLD, 2: OLD, 3: NEW}
+    assert not story.cluster.pod("gs-3").ready
+    story.release(3)
+    for _ in range(60):
+        break_down(story, how)
+        serving = sum(p.ready and not p.deleting for p in map(story.cluster.pod, story.cluster.pods))
+        assert serving >= 3, "the broken pod is the one that may be down"
+        story.one_pass()
+    assert story.versions() == dict.fromkeys(range(4), "3")
+    assert updated(story) == [3, 3, 2, 1, 0]
+    assert story.condition("Complete")[0]
 
 
 @pytest.mark.parametrize("policy", ["OrderedReady", "Parallel"])

@@ -1,0 +1,37 @@
+"""Conditions are merged by type: whose they are decides who writes them (spec/gamestatefulset.md 8.4)."""
+
+from operators.planning.conditions import OURS, condition, settle
+from operators.planning.times import rfc3339
+from tests.unit.gamestatefulset.sets import Set
+
+NOW = 5000.0
+THEIRS = {"type": "example.org/Rated", "status": "True", "reason": "Good", "lastTransitionTime": rfc3339(10.0)}
+
+
+def ours(type_, *, holds, since=None):
+    made = condition(type_, holds, "Because", "text", 1)
+    return made if since is None else {**made, "lastTransitionTime": rfc3339(since)}
+
+
+def test_a_condition_keeps_its_time_until_its_status_changes():
+    old = [ours("Complete", holds=True, since=100.0), ours("Blocked", holds=True, since=200.0)]
+    found = settle(old, [ours("Complete", holds=True), ours("Blocked", holds=False)], NOW)
+    assert [c["lastTransitionTime"] for c in found] == [rfc3339(100.0), rfc3339(NOW)]
+
+
+def test_conditions_of_others_stay_and_ours_that_no_longer_hold_go():
+    old = [THEIRS, ours("FailedUpdate", holds=True, since=1.0)]
+    assert settle(old, [ours("Complete", holds=True)], NOW)[1:] == [THEIRS]
+
+
+def test_every_condition_that_a_pass_writes_is_known_as_ours():
+    story = Set(2).settle()
+    story.cluster.workload["status"]["conditions"].append(THEIRS)
+    story.release(2).settle()
+    types = {c["type"] for c in story.status["conditions"]}
+    assert THEIRS in story.status["conditions"]
+    assert types - {THEIRS["type"]} <= OURS
+    story.patch(selector={"matchLabels": {"app": "other"}})
+    story.one_pass()
+    assert THEIRS in story.status["conditions"]
+    assert len(story.status["conditions"]) == len({c["type"] for c in story.status["conditions"]})
