@@ -34,8 +34,6 @@ SELDOM = {
     (TKEX, "gamestatefulsets", "get"): "a hook asks a GameStatefulSet; a pod is adopted",
     (TKEX, "hookruns", "get"): "a creation meets a HookRun of the same name: whose is it?",
     ("", "nodes", "get"): "a pod on a lost node is given up: is the node still lost?",
-    ("", "persistentvolumeclaims", "create"): "claims of GameStatefulSets",
-    ("", "persistentvolumeclaims", "patch"): "claims of GameStatefulSets that are to go with them",
     ("", "persistentvolumeclaims", "delete"): "claims of surge pods",
     ("", "events", "patch"): "an Event that repeats",
     (
@@ -95,6 +93,26 @@ IN_PLACE = {"type": "InplaceUpdate", "maxUnavailable": 1, "maxSurge": 0}
 ROLLING = {"type": "RollingUpdate", "maxUnavailable": 2, "maxSurge": 0}
 
 
+#: A set whose claims go with it. No volume is bound to them, so its pod is not scheduled; the rights are used anyway.
+CLAIMS = """
+apiVersion: tkex.tencent.com/v1alpha1
+kind: GameStatefulSet
+metadata: {name: claims, labels: {io.tencent.bcs.dev/deletion-allow: Always}}
+spec:
+  replicas: 1
+  serviceName: claims
+  selector: {matchLabels: {app: claims}}
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}
+  template:
+    metadata: {labels: {app: claims}}
+    spec:
+      containers: [{name: web, image: "game:1", volumeMounts: [{name: data, mountPath: /data}]}]
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {accessModes: [ReadWriteOnce], storageClassName: nobody-s, resources: {requests: {storage: 1Mi}}}
+"""
+
+
 def hook(template):
     return {"hook": {"templateName": template}}
 
@@ -117,6 +135,7 @@ def live(cluster, namespace):
     board.until("the list is cleaned", lambda: not _spec(board).get("scaleStrategy", {}).get("podsToDelete"))
     board.apply(ALONE % board.pods()[0]["status"]["podIP"])
     board.until("a HookRun of nobody goes after its time", lambda: "alone" not in _runs(board))
+    _claims_that_go(board)
     board.kubectl("label", "gamedeployments,hooktemplates", "--all", "io.tencent.bcs.dev/deletion-allow=Always")
     board.kubectl("delete", "gamedeployments,hooktemplates", "--all")
     assert processes.wait(lambda: not board.pods(), 60)
@@ -143,6 +162,17 @@ def _adopt_and_release(board):
 
 def _owned(board):
     return len([p for p in board.pods() if p["metadata"].get("ownerReferences")])
+
+
+def _claims_that_go(board):
+    board.apply(CLAIMS)
+
+    def owned():
+        claims = board.get("pvc")["items"]
+        return [o["kind"] for c in claims for o in c["metadata"].get("ownerReferences", [])] == ["GameStatefulSet"]
+
+    board.until("the claim belongs to its set", owned)
+    board.kubectl("delete", "gamestatefulset", "claims")
 
 
 def _cancel_a_canary_hook(board):
