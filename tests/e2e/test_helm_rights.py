@@ -281,6 +281,49 @@ def test_pkg_11_the_account_can_neither_read_secrets_nor_reach_other_objects(ins
     assert can("delete", "pods", "-A") == "yes"
 
 
+def test_hook_103_104_106_hooks_reach_no_secret_no_other_namespace_and_nothing_of_the_operators(installed, namespace):
+    """Runs that somebody writes by hand, executed by the release: each ends in an error that says why."""
+    board = Board(installed.cluster, namespace, "nobody")
+    leader = board.cluster.kubectl("-n", installed.namespace, "get", "pod", installed.leader(), "-o", "json")
+    pod = json.loads(leader)["status"]["podIP"]
+    api = json.loads(installed.cluster.kubectl("get", "service", "kubernetes", "-o", "json"))["spec"]["clusterIP"]
+    token = "file:///var/run/secrets/kubernetes.io/serviceaccount/token"
+    asked = {
+        "own-pod": (web(f"http://{pod}:10251/metrics"), {}, "is refused by policy"),
+        "api-server": (
+            web(f"https://{api}/api/v1/namespaces/{installed.namespace}/secrets"),
+            {},
+            "is refused by policy",
+        ),
+        "loopback": (web("http://localhost:10251/metrics"), {}, "is refused by policy"),
+        "token": (web(token), {}, "http"),
+        "secret": (ANNOTATION, {"Group": "", "Version": "v1", "Kind": "Secret"}, "is not allowed: hooks reach"),
+        "elsewhere": (ANNOTATION, {"PodNamespace": installed.namespace}, "is not the run's own"),
+    }
+    for name, (provider, arguments, _) in asked.items():
+        given = {"PodName": installed.leader(), "PodNamespace": namespace, **arguments}
+        metric = {"name": "reach", "successfulLimit": 1, "provider": provider}
+        spec = {"metrics": [metric], "args": [{"name": n, "value": v} for n, v in given.items()]}
+        body = {"apiVersion": f"{TKEX}/v1alpha1", "kind": "HookRun", "metadata": {"name": name}, "spec": spec}
+        board.apply(body)
+    for name, (_, _, why) in asked.items():
+
+        def ended(run=name):
+            return board.get("hookrun", run).get("status", {}).get("phase") in ("Error", "Failed", "Successful")
+
+        board.until(f"the run {name} ends", ended)
+        status = board.get("hookrun", name)["status"]
+        assert status["phase"] == "Error", status
+        assert why in json.dumps(status), status
+
+
+def web(url):
+    return {"web": {"url": url, "jsonPath": "{$.result}"}}
+
+
+ANNOTATION = {"kubernetes": {"function": "get", "fields": [{"path": "metadata.annotations.weight", "value": "0"}]}}
+
+
 def test_pkg_25_in_one_namespace_the_rights_of_that_namespace_are_enough(
     cluster, crds, no_operators, operator_image, installed, namespace
 ):
