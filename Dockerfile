@@ -34,11 +34,13 @@ RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-d
 FROM ${BASE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
+ARG BUILD_DATE=
 LABEL org.opencontainers.image.title="game-operators" \
       org.opencontainers.image.description="Kubernetes operators and admission webhooks for game workloads" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${BUILD_DATE}"
 # What a base brings to install Python packages with has no business beside players: it is never run here.
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3*/site-packages/pip* /usr/local/lib/python3*/site-packages/setuptools* \
         /usr/local/lib/python3*/site-packages/wheel* /usr/local/lib/python3*/ensurepip /usr/lib/python3*/ensurepip \
@@ -47,10 +49,11 @@ COPY --from=build /opt/game-operators /opt/game-operators
 # USER and HOME, because whatever number it runs as has no entry in /etc/passwd.
 ENV PATH=/opt/game-operators/bin:/usr/local/bin:/usr/bin:/bin USER=game-operators HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    GAME_OPERATORS_VERSION=${VERSION} GAME_OPERATORS_GIT_COMMIT=${REVISION}
+    GAME_OPERATORS_VERSION=${VERSION} GAME_OPERATORS_GIT_COMMIT=${REVISION} GAME_OPERATORS_BUILD_DATE=${BUILD_DATE}
 # A number, because Kubernetes can check only numbers against runAsNonRoot; nobody owns files of the image.
 USER 65532:65532
 WORKDIR /tmp
-EXPOSE 10251 10252 8443
+# Operators: metrics and health, the framework's probe; webhooks: reviews, metrics and health.
+EXPOSE 10251 10252 9443 10253
 ENTRYPOINT ["game-operators"]
 CMD ["run"]

@@ -93,7 +93,15 @@ def _crd(kind: str, short: str, spec: Schema, status: type[BaseModel] | None, co
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{plural}.{keys.GROUP}", "annotations": {"version": VERSION_ANNOTATION}},
-        "spec": {"group": keys.GROUP, "scope": "Namespaced", "names": names, "versions": [version]},
+        "spec": {
+            "group": keys.GROUP,
+            "scope": "Namespaced",
+            "names": names,
+            # Definitions of the Go operators were made as v1beta1 and say true; as long as they do, the API server
+            # refuses defaults, and an apply that does not mention the field leaves it as it is.
+            "preserveUnknownFields": False,
+            "versions": [version],
+        },
     }
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 def _own_hosts() -> tuple[str, ...]:
     """Our own pod and the API server, as a pod's environment names them."""
-    found = (os.environ.get(name, "") for name in ("POD_IP", "KUBERNETES_SERVICE_HOST"))
-    return tuple(host for host in found if host)
+    found = (os.environ.get(name, "") for name in ("POD_IP", "POD_IPS", "KUBERNETES_SERVICE_HOST"))
+    return tuple(dict.fromkeys(host for text in found for host in text.split(",") if host))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from tests.cluster.state import run_dir
 
 NODE = "game-node"
 BRIDGE, ADDRESS = "game0", "10.88.0.1"
+ETCD = "http://127.0.0.1:23790"
 NETWORK = "game"
 ORDER = (
     "etcd",
@@ -149,7 +150,7 @@ def _apiserver() -> list[str]:
     pki = run_dir() / "pki"
     return [
         str(program("kube-apiserver")),
-        "--etcd-servers=http://127.0.0.1:23790",
+        f"--etcd-servers={ETCD}",
         "--bind-address=0.0.0.0",
         f"--advertise-address={ADDRESS}",
         "--secure-port=6443",
@@ -179,13 +180,12 @@ def commands() -> dict[str, list[str]]:
     """Command line of every daemon."""
     run, pki = run_dir(), run_dir() / "pki"
     fast = ["--leader-elect=false", "--kube-api-qps=500", "--kube-api-burst=1000"]
-    etcd = "http://127.0.0.1:23790"
     return {
         "etcd": [
             str(program("etcd")),
             f"--data-dir={run}/etcd",
-            f"--listen-client-urls={etcd}",
-            f"--advertise-client-urls={etcd}",
+            f"--listen-client-urls={ETCD}",
+            f"--advertise-client-urls={ETCD}",
             "--listen-peer-urls=http://127.0.0.1:23800",
             "--unsafe-no-fsync",
             "--log-level=warn",

@@ -83,20 +83,25 @@ class Installation:
         return self.cluster.kubectl("get", "--raw", raw)
 
     def signal(self, pod: str, name: str) -> None:
-        """Send a signal to the operator process of a pod."""
-        found = next(p for p in self.pods() if p["metadata"]["name"] == pod)
+        """Send a signal to the process in a pod of operators or webhooks."""
+        all_pods = (*self.pods(), *self.pods("webhooks"))
+        found = next(p for p in all_pods if p["metadata"]["name"] == pod)
         containers.signal(self.cluster, found["status"]["containerStatuses"][0]["containerID"], name)
 
-    def next_leader(self, than: str, within: float) -> float:
-        """Seconds until another pod leads.
+    def next_leader(self, than: str, since: float, within: float) -> float:
+        """Seconds from ``since``, a monotonic time, until another pod holds the Lease and says itself that it leads.
 
         Raises:
             AssertionError: none did in time.
         """
-        began = time.monotonic()
-        taken = processes.wait(lambda: self.leader() not in ("", than), within)
+
+        def leads() -> bool:
+            name = self.leader()
+            return name not in ("", than) and "game_operators_leader 1.0" in self.ask(name, "/metrics").splitlines()
+
+        taken = processes.wait(leads, since + within - time.monotonic())
         assert taken, f"nobody else than {than} leads after {within} s"
-        return time.monotonic() - began
+        return time.monotonic() - since
 
 
 @contextmanager

@@ -34,8 +34,6 @@ SELDOM = {
     (TKEX, "gamestatefulsets", "get"): "a hook asks a GameStatefulSet; a pod is adopted",
     (TKEX, "hookruns", "get"): "a creation meets a HookRun of the same name: whose is it?",
     ("", "nodes", "get"): "a pod on a lost node is given up: is the node still lost?",
-    ("", "persistentvolumeclaims", "create"): "claims of GameStatefulSets",
-    ("", "persistentvolumeclaims", "patch"): "claims of GameStatefulSets that are to go with them",
     ("", "persistentvolumeclaims", "delete"): "claims of surge pods",
     ("", "events", "patch"): "an Event that repeats",
     (
@@ -95,6 +93,26 @@ IN_PLACE = {"type": "InplaceUpdate", "maxUnavailable": 1, "maxSurge": 0}
 ROLLING = {"type": "RollingUpdate", "maxUnavailable": 2, "maxSurge": 0}
 
 
+#: A set whose claims go with it. No volume is bound to them, so its pod is not scheduled; the rights are used anyway.
+CLAIMS = """
+apiVersion: tkex.tencent.com/v1alpha1
+kind: GameStatefulSet
+metadata: {name: claims, labels: {io.tencent.bcs.dev/deletion-allow: Always}}
+spec:
+  replicas: 1
+  serviceName: claims
+  selector: {matchLabels: {app: claims}}
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}
+  template:
+    metadata: {labels: {app: claims}}
+    spec:
+      containers: [{name: web, image: "game:1", volumeMounts: [{name: data, mountPath: /data}]}]
+  volumeClaimTemplates:
+    - metadata: {name: data}
+      spec: {accessModes: [ReadWriteOnce], storageClassName: nobody-s, resources: {requests: {storage: 1Mi}}}
+"""
+
+
 def hook(template):
     return {"hook": {"templateName": template}}
 
@@ -117,6 +135,7 @@ def live(cluster, namespace):
     board.until("the list is cleaned", lambda: not _spec(board).get("scaleStrategy", {}).get("podsToDelete"))
     board.apply(ALONE % board.pods()[0]["status"]["podIP"])
     board.until("a HookRun of nobody goes after its time", lambda: "alone" not in _runs(board))
+    _claims_that_go(board)
     board.kubectl("label", "gamedeployments,hooktemplates", "--all", "io.tencent.bcs.dev/deletion-allow=Always")
     board.kubectl("delete", "gamedeployments,hooktemplates", "--all")
     assert processes.wait(lambda: not board.pods(), 60)
@@ -143,6 +162,17 @@ def _adopt_and_release(board):
 
 def _owned(board):
     return len([p for p in board.pods() if p["metadata"].get("ownerReferences")])
+
+
+def _claims_that_go(board):
+    board.apply(CLAIMS)
+
+    def owned():
+        claims = board.get("pvc")["items"]
+        return [o["kind"] for c in claims for o in c["metadata"].get("ownerReferences", [])] == ["GameStatefulSet"]
+
+    board.until("the claim belongs to its set", owned)
+    board.kubectl("delete", "gamestatefulset", "claims")
 
 
 def _cancel_a_canary_hook(board):
@@ -249,6 +279,49 @@ def test_pkg_11_the_account_can_neither_read_secrets_nor_reach_other_objects(ins
     ):
         assert can(*what) != "yes", what
     assert can("delete", "pods", "-A") == "yes"
+
+
+def test_hook_103_104_106_hooks_reach_no_secret_no_other_namespace_and_nothing_of_the_operators(installed, namespace):
+    """Runs that somebody writes by hand, executed by the release: each ends in an error that says why."""
+    board = Board(installed.cluster, namespace, "nobody")
+    leader = board.cluster.kubectl("-n", installed.namespace, "get", "pod", installed.leader(), "-o", "json")
+    pod = json.loads(leader)["status"]["podIP"]
+    api = json.loads(installed.cluster.kubectl("get", "service", "kubernetes", "-o", "json"))["spec"]["clusterIP"]
+    token = "file:///var/run/secrets/kubernetes.io/serviceaccount/token"
+    asked = {
+        "own-pod": (web(f"http://{pod}:10251/metrics"), {}, "is refused by policy"),
+        "api-server": (
+            web(f"https://{api}/api/v1/namespaces/{installed.namespace}/secrets"),
+            {},
+            "is refused by policy",
+        ),
+        "loopback": (web("http://localhost:10251/metrics"), {}, "is refused by policy"),
+        "token": (web(token), {}, "http"),
+        "secret": (ANNOTATION, {"Group": "", "Version": "v1", "Kind": "Secret"}, "is not allowed: hooks reach"),
+        "elsewhere": (ANNOTATION, {"PodNamespace": installed.namespace}, "is not the run's own"),
+    }
+    for name, (provider, arguments, _) in asked.items():
+        given = {"PodName": installed.leader(), "PodNamespace": namespace, **arguments}
+        metric = {"name": "reach", "successfulLimit": 1, "provider": provider}
+        spec = {"metrics": [metric], "args": [{"name": n, "value": v} for n, v in given.items()]}
+        body = {"apiVersion": f"{TKEX}/v1alpha1", "kind": "HookRun", "metadata": {"name": name}, "spec": spec}
+        board.apply(body)
+    for name, (_, _, why) in asked.items():
+
+        def ended(run=name):
+            return board.get("hookrun", run).get("status", {}).get("phase") in ("Error", "Failed", "Successful")
+
+        board.until(f"the run {name} ends", ended)
+        status = board.get("hookrun", name)["status"]
+        assert status["phase"] == "Error", status
+        assert why in json.dumps(status), status
+
+
+def web(url):
+    return {"web": {"url": url, "jsonPath": "{$.result}"}}
+
+
+ANNOTATION = {"kubernetes": {"function": "get", "fields": [{"path": "metadata.annotations.weight", "value": "0"}]}}
 
 
 def test_pkg_25_in_one_namespace_the_rights_of_that_namespace_are_enough(

@@ -10,8 +10,10 @@ settings, and a test compares the two.
 {{- default (include "game-operators.webhooks.name" .) .Values.webhooks.serviceAccount.name }}
 {{- end }}
 
+{{/* Named after its source: Helm owns the one, cert-manager makes the other, and an upgrade may go from either to either. */}}
 {{- define "game-operators.webhooks.secret" -}}
-{{- printf "%s-certificate" (include "game-operators.webhooks.name" .) }}
+{{- $suffix := eq .Values.webhooks.certificates.source "certManager" | ternary "tls" "certificate" }}
+{{- printf "%s-%s" (include "game-operators.webhooks.name" .) $suffix }}
 {{- end }}
 
 {{/* Name of everything that stands outside of namespaces: releases in several namespaces must not share it. */}}
@@ -19,9 +21,14 @@ settings, and a test compares the two.
 {{- printf "%s-%s" .Release.Namespace (include "game-operators.fullname" .) }}
 {{- end }}
 
-{{/* Admission policies need Kubernetes 1.30. */}}
+{{/*
+Admission policies need Kubernetes 1.30, and an API server on which nobody has switched them off. Kinds are known only
+where an API server was asked: `helm template` by itself goes by the version.
+*/}}
 {{- define "game-operators.policies.enabled" -}}
-{{- if and .Values.policies.enabled (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) }}true{{ end }}
+{{- $served := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy" }}
+{{- $asked := .Capabilities.APIVersions.Has "v1/Pod" }}
+{{- if and .Values.policies.enabled (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) (or $served (not $asked)) }}true{{ end }}
 {{- end }}
 
 {{- define "game-operators.admission.selector" -}}

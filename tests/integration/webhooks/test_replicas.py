@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -26,10 +24,10 @@ from tests.integration.webhooks.conftest import (
     until_denied,
     workload,
 )
-from webhooks import credentials
+from tests.integration.webhooks.storm import RATE, deletions
 from webhooks.configuration import configuration
 
-RATE, SECONDS = 50, 8
+SECONDS = 8
 SLICES = "/apis/discovery.k8s.io/v1"
 
 
@@ -81,36 +79,13 @@ def pair(tmp_path, cluster, api, mark, games, certificates) -> Iterator[tuple[Se
         api.ask("DELETE", f"/api/v1/namespaces/{games}/services/hooks")
 
 
-async def deletions(kubeconfig, path: str, happenings: dict[float, object]) -> list[tuple[float, int, str, float]]:
-    """Real deletions at a steady rate: (second it began, status, message, duration); things happen in between."""
-    found = credentials.load(str(kubeconfig))
-    results: list[tuple[float, int, str, float]] = []
-    began = time.monotonic()
-    async with httpx.AsyncClient(base_url=found.server, verify=found.tls, timeout=20) as client:
-
-        async def one(at: float) -> None:
-            start = time.monotonic()
-            answer = await client.delete(path)
-            took = time.monotonic() - start
-            results.append((at, answer.status_code, str(answer.json().get("message")), took))
-
-        async with asyncio.TaskGroup() as group:
-            due = sorted(happenings)
-            for index in range(RATE * SECONDS):
-                at = index / RATE
-                while due and due[0] <= at:
-                    group.create_task(asyncio.to_thread(happenings[due.pop(0)]))  # type: ignore[arg-type]
-                await asyncio.sleep(max(0.0, began + at - time.monotonic()))
-                group.create_task(one(at))
-    return sorted(results)
-
-
 async def test_adm_53_a_replica_killed_under_50_deletions_a_second_lets_none_through(pair, cluster, api, games):
     service, (first, second) = pair
     path = create(api, games, workload("stormed", replicas=0))
     uid = api.good("GET", path)["metadata"]["uid"]
 
-    results = await deletions(cluster.kubeconfig, path, {3.0: first.kill, 4.0: lambda: service.remove(first)})
+    happenings = {3.0: first.kill, 4.0: lambda: service.remove(first)}
+    results = await deletions(cluster.kubeconfig, [path], SECONDS, happenings)
 
     assert len(results) == RATE * SECONDS
     assert Counter(status for _, status, _, _ in results if status < 400) == Counter()
@@ -140,7 +115,7 @@ async def test_adm_53_a_replica_that_is_told_to_stop_lets_every_deletion_be_judg
         assert wait(lambda: not first.is_ready(), 5), first.text()
         service.remove(first)
 
-    results = await deletions(cluster.kubeconfig, path, {3.0: stop, 3.2: leave})
+    results = await deletions(cluster.kubeconfig, [path], SECONDS, {3.0: stop, 3.2: leave})
     assert [message for _, _, message, _ in results if DEFAULT not in message] == []
     assert codes == [0]
 

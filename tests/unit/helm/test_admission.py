@@ -6,7 +6,8 @@ import argparse
 
 import pytest
 
-from tests.unit.helm.charts import NAMESPACE, RELEASE, render
+from tests.cluster.helm import helm
+from tests.unit.helm.charts import CHART, NAMESPACE, RELEASE, HelmFailed, render
 from webhooks import settings
 from webhooks.manifests import documents
 from webhooks.selection import Registration
@@ -70,6 +71,7 @@ CASES = {
         None,
     ),
 }
+REGISTRY = "admissionregistration.k8s.io/v1"
 KINDS = ("ValidatingWebhookConfiguration", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 
 
@@ -142,6 +144,11 @@ def test_arguments_are_the_commands_own_and_say_what_the_values_say():
     assert changed.options != chosen.options
 
 
+@pytest.mark.parametrize(("patience", "reading"), [(1, 1), (2, 1), (5, 3), (30, 3)])
+def test_reading_ends_before_the_api_server_gives_up(patience, reading):
+    assert _settings({"webhooks": {"timeoutSeconds": patience}}).lookup_timeout == reading
+
+
 def test_a_pod_serves_on_until_nobody_asks_it_and_has_time_to_end():
     spec = render({"webhooks": {"drainSeconds": 30}}).one("Deployment", WEBHOOKS)["spec"]["template"]["spec"]
     assert spec["terminationGracePeriodSeconds"] >= 30 + 10
@@ -169,3 +176,50 @@ def test_with_cert_manager_its_certificate_is_for_the_service():
         "webhooks": {"certificates": {"source": "certManager", "issuerRef": {"name": "x", "kind": "ClusterIssuer"}}}
     }
     assert not render(named).of("Issuer")
+
+
+def test_a_certificate_of_ones_own_needs_its_name():
+    with pytest.raises(HelmFailed, match=r"source=secret needs webhooks\.certificates\.secretName"):
+        render({"webhooks": {"certificates": {"source": "secret"}}})
+
+
+#: Flags of the webhooks without a value of the chart; ``extraArgs`` sets them all the same.
+LEFT_OUT = {
+    "webhook-address": "the API server comes from another address",
+    "tlsca": "needs an API server that is told to show a certificate; extraVolumes brings the file",
+    "certificate-names": "the Service has all the names that are used",
+    "certificate-validity": "a year, renewed by itself",
+    "authority-validity": "three years, renewed by itself",
+    "rotation-settle": "for tests",
+    "rotation-overlap": "for tests",
+    "certificate-period": "for tests",
+    "kubeconfig": "the pods have a service account",
+    "context": "the pods have a service account",
+}
+
+
+def test_every_flag_is_a_value_of_the_chart_or_left_out_for_a_reason():
+    given = set()
+    for values in ({"admission": {"exemptUsers": ["a"]}}, {"webhooks": {"certificates": {"source": "certManager"}}}):
+        container = render(values).one("Deployment", WEBHOOKS)["spec"]["template"]["spec"]["containers"][0]
+        given |= {argument.removeprefix("--").partition("=")[0] for argument in container["args"][1:]}
+    parser = argparse.ArgumentParser(add_help=False)
+    settings.add_arguments(parser)
+    known = {option.removeprefix("--") for action in parser._actions for option in action.option_strings}
+    assert given <= known
+    assert known - given == set(LEFT_OUT)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "made"),
+    [
+        (["--kube-version=1.29.9"], False),
+        (["--kube-version=1.30.0"], True),
+        (["--kube-version=1.34.0", "--api-versions=v1/Pod"], False),
+        (["--kube-version=1.34.0", f"--api-versions=v1/Pod,{REGISTRY}/ValidatingAdmissionPolicy"], True),
+    ],
+)
+def test_policies_are_made_where_they_are_served(cluster, made):
+    """By version, and by what the API server says where Helm has asked it."""
+    text = helm("template", RELEASE, str(CHART), "-n", NAMESPACE, *cluster)
+    assert ("kind: ValidatingAdmissionPolicy" in text) is made

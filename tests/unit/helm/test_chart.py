@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+import shutil
 import tarfile
 
 import pytest
@@ -11,7 +13,7 @@ import yaml
 
 from operators.api.crds import definitions
 from operators.cli import check, settings
-from tests.cluster.helm import helm
+from tests.cluster.helm import helm, values_file
 from tests.unit.helm.charts import CHART, NAMESPACE, RELEASE, HelmFailed, render
 
 EVERYTHING = {
@@ -25,8 +27,10 @@ EVERYTHING = {
 NAMESPACED = {"watchNamespace": "arena"}
 
 
-def test_the_linter_finds_nothing():
-    assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART))
+@pytest.mark.parametrize("values", [{}, NAMESPACED, EVERYTHING], ids=["default", "namespaced", "everything"])
+def test_the_linter_finds_nothing(values):
+    with values_file(values) as file:
+        assert "0 chart(s) failed" in helm("lint", "--strict", str(CHART), "-f", file)
 
 
 def test_a_release_is_two_operators_behind_a_service_with_a_budget():
@@ -104,6 +108,8 @@ def test_the_arguments_are_the_commands_own_and_say_what_the_values_say():
             "operators": {
                 "concurrentSyncs": 9,
                 "resyncPeriod": 120,
+                "nodeLostDelay": 30,
+                "nodeSickDelay": 0,
                 "ports": {"metrics": 8080, "liveness": 8081},
                 "leaderElection": {"leaseName": "other", "leaseDuration": 9, "renewDeadline": 6, "retryPeriod": 1.5},
                 "log": {"level": "DEBUG", "format": "text"},
@@ -114,6 +120,7 @@ def test_the_arguments_are_the_commands_own_and_say_what_the_values_say():
     assert (changed.namespace, changed.hook_allow_cidr) == ("arena", ("127.0.0.0/8", "10.96.0.1/32"))
     assert changed.hook_deny_cidr == ("10.0.0.0/8",)
     assert (changed.workers, changed.resync_period, changed.metrics_port, changed.liveness_port) == (9, 120, 8080, 8081)
+    assert (changed.node_lost_delay, changed.node_sick_delay) == (30, 0)
     assert (changed.leader_elect_name, changed.retry_period, changed.lease_duration) == ("other", 1.5, 9)
     assert (changed.log_level, changed.log_format, changed.address) == ("DEBUG", "text", "127.0.0.1")
 
@@ -122,6 +129,66 @@ def _no_arguments():
     parser = argparse.ArgumentParser()
     settings.add_arguments(parser)
     return parser.parse_args([])
+
+
+#: Flags without a value of the chart, each with its reason; ``extraArgs`` sets them all the same.
+LEFT_OUT = {
+    "kubeconfig": "the pods have a service account",
+    "context": "the pods have a service account",
+    "leader_elect": "the election costs nothing with one replica either",
+    "address": "probes and scrapes come from other addresses",
+}
+FULL = {
+    "watchNamespace": "arena",
+    "hooks": {"allowCidrs": ["127.0.0.0/8"], "denyCidrs": ["10.0.0.0/8"]},
+}
+
+
+def test_every_flag_is_a_value_of_the_chart_or_left_out_for_a_reason():
+    container = render(FULL).one("Deployment", RELEASE)["spec"]["template"]["spec"]["containers"][0]
+    given = {argument.removeprefix("--").partition("=")[0] for argument in container["args"]}
+    known = {name for flag in settings.FLAGS for name in flag.names}
+    assert given - known == {"run", *settings.CONTROLLERS}
+    absent = {flag.field for flag in settings.FLAGS if not given & set(flag.names)}
+    assert absent == set(LEFT_OUT)
+
+
+#: Read by the program and not the chart's business: where it runs, and what the image itself says.
+OF_THE_PLACE = {"KUBERNETES_SERVICE_HOST", "GAME_OPERATORS_VERSION", "GAME_OPERATORS_GIT_COMMIT"}
+OF_THE_PLACE |= {"GAME_OPERATORS_BUILD_DATE", "GAME_OPERATORS_CONTROLLERS"}
+
+
+def test_what_the_operators_read_of_their_environment_the_chart_gives_them():
+    """Read off the sources, but for the variables that stand in for flags."""
+    text = "\n".join(path.read_text() for path in (CHART.parent.parent / "operators").rglob("*.py"))
+    read = {name for name in re.findall(r'"([A-Z][A-Z0-9_]+_[A-Z0-9_]+)"', text) if re.search(_READS % name, text)}
+    container = render().one("Deployment", RELEASE)["spec"]["template"]["spec"]["containers"][0]
+    given = {
+        entry["name"]: entry.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath") for entry in container["env"]
+    }
+    assert given.keys() == read - OF_THE_PLACE
+    assert (given["POD_NAME"], given["POD_IP"]) == ("metadata.name", "status.podIP")
+    assert (given["POD_IPS"], given["HOST_IP"]) == ("status.podIPs", "status.hostIP")
+
+
+#: A name that is looked up in the environment, by itself or as one of several.
+_READS = r'(?:environ\.get\(|variables\.get\(|for name in \([^)]*)"%s"'
+
+
+def test_volumes_of_the_users_own_reach_the_containers():
+    volume = {"name": "authorities", "configMap": {"name": "our-authorities"}}
+    mount = {"name": "authorities", "mountPath": "/authorities", "readOnly": True}
+    given = {"extraVolumes": [volume], "extraVolumeMounts": [mount]}
+    for source, own in (("builtin", []), ("certManager", ["certificate"])):
+        rendered = render({"operators": given, "webhooks": {**given, "certificates": {"source": source}}})
+        for name, besides in ((RELEASE, []), (f"{RELEASE}-webhooks", own)):
+            spec = rendered.one("Deployment", name)["spec"]["template"]["spec"]
+            assert [v["name"] for v in spec["volumes"]] == [*besides, "authorities"]
+            assert [m["name"] for m in spec["containers"][0]["volumeMounts"]] == [*besides, "authorities"]
+            assert volume in spec["volumes"]
+    plain = render().one("Deployment", RELEASE)["spec"]["template"]["spec"]
+    assert "volumes" not in plain
+    assert "volumeMounts" not in plain["containers"][0]
 
 
 def test_every_controller_the_command_knows_runs_by_default_and_no_other():
@@ -326,3 +393,49 @@ def test_a_packaged_chart_has_everything_inside(tmp_path):
     text = helm("template", RELEASE, str(package), "-n", NAMESPACE, "--kube-version", "1.34.4")
     packaged = [o for o in yaml.safe_load_all(text) if o]
     assert [o["metadata"]["name"] for o in packaged] == [o["metadata"]["name"] for o in render()]
+
+
+# ---- what is said after an installation
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory):
+    """Renders NOTES.txt, which Helm shows only where it reaches a cluster: here as the content of an object."""
+    chart = tmp_path_factory.mktemp("notes") / "game-operators"
+    shutil.copytree(CHART, chart)
+    text = (chart / "templates" / "NOTES.txt").read_text()
+    (chart / "templates" / "_notes.tpl").write_text('{{- define "told" -}}\n' + text + "{{- end }}\n")
+    body = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: told}\ndata:\n  text: {{ include "told" . | quote }}\n'
+    (chart / "templates" / "told.yaml").write_text(body)
+
+    def told(values=None):
+        with values_file(values or {}) as file:
+            where = ("-n", NAMESPACE, "--kube-version", "1.34.4", "--show-only", "templates/told.yaml")
+            return yaml.safe_load(helm("template", RELEASE, str(chart), *where, "-f", file))["data"]["text"]
+
+    return told
+
+
+def test_notes_say_what_runs_and_how_to_get_rid_of_it(notes):
+    said = notes()
+    assert "It runs: gamedeployment, gamestatefulset, hook, in all namespaces." in said
+    assert "WARNING" not in said
+    assert f"helm test {RELEASE} -n {NAMESPACE}" in said
+    assert "is refused while workloads exist, and names them" in said
+    assert "The CRDs stay, and with them every workload." in said
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (NAMESPACED, "in namespace arena only"),
+        ({"operators": {"replicas": 1}}, "WARNING: with 1 replicas nobody takes over"),
+        ({"controllers": {"hook": {"enabled": False}}}, "no hook is ever answered"),
+        ({"controllers": {name: {"enabled": False} for name in ALL}}, "the release holds the CRDs only"),
+        ({"uninstall": {"refuseWithWorkloads": False}}, "leaves workloads without an operator"),
+        ({"webhooks": {"enabled": False}, "policies": {"enabled": False}}, "WARNING: nothing protects"),
+    ],
+    ids=json.dumps,
+)
+def test_notes_warn_of_what_is_unusual(notes, values, told):
+    assert told in notes(values)
