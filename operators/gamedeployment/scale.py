@@ -10,18 +10,20 @@ from operators.planning.budgets import Difference, difference
 from operators.planning.explain import name_some
 from operators.planning.identity import InvalidIndexRange, free_indexes, index_range, instance_ids, pod_body
 from operators.planning.scalein import SortKey, choose_victims, cost_order
-from operators.planning.scaling import AT_ONCE, Scaling, batch, leaving, remove, strangers
-from operators.planning.scene import Scene
+from operators.planning.scaling import AT_ONCE, Scaling, batch, failing, leaving, remove, resting, strangers
+from operators.planning.scene import Scene, own
 from operators.planning.views import PodView
 
 
 def scale(scene: Scene, joining: Sequence[str] = ()) -> Scaling:
     """Bring the number of pods to what replicas, partition and surge ask for.
 
-    ``joining`` are the revisions of pods that are being adopted: no pod is created in their place.
+    ``joining`` are the revisions of pods in whose place none is created: those being adopted, those that rest.
     """
     spec, result = scene.spec, Scaling()
     leaving(scene, result)
+    ours = own(scene.observed)
+    failing(ours, resting(ours, scene.now), scene.now, result)
     try:
         indexes = index_range(scene.workload.name, scene.workload.annotations, spec.replicas)
     except InvalidIndexRange as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from operators.planning.actions import Action, Blocked, DeletePod
@@ -16,6 +16,8 @@ from operators.planning.views import PodView
 _PATIENCE = 30.0
 #: Pods that one pass creates; the next goes on. What a slip of the keyboard asks for must not fill our own memory.
 AT_ONCE = 1000
+#: Seconds that a pod which failed right after its creation stays: half a second for each of them, within these.
+_SHORTEST_REST, _LONGEST_REST = 10.0, 300.0
 
 
 @dataclass(slots=True)
@@ -65,6 +67,29 @@ def leaving(scene: Scene, result: Scaling) -> None:
         more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
         text = f"pod {first.name} should have been gone by {rfc3339(first.gone_by or 0.0)}: {why}{more}"
         result.blocked.append(Blocked("PodStuckTerminating", text, first.name, waiting=False))
+
+
+def resting(pods: Iterable[PodView], now: float) -> dict[str, float]:
+    """Pods that failed right after their creation, by name, with the time (Unix seconds) at which each is replaced.
+
+    What a node refuses (a sysctl that it forbids, a device that it lacks) it refuses again: replaced at once such pods
+    would come and go several times a second. One that has lived longer is replaced at once (decision 11).
+    """
+    ended = [p for p in pods if p.finished and not p.deleting and now - p.created < _LONGEST_REST]
+    rest = min(_LONGEST_REST, max(_SHORTEST_REST, len(ended) / 2))
+    return {p.name: p.created + rest for p in ended if p.created + rest > now}
+
+
+def failing(pods: Iterable[PodView], until: Mapping[str, float], now: float, result: Scaling) -> None:
+    """Say of pods that rest why they failed, and when they are replaced."""
+    if not until:
+        return
+    name = min(until, key=lambda n: (until[n], n))
+    why = next((p.trouble.text for p in pods if p.name == name and p.trouble is not None), "")
+    more = f" (and {len(until) - 1} more)" if len(until) > 1 else ""
+    text = f"pod {name}{more} failed right after it was created: {why}; it is replaced at {rfc3339(until[name])}"
+    result.blocked.append(Blocked("PodFailing", text, waiting=False))
+    result.waits.append(max(0.1, until[name] - now))
 
 
 def batch(scene: Scene, count: int, result: Scaling) -> int:

@@ -15,6 +15,7 @@ import aiohttp
 import orjson
 
 from operators.runtime.credentials import Credentials, NoCredentials
+from operators.runtime.decoding import decode
 from operators.runtime.errors import ApiError, Conflict, NotLeading, Unauthorized, Unavailable, error_for, retry_after
 from operators.runtime.metrics import RestMetrics
 from operators.runtime.resources import Json, Resource
@@ -194,7 +195,7 @@ class Client:
                 if status >= 300:
                     raise _error(response, await response.read())
                 async for line in _lines(response.content):
-                    event = orjson.loads(line)
+                    event = decode(line)
                     if event["type"] == "ERROR":
                         raise _reported(event["object"])
                     yield event
@@ -305,7 +306,7 @@ class Client:
                 content = await response.read()
                 if status >= 300:
                     raise _error(response, content)
-                answer: Json = orjson.loads(content)
+                answer: Json = decode(content)
                 return answer
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unavailable(0, "NoAnswer", f"{method} {path}: {_explain(error)}") from error

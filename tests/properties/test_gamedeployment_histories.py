@@ -206,6 +206,7 @@ class GameDeploymentHistories(RuleBasedStateMachine):
             "gets ready": lambda n: cluster.set_container_ready(n, ready=True),
             "dies": cluster.kill_pod,
             "is evicted": cluster.fail_pod,
+            "is refused by its node": cluster.refuse_pod,
             "is held by a finalizer": cluster.held.add,
             "cannot pull": lambda n: cluster.set_container_waiting(n, "ImagePullBackOff"),
             "crashes": lambda n: cluster.set_container_waiting(n, "CrashLoopBackOff"),
