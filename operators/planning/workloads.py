@@ -131,6 +131,8 @@ def workload_view(obj: Json, validate: Callable[[Any], S_co]) -> WorkloadView[S_
         digest = template_digest(spec.template)
     except ValidationError as error:
         invalid = invalid or _explain(error)
+    except Exception as error:  # noqa: BLE001 - one that could not be read would be passed over in silence
+        invalid = f"spec.template: cannot be read: {type(error).__name__}: {error}"
     return WorkloadView(
         namespace=metadata["namespace"],
         name=metadata["name"],

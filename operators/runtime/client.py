@@ -173,19 +173,12 @@ class Client:
             ApiError: the server refused or ended the watch with another error.
         """
         lasting = int(timeout_seconds * (0.8 + random.random() * 0.4))  # noqa: S311 - jitter
-        params = {
-            "watch": "1",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": resource_version,
-            "labelSelector": label_selector,
-            "timeoutSeconds": str(lasting),
-        }
         timeout = aiohttp.ClientTimeout(total=lasting + 30, sock_connect=self._timeout, sock_read=silence)
         url, status = self.credentials.server + resource.path(namespace), 0
         try:
             async with self._streams.get(
                 url,
-                params=_given(params),
+                params=_watch(resource_version, label_selector, lasting),
                 headers=await self._headers(),
                 timeout=timeout,
                 allow_redirects=False,
@@ -313,6 +306,19 @@ class Client:
         finally:
             if self._metrics:
                 self._metrics.request(method, route, status, loop.time() - began)
+
+
+def _watch(resource_version: str, label_selector: str, seconds: int) -> dict[str, str]:
+    """What a watch asks for."""
+    return _given(
+        {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "labelSelector": label_selector,
+            "timeoutSeconds": str(seconds),
+        }
+    )
 
 
 def _given(params: dict[str, str]) -> dict[str, str]:

@@ -21,6 +21,8 @@ from tests.unit.gamedeployment.observations import (
     old,
     pod,
     raw_pod,
+    revision,
+    template,
     told,
 )
 
@@ -237,6 +239,49 @@ def test_gd_16_an_evicted_pod_gives_its_index_back_at_once():
     assert replacement.body["metadata"]["annotations"][INDEX] == index
     assert [(a.name, a.why) for a in fleet.done(act.DeletePod)] == [(lost, "failedPod")]
     assert fleet.settle().status["readyReplicas"] == 3
+
+
+def odd(container=(), pod=(), **metadata):
+    """A template with something in it that has not the shape it should have."""
+    containers = [{"name": "web", "image": "game:2", **dict(container)}]
+    return {"metadata": {"labels": {"app": "game"}, **metadata}, "spec": {"containers": containers, **dict(pod)}}
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        (odd(pod={"initContainers": {"name": "a"}}), "spec.initContainers must be a list"),
+        (odd(pod={"volumes": "data"}), "spec.volumes must be a list"),
+        (odd(pod={"readinessGates": 5}), "spec.readinessGates must be a list"),
+        (odd({"env": {"A": "1"}}), "spec.containers[0].env must be a list"),
+        (odd(annotations=["a"]), "metadata.annotations must be an object"),
+        (odd(annotations={"a": 5}), "metadata.annotations[a] must be a string"),
+        (odd(finalizers="x"), "metadata.finalizers must be a list"),
+    ],
+)
+def test_a_template_of_the_wrong_shape_is_refused_in_words(shape, said):
+    """The forgotten dash of a list: nothing is touched, and describe says which field it is."""
+    decision = decide(old("a"), {"replicas": 2, "template": shape})
+    assert decision.actions == ()
+    assert condition(decision, "Blocked")["reason"] == "InvalidSpec"
+    assert said in condition(decision, "Blocked")["message"]
+
+
+@pytest.mark.parametrize("type_", ["RollingUpdate", "InplaceUpdate"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        odd({"image": 5, "imagePullPolicy": {}}),
+        odd({"resources": {"limits": "500m", "requests": {"cpu": 1}}}),
+        odd({"resources": {"limits": {"cpu": "1e999999999"}}}),
+        odd(pod={"initContainers": ["a", None], "serviceAccount": {"a": 1}}),
+    ],
+)
+def test_what_only_the_api_server_can_judge_is_put_before_it(shape, type_):
+    known = [revision(OLD, 1, template(1)), revision(NEW, 2, shape)]
+    how = {"strategy": {"type": type_}, "annotations": indexed(0, 9), "revisions": known}
+    assert created(decide([], {"replicas": 1, "template": shape}, **how)) == [NEW]
+    assert decide(old("a", "b"), {"replicas": 2, "template": shape}, **how).status["updateRevision"] == NEW
 
 
 def test_pods_that_their_node_refuses_are_not_made_again_and_again():
