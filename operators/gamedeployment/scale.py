@@ -145,8 +145,11 @@ def _surge_pods(scene: Scene) -> tuple[int, bool]:
 
 
 def _being_updated(scene: Scene, pod: PodView) -> bool:
-    """In an update in place, or in what follows it (minReadySeconds, a hook); a pod that broke later is in neither."""
-    return pod.state is not None and (pod.ready or not scene.progress[pod.name].done)
+    """In an update in place, or in what follows it (the kubelet's word, minReadySeconds, a hook).
+
+    A pod that broke later is in neither: it has a container that is not ready.
+    """
+    return pod.state is not None and (not scene.progress[pod.name].done or all(c.ready for c in pod.containers))
 
 
 def _order(scene: Scene, surge: int) -> Callable[[PodView], SortKey]:

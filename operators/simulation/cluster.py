@@ -184,7 +184,7 @@ class SimulatedCluster:
 
     def _setgate(self, action: act.SetGate) -> None:
         self._condition(self.pods[action.name], keys.INPLACE_READY_GATE, holds=action.ready)
-        self._settle(self.pods[action.name])
+        self._touch(self.pods[action.name])  # whether it is ready the kubelet says, a moment later
 
     def _updatepodinplace(self, action: act.UpdatePodInPlace) -> None:
         pod = self.pods[action.name]
