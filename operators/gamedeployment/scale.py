@@ -11,7 +11,7 @@ from operators.planning.explain import name_some
 from operators.planning.identity import InvalidIndexRange, free_indexes, index_range, instance_ids, pod_body
 from operators.planning.scalein import SortKey, choose_victims, cost_order
 from operators.planning.scaling import AT_ONCE, Scaling, batch, failing, leaving, remove, resting, strangers
-from operators.planning.scene import Scene, own
+from operators.planning.scene import Scene
 from operators.planning.views import PodView
 
 
@@ -22,8 +22,7 @@ def scale(scene: Scene, joining: Sequence[str] = ()) -> Scaling:
     """
     spec, result = scene.spec, Scaling()
     leaving(scene, result)
-    ours = own(scene.observed)
-    failing(ours, resting(ours, scene.now), scene.now, result)
+    failing(resting(scene.observed, scene.now), scene.now, result)
     try:
         indexes = index_range(scene.workload.name, scene.workload.annotations, spec.replicas)
     except InvalidIndexRange as error:

@@ -14,7 +14,7 @@ from operators.planning.identity import instance_ids
 from operators.planning.refusals import pod_refused
 from operators.planning.revisions import history
 from operators.planning.scaling import resting
-from operators.planning.scene import Numbers, Scene, left_to_rival, origin, own
+from operators.planning.scene import Numbers, Scene, left_to_rival, origin
 from operators.planning.views import PodView
 
 KIND = "GameDeployment"
@@ -51,7 +51,7 @@ def claim(
     A pod is never released because of its phase. Pods that failed or completed are deleted, to be replaced at once;
     those that failed right after their creation after a rest.
     """
-    rest = resting(own(observed), now)
+    rest = resting(observed, now)
     mine: list[PodView] = []
     orphans: list[PodView] = []
     actions: list[Action] = []
@@ -91,9 +91,7 @@ def _labelled(
 
 def joining(scene: Scene, ownership: Collection[Action]) -> list[str]:
     """Revisions of pods that need none in their place: orphans that this pass adopts, and failed ones that rest."""
-    ours = own(scene.observed)
-    rest = resting(ours, scene.now)
-    places = [p.revision for p in ours if p.name in rest] if rest else []
+    places = [pod.revision for _, pod in resting(scene.observed, scene.now).values()]
     if not ownership:
         return places
     refusals, orphans = scene.observed.refusals, {p.name: p for p in scene.observed.pods if p.owner is None}

@@ -50,8 +50,8 @@ def scale(found: Ensemble, order: Order) -> Scaling:
     result.blocked += order.blocked
     if any(b.reason == "NameTaken" for b in order.blocked):
         result.waits.append(_STRANGER)
-    rest = resting(roster.pods.values(), scene.now)
-    failing(roster.pods.values(), rest, scene.now, result)
+    rest = resting(scene.observed, scene.now)
+    failing(rest, scene.now, result)
     for ordinal in order.remove:
         pod = roster.pods[ordinal]
         if pod.name not in rest:

@@ -109,12 +109,6 @@ def origin(pod: PodView, templates: Mapping[str, Mapping[str, object]]) -> str:
     return next((name for name, template in templates.items() if gives(template, labels, annotations, spec)), "")
 
 
-def own(observed: Observed[Spec]) -> list[PodView]:
-    """All pods that carry our controller reference."""
-    uid = observed.workload.uid
-    return [p for p in observed.pods if p.owner is not None and p.owner.uid == uid]
-
-
 def left_to_rival(observed: Observed[Spec], pod: PodView) -> bool:
     """Another workload's selector takes the pod too, and was there before: one of them has to keep back."""
     age = (observed.workload.created, observed.workload.uid)

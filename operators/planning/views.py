@@ -17,6 +17,8 @@ from operators.planning.times import timestamp
 from operators.planning.updatestate import Grace, UpdateState, read_grace, read_state
 
 Json = Mapping[str, Any]
+#: Phases that a pod never leaves.
+ENDED = ("Failed", "Succeeded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class PodView:
     @property
     def finished(self) -> bool:
         """Ended for good: an evicted or completed pod never runs again."""
-        return self.phase in ("Failed", "Succeeded")
+        return self.phase in ENDED
 
     @property
     def revision(self) -> str:
@@ -262,7 +264,7 @@ def _ended(status: Json) -> Trouble:
 
 def _trouble(conditions: Mapping[str, Json], status: Json) -> Trouble | None:
     """What the status says: an end, an image that cannot be pulled, a container that fails, no node that fits."""
-    if status.get("phase") in ("Failed", "Succeeded"):
+    if status.get("phase") in ENDED:
         return _ended(status)
     for kind in ("initContainerStatuses", "containerStatuses"):
         for container in status.get(kind) or ():
