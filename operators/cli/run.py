@@ -18,10 +18,10 @@ import kopf
 import prometheus_client
 
 from operators.api import keys
+from operators.api.decoding import read_deep
 from operators.cli.process import CannotListen, Operators
 from operators.cli.settings import Settings
 from operators.runtime.credentials import NoCredentials
-from operators.runtime.decoding import read_deep
 
 log = logging.getLogger(__name__)
 

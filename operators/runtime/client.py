@@ -14,8 +14,8 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
+from operators.api.decoding import decode
 from operators.runtime.credentials import Credentials, NoCredentials
-from operators.runtime.decoding import decode
 from operators.runtime.errors import ApiError, Conflict, NotLeading, Unauthorized, Unavailable, error_for, retry_after
 from operators.runtime.metrics import RestMetrics
 from operators.runtime.resources import Json, Resource

@@ -5,9 +5,9 @@ import sys
 import orjson
 import pytest
 
+from operators.api.decoding import decode, read_deep
 from operators.gamedeployment.observed import gamedeployment_view
 from operators.gamestatefulset.observed import gamestatefulset_view
-from operators.runtime.decoding import decode, read_deep
 from operators.simulation.cluster import gamedeployment
 
 
