@@ -9,6 +9,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
+from operators.api.decoding import decode
 from webhooks.credentials import Credentials
 from webhooks.metrics import Metrics
 
@@ -129,8 +130,8 @@ class ApiServer:
 
 def _decoded(status: int, content: bytes) -> Json:
     try:
-        answer = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
+        answer = decode(content)
+    except ValueError as error:
         raise ApiError(status, f"status {status} with an answer that is not JSON") from error
     if not isinstance(answer, dict):
         raise ApiError(status, f"status {status} with an answer that is no object")

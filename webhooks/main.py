@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from operators.api.decoding import read_deep
 from operators.runtime.logs import configure
 from webhooks import manifests, process, settings
 from webhooks.credentials import NoCredentials
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except settings.BadSettings as error:
         parser.error(str(error))
     configure(chosen.log_format, chosen.log_level)
+    read_deep()
     try:
         return asyncio.run(process.run(chosen))
     except (NoCredentials, OSError) as error:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from operators.api.decoding import decode
 from webhooks.verdicts import Verdict
 
 Json = Mapping[str, Any]
@@ -70,8 +71,8 @@ def read(body: bytes, content_type: str) -> Review:
     if content_type.partition(";")[0].strip().lower() != CONTENT_TYPE:
         raise BadReview(415, f"content type must be {CONTENT_TYPE}, not {content_type[:100] or 'absent'}")
     try:
-        review = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        review = decode(body)
+    except ValueError as error:
         # The error's text names a place in the body, never what stands there.
         raise BadReview(400, f"Request could not be decoded: {error}") from error
     if not isinstance(review, dict):

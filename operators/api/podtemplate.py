@@ -8,6 +8,7 @@ from pydantic import AfterValidator, WithJsonSchema
 
 _LABEL_VALUE: Final = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
 
+_OBJECT: Final[dict[str, Any]] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 #: What a CRD says of a template. Unknown fields are kept; the few known ones carry rules and help ``kubectl explain``.
 SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -57,9 +58,12 @@ SCHEMA: Final[dict[str, Any]] = {
                                 "description": "Image; the only field of a pod's spec that an update in place can "
                                 "change.",
                             },
+                            "env": {"type": "array", "items": _OBJECT, "description": "Environment variables."},
                         },
                     },
                 },
+                "initContainers": {"type": "array", "items": _OBJECT, "description": "Containers that run first."},
+                "volumes": {"type": "array", "items": _OBJECT, "description": "Volumes that containers mount."},
                 "restartPolicy": {
                     "type": "string",
                     "enum": ["Always"],
@@ -78,21 +82,33 @@ def _mapping(value: Any, name: str) -> dict[str, Any]:
     return value
 
 
+def _listed(held: dict[str, Any], where: str, *fields: str) -> None:
+    for field in fields:
+        if not isinstance(held.get(field) or [], list):
+            raise ValueError(f"{where}.{field} must be a list, not {held[field]!r}")
+
+
 def _readable(template: dict[str, Any]) -> dict[str, Any]:
     """Refuse what the planners could not walk through; the template itself stays the same object.
 
     Raises:
         ValueError: no pod can be made of it; the text names the field.
     """
-    labels = _mapping(_mapping(template.get("metadata") or {}, "metadata").get("labels") or {}, "metadata.labels")
-    for key, value in labels.items():
-        if not isinstance(value, str):
-            raise ValueError(f"metadata.labels[{key}] must be a string, not {value!r}")
-    containers = _mapping(template.get("spec") or {}, "spec").get("containers")
+    metadata = _mapping(template.get("metadata") or {}, "metadata")
+    for what in ("labels", "annotations"):
+        for key, value in _mapping(metadata.get(what) or {}, f"metadata.{what}").items():
+            if not isinstance(value, str):
+                raise ValueError(f"metadata.{what}[{key}] must be a string, not {value!r}")
+    _listed(metadata, "metadata", "finalizers")
+    spec = _mapping(template.get("spec") or {}, "spec")
+    containers = spec.get("containers")
     if not isinstance(containers, list) or not containers:
         raise ValueError("spec.containers must list at least one container")
     if not all(isinstance(c, dict) and isinstance(c.get("name"), str) for c in containers):
         raise ValueError("spec.containers must all have a name")
+    for number, container in enumerate(containers):
+        _listed(container, f"spec.containers[{number}]", "env")
+    _listed(spec, "spec", "initContainers", "volumes", "readinessGates")
     return template
 
 

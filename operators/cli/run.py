@@ -18,6 +18,7 @@ import kopf
 import prometheus_client
 
 from operators.api import keys
+from operators.api.decoding import read_deep
 from operators.cli.process import CannotListen, Operators
 from operators.cli.settings import Settings
 from operators.runtime.credentials import NoCredentials
@@ -120,6 +121,7 @@ def run(settings: Settings) -> int:
         0 after a stop that was asked for, 1 when the process could not start or a part of it failed.
     """
     _spare_the_collector()
+    read_deep()
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # series the dashboards do not know
     try:
         return asyncio.run(_main(settings))

@@ -10,7 +10,7 @@ from operators.planning.budgets import Difference, difference
 from operators.planning.explain import name_some
 from operators.planning.identity import InvalidIndexRange, free_indexes, index_range, instance_ids, pod_body
 from operators.planning.scalein import SortKey, choose_victims, cost_order
-from operators.planning.scaling import AT_ONCE, Scaling, batch, leaving, remove, strangers
+from operators.planning.scaling import AT_ONCE, Scaling, batch, failing, leaving, remove, resting, strangers
 from operators.planning.scene import Scene
 from operators.planning.views import PodView
 
@@ -18,10 +18,11 @@ from operators.planning.views import PodView
 def scale(scene: Scene, joining: Sequence[str] = ()) -> Scaling:
     """Bring the number of pods to what replicas, partition and surge ask for.
 
-    ``joining`` are the revisions of pods that are being adopted: no pod is created in their place.
+    ``joining`` are the revisions of pods in whose place none is created: those being adopted, those that rest.
     """
     spec, result = scene.spec, Scaling()
     leaving(scene, result)
+    failing(resting(scene.observed, scene.now), scene.now, result)
     try:
         indexes = index_range(scene.workload.name, scene.workload.annotations, spec.replicas)
     except InvalidIndexRange as error:
@@ -143,8 +144,11 @@ def _surge_pods(scene: Scene) -> tuple[int, bool]:
 
 
 def _being_updated(scene: Scene, pod: PodView) -> bool:
-    """In an update in place, or in what follows it (minReadySeconds, a hook); a pod that broke later is in neither."""
-    return pod.state is not None and (pod.ready or not scene.progress[pod.name].done)
+    """In an update in place, or in what follows it (the kubelet's word, minReadySeconds, a hook).
+
+    A pod that broke later is in neither: it has a container that is not ready.
+    """
+    return pod.state is not None and (not scene.progress[pod.name].done or all(c.ready for c in pod.containers))
 
 
 def _order(scene: Scene, surge: int) -> Callable[[PodView], SortKey]:

@@ -13,6 +13,7 @@ from operators.planning.budgets import budget
 from operators.planning.identity import instance_ids
 from operators.planning.refusals import pod_refused
 from operators.planning.revisions import history
+from operators.planning.scaling import resting
 from operators.planning.scene import Numbers, Scene, left_to_rival, origin
 from operators.planning.views import PodView
 
@@ -43,12 +44,14 @@ def _new_instances(pods: Collection[PodView]) -> dict[str, str]:
 
 
 def claim(
-    observed: Observed, spec: GameDeploymentSpec, templates: Mapping[str, Mapping[str, object]]
+    observed: Observed, spec: GameDeploymentSpec, templates: Mapping[str, Mapping[str, object]], now: float
 ) -> tuple[list[PodView], list[Action]]:
     """Our active pods, and what ownership needs: adopt, release, remove those that ended (spec 2.3).
 
-    A pod is never released because of its phase. Pods that failed or completed are deleted, to be replaced at once.
+    A pod is never released because of its phase. Pods that failed or completed are deleted, to be replaced at once;
+    those that failed right after their creation after a rest.
     """
+    rest = resting(observed, now)
     mine: list[PodView] = []
     orphans: list[PodView] = []
     actions: list[Action] = []
@@ -62,7 +65,8 @@ def claim(
         elif not matches(pod.labels):
             actions.append(ReleasePod(pod.name, pod.uid))
         elif pod.finished:
-            actions.append(DeletePod(pod.name, pod.uid, "failedPod"))
+            if pod.name not in rest:
+                actions.append(DeletePod(pod.name, pod.uid, "failedPod", pod.trouble.text if pod.trouble else ""))
         else:
             mine.append(pod)
     actions += _labelled(mine, orphans, templates)
@@ -86,11 +90,12 @@ def _labelled(
 
 
 def joining(scene: Scene, ownership: Collection[Action]) -> list[str]:
-    """Revisions of the orphans that this pass adopts: they need no pod in their place, ours from the next pass on."""
+    """Revisions of pods that need none in their place: orphans that this pass adopts, and failed ones that rest."""
+    places = [pod.revision for _, pod in resting(scene.observed, scene.now).values()]
     if not ownership:
-        return []
+        return places
     refusals, orphans = scene.observed.refusals, {p.name: p for p in scene.observed.pods if p.owner is None}
-    return [
+    return places + [
         action.labels.get(keys.REVISION_LABEL) or orphans[action.name].revision
         for action in ownership
         if isinstance(action, AdoptPod)
@@ -102,7 +107,7 @@ def joining(scene: Scene, ownership: Collection[Action]) -> list[str]:
 def arrange(observed: Observed, spec: GameDeploymentSpec, now: float) -> tuple[Scene, list[Action]]:
     """Sort the observation out; the scene, and what ownership of the pods needs."""
     stored = history(observed.revisions, observed.workload.uid, spec.selector)
-    pods, ownership = claim(observed, spec, {r.name: r.template for r in stored.known})
+    pods, ownership = claim(observed, spec, {r.name: r.template for r in stored.known}, now)
     strategy = spec.update_strategy
     limits = budget(strategy.max_unavailable, strategy.max_surge, spec.replicas)
     numbers = Numbers(strategy.partition, strategy.max_unavailable, strategy.max_surge)

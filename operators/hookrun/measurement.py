@@ -10,6 +10,7 @@ from operators.api.hooktemplate import Metric
 from operators.hookrun.expressions import ExpressionError, evaluate
 
 _VALUE_LIMIT, _SHOWN = 1024, 200
+_PASSWORD = re.compile(r"//[^/?#]*@")
 _ASKS_FOR_NAN = re.compile(r"\bisNaN\s*\(")
 
 
@@ -28,6 +29,11 @@ class Value:
     text: str | None
     phase: str | None = None
     nan: bool = False
+
+
+def shown_address(url: str, most: int) -> str:
+    """A URL for messages, which more people read than may read a HookRun: without the password it may hold."""
+    return repr(_PASSWORD.sub("//***@", url)[:most])
 
 
 def judge(metric: Metric, value: Value) -> tuple[str, str]:

@@ -184,12 +184,13 @@ class DeletePod:
     """Delete a pod, if it still is the one that was seen.
 
     ``why`` is ``rollingUpdate`` (replaced by a newer version), ``deletePod`` (scale-in or named by the user) or
-    ``failedPod`` (it had ended for good).
+    ``failedPod`` (it had ended for good; ``ended`` says of what).
     """
 
     name: str
     uid: str
     why: Literal["rollingUpdate", "deletePod", "failedPod"]
+    ended: str = ""
     stage: Stage = Stage.PODS
 
 

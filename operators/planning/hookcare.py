@@ -51,6 +51,7 @@ def clean(scene: Scene, victims: Mapping[str, PodView], targets: Mapping[str, Po
     wanted = {("predelete", p.revision, p.instance) for p in victims.values()}
     wanted |= {(kind, by_name[name].revision, by_name[name].instance) for name, kind in targets.items()}
     living = {(p.revision, p.instance): p for p in scene.pods}
+    awaited = {*victims, *targets}
     for kind in ("predelete", "preinplace", "postinplace"):
         for run in scene.runs.of_kind(kind):
             pod = living.get(subject(run))
@@ -58,7 +59,7 @@ def clean(scene: Scene, victims: Mapping[str, PodView], targets: Mapping[str, Po
                 continue
             if kind == "postinplace" and pod is not None and awaits_post_hook(pod, scene.runs):
                 continue
-            if pod is not None and kind != "postinplace" and pod.name not in {*victims, *targets} and _marked(pod):
+            if pod is not None and kind != "postinplace" and pod.name not in awaited and _marked(pod):
                 unmark = AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "false"}, Stage.OWNERSHIP)
                 actions.append(unmark)
                 if _awaited(scene.observed.refusals.get(refused_as(unmark)), scene.now):

@@ -74,10 +74,8 @@ def free_indexes(indexes: range, pods: Iterable[PodView], most: int) -> list[int
 
 def gated(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The pod spec with the readiness gate of in-place updates."""
-    gates = list(spec.get("readinessGates") or ())
-    if any(g.get("conditionType") == keys.INPLACE_READY_GATE for g in gates):
-        return dict(spec)
-    return {**spec, "readinessGates": [*gates, {"conditionType": keys.INPLACE_READY_GATE}]}
+    gates, ours = list(spec.get("readinessGates") or ()), {"conditionType": keys.INPLACE_READY_GATE}
+    return dict(spec) if ours in gates else {**spec, "readinessGates": [*gates, ours]}
 
 
 def pod_body(

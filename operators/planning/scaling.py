@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from operators.planning.actions import Action, Blocked, DeletePod
@@ -11,11 +11,14 @@ from operators.planning.explain import name_some
 from operators.planning.podhooks import Answer, ask
 from operators.planning.scene import Scene
 from operators.planning.times import rfc3339
-from operators.planning.views import PodView
+from operators.planning.views import ENDED, PodView
+from operators.planning.workloads import Observed, Spec
 
 _PATIENCE = 30.0
 #: Pods that one pass creates; the next goes on. What a slip of the keyboard asks for must not fill our own memory.
 AT_ONCE = 1000
+#: Seconds that a pod which failed right after its creation stays: half a second for each of them, within these.
+_SHORTEST_REST, _LONGEST_REST = 10.0, 300.0
 
 
 @dataclass(slots=True)
@@ -73,6 +76,34 @@ def _held_by(pod: PodView) -> str:
     if pod.node:
         return f"node {pod.node} has not confirmed that it ended"
     return "it was on no node, so that the API server should have removed it at once"
+
+
+def resting(observed: Observed[Spec], now: float) -> dict[str, tuple[float, PodView]]:
+    """Our pods that failed right after their creation, by name; with each the time (Unix seconds) it is replaced at.
+
+    What a node refuses (a sysctl that it forbids, a device that it lacks) it refuses again: replaced at once such pods
+    would come and go several times a second. One that has lived longer is replaced at once (decision 11).
+    """
+    uid = observed.workload.uid
+    ended = [
+        p
+        for p in observed.pods
+        if p.phase in ENDED and not p.deleting and p.owner and p.owner.uid == uid and now - p.created < _LONGEST_REST
+    ]
+    rest = min(_LONGEST_REST, max(_SHORTEST_REST, len(ended) / 2))
+    return {p.name: (p.created + rest, p) for p in ended if p.created + rest > now}
+
+
+def failing(until: Mapping[str, tuple[float, PodView]], now: float, result: Scaling) -> None:
+    """Say of pods that rest why they failed, and when they are replaced."""
+    if not until:
+        return
+    end, pod = min(until.values(), key=lambda held: (held[0], held[1].name))
+    more = f" (and {len(until) - 1} more)" if len(until) > 1 else ""
+    why = pod.trouble.text if pod.trouble is not None else ""
+    text = f"pod {pod.name}{more} failed right after it was created: {why}; it is replaced at {rfc3339(end)}"
+    result.blocked.append(Blocked("PodFailing", text, waiting=False))
+    result.waits.append(max(0.1, end - now))
 
 
 def batch(scene: Scene, count: int, result: Scaling) -> int:

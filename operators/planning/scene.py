@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from operators.api.strategies import StrategyBase
 from operators.planning import inplace
 from operators.planning.budgets import Budget
 from operators.planning.canary import Course, Tally, Wanted, chart, read_memory
@@ -176,6 +177,21 @@ def awaits_post_hook(pod: PodView, runs: HookRuns) -> bool:
     return run is not None and not run.deleting and run.phase != "Successful"
 
 
+def _progress(
+    pods: Sequence[PodView],
+    images: Mapping[str, inplace.Images],
+    wanted: Collection[str],
+    strategy: StrategyBase,
+    now: float,
+) -> dict[str, inplace.Progress]:
+    """Where the update in place of each pod stands; ``wanted`` are the revisions that pods are to have."""
+    policy = strategy.in_place_update_strategy.policy
+    return {
+        p.name: inplace.advance(p, images.get(p.revision), policy, now, superseded=p.revision not in wanted)
+        for p in pods
+    }
+
+
 def arrange(
     kind: str,
     observed: Observed[Spec],
@@ -195,17 +211,7 @@ def arrange(
     surge = 0 if strategy.type in ("OnDelete", "HotPatchUpdate") else limits.surge
     stopped = course.held and not course.begins
     images = {name: inplace.images_of(template) for name, template in revisions.templates.items()}
-    wanted = {course.target, revisions.current}
-    progress = {
-        p.name: inplace.advance(
-            p,
-            images.get(p.revision),
-            strategy.in_place_update_strategy.policy,
-            now,
-            superseded=p.revision not in wanted,
-        )
-        for p in pods
-    }
+    progress = _progress(pods, images, {course.target, revisions.current}, strategy, now)
     runs = HookRuns(r for r in observed.hook_runs if r.owner == OwnerView(kind, workload.name, workload.uid))
     return Scene(
         kind=kind,

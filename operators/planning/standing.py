@@ -13,7 +13,7 @@ from operators.planning.podhooks import subject
 from operators.planning.scene import Scene, remembered
 from operators.planning.times import rfc3339
 from operators.planning.views import PodView
-from operators.planning.workloads import Observed, Spec
+from operators.planning.workloads import Observed, Spec, WorkloadView
 
 _HOOK_FIELDS = {
     "predelete": "preDeleteHookCondition",
@@ -146,6 +146,13 @@ def status(scene: Scene, blocked: Sequence[Blocked], record: Record) -> dict[str
     ]
     result["conditions"] = conditions.settle(old.get("conditions") or (), fresh, now)
     return result
+
+
+def troubled_status(workload: WorkloadView[Any], trouble: Blocked, now: float) -> dict[str, Any]:
+    """The status as it was, but for what needs a person: nothing else is known of a pass that failed."""
+    old = workload.status.get("conditions") or ()
+    fresh = [*(c for c in old if c.get("type") != "Blocked"), blocked_condition([trouble], workload.generation)]
+    return {**workload.status, "conditions": conditions.settle(old, [dict(c) for c in fresh], now)}
 
 
 def invalid_status(observed: Observed[Spec], refused: Blocked, now: float) -> dict[str, Any]:

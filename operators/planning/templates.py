@@ -14,7 +14,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -129,6 +129,8 @@ _SCALES = {
     **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGTPE", 1)},
     **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", 1)},
 }
+#: Digits of an amount that anybody means; more are left to the API server to refuse.
+_LONGEST = 60
 _QUANTITY = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)(n|u|m|[kMGTPE]|[KMGTPE]i)?\Z")
 
 
@@ -139,9 +141,9 @@ def _quantity(value: Any) -> Any:
         return value
     try:
         amount = Decimal(match.group(1)) * _SCALES[match.group(2) or ""]
-    except InvalidOperation:
+    except ArithmeticError:
         return value
-    return format(amount.normalize(), "f")
+    return format(amount.normalize(), "f") if abs(amount.adjusted()) <= _LONGEST else value
 
 
 def _reduce(value: Any, shape: _Shape) -> Any:
@@ -163,10 +165,10 @@ def _reduce_object(value: Json, shape: _Shape) -> dict[str, Any]:
         if key in shape.unsaid and shape.unsaid[key] == small and type(shape.unsaid[key]) is type(small):
             continue
         kept[key] = small
-    if shape is _RESOURCES and "requests" in kept:
+    limits, requests = kept.get("limits", {}), kept.get("requests")
+    if shape is _RESOURCES and isinstance(limits, Mapping) and isinstance(requests, Mapping):
         # A request that is not named is the limit; the API server fills it in.
-        limits = kept.get("limits", {})
-        kept["requests"] = {k: v for k, v in kept["requests"].items() if limits.get(k) != v}
+        kept["requests"] = {k: v for k, v in requests.items() if limits.get(k) != v}
         kept = {k: v for k, v in kept.items() if v}
     return kept
 
@@ -182,15 +184,17 @@ def canonical_spec(spec: Json) -> dict[str, Any]:
     return reduced
 
 
-def default_pull_policy(image: str) -> str:
+def default_pull_policy(image: Any) -> str:
     """What the API server fills in for an image: Always for ``latest`` and for no tag at all."""
-    name = image.rsplit("/", 1)[-1]
+    name = str(image).rsplit("/", 1)[-1]
     if "@" in name:
         return "IfNotPresent"
     return "Always" if name.partition(":")[2] in ("", "latest") else "IfNotPresent"
 
 
-def _without_default_policy(container: Json) -> Json:
+def _without_default_policy(container: Any) -> Any:
+    if not isinstance(container, Mapping):
+        return container
     if container.get("imagePullPolicy") == default_pull_policy(container.get("image") or ""):
         return {k: v for k, v in container.items() if k != "imagePullPolicy"}
     return container
@@ -203,7 +207,10 @@ _DIGESTS_KEPT = 4096
 
 
 def template_digest(template: Json) -> str:
-    """Equal for templates that give the same pods."""
+    """Equal for templates that give the same pods.
+
+    What can be no pod has a digest too: which field is wrong the API server says best, when the pod is created.
+    """
     try:
         content = hashlib.blake2b(orjson.dumps(template)).digest()
     except TypeError:  # a number beyond 64 bits
@@ -222,7 +229,7 @@ def _digest(template: Json) -> str:
     metadata = template.get("metadata") or {}
     spec = canonical_spec(template.get("spec") or {})
     for field_ in ("containers", "initContainers"):
-        if field_ in spec:
+        if isinstance(spec.get(field_), list):
             spec[field_] = [_without_default_policy(c) for c in spec[field_]]
     meaning = {
         "metadata": {k: metadata[k] for k in ("labels", "annotations", "finalizers") if metadata.get(k)},

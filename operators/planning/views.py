@@ -20,6 +20,8 @@ from operators.planning.updatestate import Grace, UpdateState, read_grace, read_
 Json = Mapping[str, Any]
 #: Seconds after which a pod that is not ready, and does not say why, no longer counts as merely starting.
 PATIENCE = 300.0
+#: Phases that a pod never leaves.
+ENDED = ("Failed", "Succeeded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class ContainerView:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why a pod does not get ready, where its status says so: ``reason`` in one word, ``text`` for people."""
+    """Why a pod is not ready, where its status says so: ``reason`` in one word, ``text`` for people."""
 
     reason: str
     text: str
@@ -104,7 +106,7 @@ class PodView:
     @property
     def finished(self) -> bool:
         """Ended for good: an evicted or completed pod never runs again."""
-        return self.phase in ("Failed", "Succeeded")
+        return self.phase in ENDED
 
     @property
     def revision(self) -> str:
@@ -261,8 +263,22 @@ _IMAGE_REASONS = frozenset(
 )
 
 
+def _ended(status: Json) -> Trouble:
+    """Why a pod ended for good: the kubelet's word, else that of its containers."""
+    if status.get("reason"):
+        return Trouble("PodFailed", f"{status['reason']}: {status.get('message', '')}".rstrip(": ")[:300])
+    for container in status.get("containerStatuses") or ():
+        ended = (container.get("state") or {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            why = f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}"
+            return Trouble("PodFailed", f"container {container.get('name')}: {why}")
+    return Trouble("PodFailed", f"phase {status.get('phase')}")
+
+
 def _trouble(conditions: Mapping[str, Json], status: Json) -> Trouble | None:
-    """What the status says: an image that cannot be pulled, a container that fails, no node that fits."""
+    """What the status says: an end, an image that cannot be pulled, a container that fails, no node that fits."""
+    if status.get("phase") in ENDED:
+        return _ended(status)
     for kind in ("initContainerStatuses", "containerStatuses"):
         for container in status.get(kind) or ():
             waiting = (container.get("state") or {}).get("waiting") or {}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+import orjson
 from pydantic import ValidationError
 
 from operators.api.selectors import LabelSelector
@@ -108,16 +109,30 @@ def _refusal(spec: Spec) -> str:
     return ""
 
 
+def _unstorable(spec: Any) -> str:
+    """Why a spec cannot be written into a revision or a pod, "" when it can.
+
+    Where unknown fields are kept anybody may nest them deeper than any field of Kubernetes; comparing that recurses.
+    """
+    try:
+        orjson.dumps(spec)
+    except TypeError as error:
+        return f"spec: cannot be stored, most likely it is nested too deeply: {error}"
+    return ""
+
+
 def workload_view(obj: Json, validate: Callable[[Any], S_co]) -> WorkloadView[S_co]:
     """Decode a workload; an invalid spec is kept as a text to show, never raised."""
     metadata = obj["metadata"]
-    spec, invalid, digest = None, "", ""
+    spec, digest, invalid = None, "", _unstorable(obj.get("spec"))
     try:
-        spec = validate(obj.get("spec") or {})
+        spec = validate({} if invalid else obj.get("spec") or {})
         invalid = _refusal(spec)
         digest = template_digest(spec.template)
     except ValidationError as error:
-        invalid = _explain(error)
+        invalid = invalid or _explain(error)
+    except Exception as error:  # noqa: BLE001 - one that could not be read would be passed over in silence
+        invalid = f"spec.template: cannot be read: {type(error).__name__}: {error}"
     return WorkloadView(
         namespace=metadata["namespace"],
         name=metadata["name"],

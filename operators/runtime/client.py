@@ -14,6 +14,7 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
+from operators.api.decoding import decode
 from operators.runtime.credentials import Credentials, NoCredentials
 from operators.runtime.errors import ApiError, Conflict, NotLeading, Unauthorized, Unavailable, error_for, retry_after
 from operators.runtime.metrics import RestMetrics
@@ -172,19 +173,12 @@ class Client:
             ApiError: the server refused or ended the watch with another error.
         """
         lasting = int(timeout_seconds * (0.8 + random.random() * 0.4))  # noqa: S311 - jitter
-        params = {
-            "watch": "1",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": resource_version,
-            "labelSelector": label_selector,
-            "timeoutSeconds": str(lasting),
-        }
         timeout = aiohttp.ClientTimeout(total=lasting + 30, sock_connect=self._timeout, sock_read=silence)
         url, status = self.credentials.server + resource.path(namespace), 0
         try:
             async with self._streams.get(
                 url,
-                params=_given(params),
+                params=_watch(resource_version, label_selector, lasting),
                 headers=await self._headers(),
                 timeout=timeout,
                 allow_redirects=False,
@@ -194,7 +188,7 @@ class Client:
                 if status >= 300:
                     raise _error(response, await response.read())
                 async for line in _lines(response.content):
-                    event = orjson.loads(line)
+                    event = decode(line)
                     if event["type"] == "ERROR":
                         raise _reported(event["object"])
                     yield event
@@ -305,13 +299,26 @@ class Client:
                 content = await response.read()
                 if status >= 300:
                     raise _error(response, content)
-                answer: Json = orjson.loads(content)
+                answer: Json = decode(content)
                 return answer
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unavailable(0, "NoAnswer", f"{method} {path}: {_explain(error)}") from error
         finally:
             if self._metrics:
                 self._metrics.request(method, route, status, loop.time() - began)
+
+
+def _watch(resource_version: str, label_selector: str, seconds: int) -> dict[str, str]:
+    """What a watch asks for."""
+    return _given(
+        {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "labelSelector": label_selector,
+            "timeoutSeconds": str(seconds),
+        }
+    )
 
 
 def _given(params: dict[str, str]) -> dict[str, str]:

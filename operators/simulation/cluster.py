@@ -184,7 +184,7 @@ class SimulatedCluster:
 
     def _setgate(self, action: act.SetGate) -> None:
         self._condition(self.pods[action.name], keys.INPLACE_READY_GATE, holds=action.ready)
-        self._settle(self.pods[action.name])
+        self._touch(self.pods[action.name])  # whether it is ready the kubelet says, a moment later
 
     def _updatepodinplace(self, action: act.UpdatePodInPlace) -> None:
         pod = self.pods[action.name]
@@ -264,10 +264,16 @@ class SimulatedCluster:
         """A node takes a pod with it."""
         del self.pods[name]
 
-    def fail_pod(self, name: str) -> None:
-        """A pod is evicted."""
-        self.pods[name]["status"]["phase"] = "Failed"
-        self._settle(self.pods[name])
+    def fail_pod(self, name: str, *, age: float = 3600.0) -> None:
+        """A pod is evicted at this age; one of no age has been refused by its node."""
+        pod = self.pods[name]
+        pod["status"].update(phase="Failed", reason="Evicted" if age else "SysctlForbidden")
+        pod["metadata"]["creationTimestamp"] = rfc3339(self.now - age)
+        self._settle(pod)
+
+    def refuse_pod(self, name: str) -> None:
+        """A node refuses a pod that was just created."""
+        self.fail_pod(name, age=0.0)
 
     def add_pod(self, body: Json) -> None:
         """A pod that comes from somewhere else."""

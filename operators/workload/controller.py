@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections import Counter
@@ -10,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
-from operators.planning.actions import Plan
+from operators.planning.actions import Blocked, Plan
 from operators.planning.refusals import Refusal, refused_again
+from operators.planning.standing import troubled_status
 from operators.planning.views import HookRunView, OwnerView, PodView, RevisionView
 from operators.planning.workloads import Spec, WorkloadView
 from operators.runtime.errors import ApiError, Forbidden, Invalid
@@ -38,6 +40,8 @@ _PROMPT = (
 _STATUS_INTERVAL = 0.5
 #: Seconds until a pass plans again on what has overtaken it.
 _OVERTAKEN = 1.0
+#: Seconds until the status shows what a hook has measured anew.
+_SHOWN_AFTER = 10.0
 #: Seconds after which a refusal no longer counts.
 _FORGIVEN = 600.0
 
@@ -89,14 +93,21 @@ class WorkloadController(Generic[S]):
             self._wake_owner(view.namespace, view.owner)
 
     def on_hook_run(self, change: Change[HookRunView]) -> None:
-        """Owner of a HookRun that came, went, was interrupted or changed its phase; what it measures wakes nobody."""
+        """Owner of a HookRun that came, went, was interrupted or changed its phase.
+
+        What it measures decides nothing, but is shown: that may wait a while.
+        """
         view, old, new = change.new or change.old, change.old, change.new
         if view is None or view.owner is None:
             return
         key = (view.namespace, view.owner.name)
         turned = old is None or new is None or _standing(old) != _standing(new)
-        if view.owner.kind == self._kind and (turned or key in self._behind):
+        if view.owner.kind != self._kind:
+            return
+        if turned or key in self._behind:
             self._queue.add(key)
+        elif old is not None and new is not None and old.message != new.message:
+            self._queue.add_after(key, _SHOWN_AFTER)
 
     def on_template(self, change: Change[Any]) -> None:
         """Everybody in the namespace of a HookTemplate: somebody may wait for it."""
@@ -174,7 +185,7 @@ class WorkloadController(Generic[S]):
         self._behind.discard(key)
         began, result = loop.time(), "failure"
         try:
-            decision = self.decide(workload)
+            decision = await self._decided(key, workload)
             execution = self.carry_out(workload)
             await execution.run(decision.actions)
             self._learn(key, workload, execution)
@@ -189,6 +200,18 @@ class WorkloadController(Generic[S]):
         again = _OVERTAKEN if execution.overtaken else None
         waits = [w for w in (decision.wake_after, wait, again) if w is not None]
         return Outcome(requeue_after=min(waits, default=None))
+
+    async def _decided(self, key: Key, workload: WorkloadView[S]) -> Plan:
+        """The plan. One that cannot be made is told of on the object before the pass fails: the log is not enough."""
+        try:
+            return self.decide(workload)
+        except Exception as error:
+            trouble = Blocked("InternalError", f"no plan can be made: {type(error).__name__}: {error}", waiting=False)
+            told = Plan(status=troubled_status(workload, trouble, self._rim.now()), blocked=(trouble,))
+            with contextlib.suppress(ApiError):
+                await self._write_status(key, workload, told, self.carry_out(workload))
+            self._tell(key, workload, told)
+            raise
 
     def _learn(self, key: Key, workload: WorkloadView[S], execution: Execution) -> None:
         """Remember what was refused, for longer each time, and forget what succeeded."""

@@ -348,7 +348,8 @@ class Execution:
             text = f"successfully delete pod {action.name} for update"
             self._note("Normal", "SuccessfulUpdatePodReCreate", text)
         else:
-            self._note("Normal", "SuccessfulDelete", f"succeed to delete pod {action.name}")
+            ended = f", which had ended: {action.ended}" if action.ended else ""
+            self._note("Normal", "SuccessfulDelete", f"succeed to delete pod {action.name}{ended}")
 
     @contextmanager
     def _timed(self, family: Any, *names: str) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """Scaling on the real API server and real pods."""
 
 import json
+from datetime import datetime
 
 from tests.e2e.board import HOOK, Board, Watch, workload
 
@@ -158,3 +159,24 @@ def test_gd_135_a_horizontal_pod_autoscaler_scales_through_the_subresource(clust
     assert scale["status"] == {"replicas": 3, "selector": "app in (elastic)"}
     board.apply({**autoscaler, "spec": {**autoscaler["spec"], "minReplicas": 1, "maxReplicas": 2}})
     board.until("it scales in to its maximum", board.complete("0.0.1", 2), 120)
+
+
+def test_pods_that_their_node_refuses_rest_and_say_why(cluster, operators, namespace):
+    board = Board(cluster, namespace, "sysctl")
+    forbidden = workload("sysctl", 2, ROLLING)
+    sysctls = [{"name": "net.core.somaxconn", "value": "1024"}]
+    forbidden["spec"]["template"]["spec"]["securityContext"] = {"sysctls": sysctls}
+    watch = Watch(cluster, namespace)
+    board.apply(forbidden)
+    board.until("Blocked says why", lambda: "PodFailing" in board.said("Blocked"))
+    assert "SysctlForbidden" in board.said("Blocked")
+    assert "net.core.somaxconn" in board.said("Blocked")
+    board.until(
+        "they are made once more", lambda: any("SysctlForbidden" in m for m in board.events("SuccessfulDelete"))
+    )
+    made = {p["metadata"]["uid"]: datetime.fromisoformat(p["metadata"]["creationTimestamp"]) for _, p in watch.end()}
+    rounds = (max(made.values()) - min(made.values())).total_seconds() / 10 + 1
+    assert len(made) <= 2 * rounds, f"{len(made)} pods in {rounds:.0f} rounds"
+    board.apply(workload("sysctl", 2, ROLLING))
+    board.until("a template that can run heals", board.complete("0.0.1", 2), 60)
+    board.until("Blocked is over", lambda: board.said("Blocked").startswith("False"))

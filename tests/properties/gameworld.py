@@ -119,7 +119,7 @@ class Judge:
         self._budget(active, restarts, leaves)
         self._surge(active, created)
         self._enough(active, leaves)
-        self._old(active, updates, leaves, created, current)
+        self._old(active, updates, leaves, created, current, self._resting(actions))
         self._paused(updates)
         self._hooks(actions)
         if changes_template:
@@ -153,7 +153,13 @@ class Judge:
         if chosen:
             assert len(active) - len(chosen) >= self.truth.replicas, "I2: more pods are deleted than are too many"
 
-    def _old(self, active, updates, leaves, created, current):
+    def _resting(self, actions):
+        """Old pods that failed and stay for a rest: each comes back old."""
+        gone = {a.name for a in actions if isinstance(a, act.DeletePod)}
+        ended = [p for n, p in self.truth.pods.items() if p.ended and not p.leaving and n not in gone]
+        return sum(p.revision != self.target for p in ended)
+
+    def _old(self, active, updates, leaves, created, current, resting):
         """I3: an update, or a scale-in that nobody asked of these very pods, leaves what the partition keeps."""
         truth = self.truth
         if current == self.target:
@@ -167,7 +173,7 @@ class Judge:
             assert len(old) - lost + spared >= min(kept, len(old)), "I3: fewer old pods than the partition keeps"
         fresh_old = sum(a.revision != self.target for a in created)
         if len(created) > fresh_old:
-            assert len(old) + fresh_old >= kept, "I3: a new pod was created where an old one was due"
+            assert len(old) + fresh_old + resting >= kept, "I3: a new pod was created where an old one was due"
 
     def _paused(self, updates):
         if self.truth.strategy.get("paused"):

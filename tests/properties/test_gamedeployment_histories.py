@@ -19,6 +19,7 @@ from tests.properties.gameworld import MIRROR, Judge, Pod, Snapshot, check_ident
 
 EXAMPLES = int(os.environ.get("GAME_OPERATORS_EXAMPLES", "2000"))
 STRATEGIES = ("RollingUpdate", "InplaceUpdate")
+DELETING = "io.tencent.bcs.dev/game-pod-deleting"
 HOOKS = ("preDelete", "preInplace", "postInplace")
 INDEXED = {
     "tkex.bkbc.tencent.com/gamedeployment-index-on": "true",
@@ -206,6 +207,7 @@ class GameDeploymentHistories(RuleBasedStateMachine):
             "gets ready": lambda n: cluster.set_container_ready(n, ready=True),
             "dies": cluster.kill_pod,
             "is evicted": cluster.fail_pod,
+            "is refused by its node": cluster.refuse_pod,
             "is held by a finalizer": cluster.held.add,
             "cannot pull": lambda n: cluster.set_container_waiting(n, "ImagePullBackOff"),
             "crashes": lambda n: cluster.set_container_waiting(n, "CrashLoopBackOff"),
@@ -395,6 +397,9 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         assert len(cluster.revisions) <= spec.get("revisionHistoryLimit", 10) + len(carried) + 2, "I9: revisions leak"
         left = [a for p in cluster.pods.values() for a in p["metadata"]["annotations"] if a == "inplace-update-grace"]
         assert not left, "I9: a grace period leaked"
+        bodies = [p["metadata"]["annotations"] for p in cluster.pods.values()]
+        doomed = [a for a in bodies if a.get(DELETING) == "true" and "inplace-update-state" not in a]
+        assert not doomed, "I9: a pod that stays is marked as being deleted"
 
 
 def truth_version(observed):

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import httpx
 
-from operators.hookrun.measurement import ProviderError
+from operators.hookrun.measurement import ProviderError, shown_address
 from operators.hookrun.providers.guard import Reach, resolve
 
 #: Bytes of a body that are read.
@@ -47,13 +47,17 @@ async def fetch(url: str, headers: Mapping[str, str], reach: Reach, seconds: flo
             return await _first_reachable(httpx.URL(url), headers, reach, seconds)
     except TimeoutError as error:
         raise ProviderError(f"no answer within {seconds} s") from error
+    except httpx.LocalProtocolError as error:  # its text would repeat the header, and what that keeps secret
+        raise ProviderError("a header holds what cannot be sent") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ProviderError(f"{type(error).__name__}: {error}") from error
 
 
 async def _first_reachable(url: httpx.URL, headers: Mapping[str, str], reach: Reach, seconds: float) -> Answer:
     if url.scheme not in ("http", "https") or not url.host:
-        raise ProviderError(f"url must begin with http:// or https:// and name a host, not {str(url)[:100]!r}")
+        raise ProviderError(
+            f"url must begin with http:// or https:// and name a host, not {shown_address(str(url), 100)}"
+        )
     port = url.port or (443 if url.scheme == "https" else 80)
     *others, last = await resolve(url.raw_host.decode(), port, reach)
     for address in others:

@@ -19,7 +19,7 @@ from requests.adapters import BaseAdapter
 
 from operators.api.hooktemplate import PrometheusProvider
 from operators.hookrun.arguments import query_value, substitute
-from operators.hookrun.measurement import ProviderError, Value
+from operators.hookrun.measurement import ProviderError, Value, shown_address
 from operators.hookrun.providers.fetch import Answer, fetch
 from operators.hookrun.providers.guard import Reach
 
@@ -69,7 +69,8 @@ async def measure(prometheus: PrometheusProvider, args: Mapping[str, str], reach
         except _Caught:
             pass
         except requests.RequestException as error:
-            raise ProviderError(f"address {prometheus.address[:200]!r}: {error}") from error
+            shown = shown_address(prometheus.address, 200)
+            raise ProviderError(f"address {shown}: {type(error).__name__}") from error
         exchange.answer = await fetch(exchange.url, {"Accept": "application/json"}, reach, _TIMEOUT)
         kind = _result_type(exchange.answer)
         try:
@@ -82,7 +83,7 @@ def _client(address: str, session: requests.Session, exchange: _Exchange) -> Pro
     try:
         client = PrometheusConnect(url=address.rstrip("/"), session=session)
     except ValueError as error:
-        raise ProviderError(f"address {address[:200]!r}: {error}") from error
+        raise ProviderError(f"address {shown_address(address, 200)} cannot be read") from error
     session.adapters.clear()  # the library's own, and those for any other address
     session.mount("http", exchange)
     return client

@@ -239,3 +239,26 @@ def test_the_hook_controller_alone_needs_rights_on_hookruns_alone(cluster, names
     refused = [line for line in process.read("/metrics")[1].splitlines() if 'code="403"' in line]
     assert not refused
     assert process.end() == 0
+
+
+def test_one_object_nested_absurdly_deep_hides_no_other(cluster, namespace, start):
+    """The API server stores it, and every list that the operators ask for holds it from then on."""
+    deep = '{"a":' * 3000 + "1" + "}" * 3000
+    odd = workload("deep", namespace, 1).replace('"name": "c"', f'"name": "c", "odd": {deep}', 1)
+    for body in (odd, workload("plain", namespace, 1)):
+        cluster.kubectl("create", "-f", "-", input=body)
+
+    def blocked(name):
+        path = "jsonpath={.status.conditions[?(@.type=='Blocked')].reason}"
+        return cluster.kubectl("-n", namespace, "get", "gamedeployment", name, "-o", path)
+
+    def pods():
+        return cluster.kubectl("-n", namespace, "get", "pods", "-o", "name")
+
+    process = start()
+    process.until("the deep one is refused in words", lambda: blocked("deep") == "InvalidSpec")
+    process.until("the other gets its pod", lambda: "pod/plain-" in pods())
+    assert "pod/deep-" not in pods()
+    cluster.kubectl("-n", namespace, "delete", "gamedeployment", "deep")
+    assert process.end() == 0
+    assert not [r for r in process.log if r["level"] in ("error", "critical")], process.log

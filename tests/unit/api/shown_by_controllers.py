@@ -39,6 +39,7 @@ def _settle(cluster: SimulatedCluster) -> tuple[Blocked, ...]:
         cluster.remove_terminating()
         for name in list(cluster.pods):
             cluster.start_pod(name)
+            cluster.restart_containers(name)
         plan = cluster.reconcile()
     assert not plan.actions, f"still moving: {plan.actions}"
     return tuple(b for b in plan.blocked if not b.waiting)

@@ -6,8 +6,25 @@ from operators.api import keys
 from operators.planning import actions as act
 from operators.planning.identity import free_indexes
 from operators.planning.scaling import AT_ONCE
+from operators.planning.views import pod_view
 from tests.unit.gamedeployment.fleets import Fleet, image
-from tests.unit.gamedeployment.observations import NEW, OLD, condition, created, decide, new, of_type, old, pod, told
+from tests.unit.gamedeployment.observations import (
+    NEW,
+    NOW,
+    OLD,
+    condition,
+    created,
+    decide,
+    deleted,
+    new,
+    of_type,
+    old,
+    pod,
+    raw_pod,
+    revision,
+    template,
+    told,
+)
 
 INDEX = keys.INDEX_ID_ANNOTATION
 
@@ -222,6 +239,91 @@ def test_gd_16_an_evicted_pod_gives_its_index_back_at_once():
     assert replacement.body["metadata"]["annotations"][INDEX] == index
     assert [(a.name, a.why) for a in fleet.done(act.DeletePod)] == [(lost, "failedPod")]
     assert fleet.settle().status["readyReplicas"] == 3
+
+
+def odd(container=(), pod=(), **metadata):
+    """A template with something in it that has not the shape it should have."""
+    containers = [{"name": "web", "image": "game:2", **dict(container)}]
+    return {"metadata": {"labels": {"app": "game"}, **metadata}, "spec": {"containers": containers, **dict(pod)}}
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        (odd(pod={"initContainers": {"name": "a"}}), "spec.initContainers must be a list"),
+        (odd(pod={"volumes": "data"}), "spec.volumes must be a list"),
+        (odd(pod={"readinessGates": 5}), "spec.readinessGates must be a list"),
+        (odd({"env": {"A": "1"}}), "spec.containers[0].env must be a list"),
+        (odd(annotations=["a"]), "metadata.annotations must be an object"),
+        (odd(annotations={"a": 5}), "metadata.annotations[a] must be a string"),
+        (odd(finalizers="x"), "metadata.finalizers must be a list"),
+    ],
+)
+def test_a_template_of_the_wrong_shape_is_refused_in_words(shape, said):
+    """The forgotten dash of a list: nothing is touched, and describe says which field it is."""
+    decision = decide(old("a"), {"replicas": 2, "template": shape})
+    assert decision.actions == ()
+    assert condition(decision, "Blocked")["reason"] == "InvalidSpec"
+    assert said in condition(decision, "Blocked")["message"]
+
+
+@pytest.mark.parametrize("type_", ["RollingUpdate", "InplaceUpdate"])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        odd({"image": 5, "imagePullPolicy": {}}),
+        odd({"resources": {"limits": "500m", "requests": {"cpu": 1}}}),
+        odd({"resources": {"limits": {"cpu": "1e999999999"}}}),
+        odd(pod={"initContainers": ["a", None], "serviceAccount": {"a": 1}}),
+    ],
+)
+def test_what_only_the_api_server_can_judge_is_put_before_it(shape, type_):
+    known = [revision(OLD, 1, template(1)), revision(NEW, 2, shape)]
+    how = {"strategy": {"type": type_}, "annotations": indexed(0, 9), "revisions": known}
+    assert created(decide([], {"replicas": 1, "template": shape}, **how)) == [NEW]
+    assert decide(old("a", "b"), {"replicas": 2, "template": shape}, **how).status["updateRevision"] == NEW
+
+
+def test_pods_that_their_node_refuses_are_not_made_again_and_again():
+    """A sysctl that the node forbids, a device that it lacks: the next pod fails just as fast."""
+    fleet = Fleet(3).settle()
+    refused, *others = fleet.names
+    fleet.cluster.refuse_pod(refused)
+    fleet.settle()
+    assert (fleet.names, fleet.gone()) == (sorted([refused, *others]), [])
+    assert fleet.told("PodFailing") == [
+        f"pod {refused} failed right after it was created: SysctlForbidden; it is replaced at 1970-01-12T13:46:50Z"
+    ]
+    assert fleet.condition("Blocked")["reason"] == "PodFailing"
+    fleet.after(9)
+    assert fleet.gone() == []
+    fleet.after(1)
+    assert (fleet.gone(), len(fleet.ready), fleet.told("PodFailing")) == ([refused], 3, [])
+
+
+def test_where_all_pods_are_refused_the_rest_is_longer():
+    """So that it is two pods a second at most, however many replicas there are."""
+    refused = [pod(str(i), phase="Failed", age=40.0) for i in range(100)]
+    decision = decide(refused, {"replicas": 100})
+    assert (decision.actions, decision.wake_after) == ((), 10.0)
+    assert len(deleted(decide(refused, {"replicas": 100}, now=NOW + 10))) == 100
+
+
+def test_a_pod_that_had_run_for_a_while_is_replaced_at_once_and_its_end_is_told():
+    body = raw_pod("a", phase="Failed", age=400.0)
+    body["status"] |= {"reason": "Evicted", "message": "The node was low on resource: memory."}
+    decision = decide([pod_view(body)], {"replicas": 1})
+    (gone,) = of_type(decision, act.DeletePod)
+    assert gone.ended == "Evicted: The node was low on resource: memory."
+    assert len(created(decision)) == 1
+
+
+def test_a_container_that_ended_tells_why():
+    body = raw_pod("a", age=400.0)
+    ended = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+    body["status"] = {"phase": "Failed", "containerStatuses": [{"name": "web", "state": ended}]}
+    (gone,) = of_type(decide([pod_view(body)], {"replicas": 1}), act.DeletePod)
+    assert gone.ended == "container web: OOMKilled, exit code 137"
 
 
 def test_an_index_survives_an_update_in_place():

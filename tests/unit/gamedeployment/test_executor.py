@@ -184,6 +184,29 @@ async def test_gd_105_an_answer_goes_in_the_end_although_its_mark_stays():
     assert ("Warning", "FailedWrite", "AnnotatePod gd-a: etcd is slow") in await station.told()
 
 
+async def test_a_plan_that_cannot_be_made_is_told_on_the_object(monkeypatch):
+    """What stands in the log of the operators alone nobody finds at night."""
+    station = Station([raw_pod("a")], {"replicas": 1})
+    await station.one_pass()
+    before = station.status
+
+    def broken(_):
+        raise KeyError("containers")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(station.controller, "decide", broken)
+        for _ in range(2):
+            with pytest.raises(KeyError):
+                await station.one_pass()
+    blocked = station.condition("Blocked")
+    assert (blocked["reason"], blocked["message"]) == ("InternalError", "no plan can be made: KeyError: 'containers'")
+    assert station.status == {**before, "conditions": station.status["conditions"]}
+    assert len(station.status["conditions"]) == len(before["conditions"])
+    assert [m for _, reason, m in await station.told() if reason == "InternalError"] == [blocked["message"]]
+    await station.one_pass()
+    assert station.condition("Blocked")["status"] == "False"
+
+
 # ---- names that are taken
 
 
@@ -312,6 +335,18 @@ async def test_gd_134_a_hook_run_wakes_its_workload_when_its_phase_changes():
     assert await station.woken(Change(run, None), handler) == ["gd"]
     stranger = replace(run, owner=OwnerView("GameStatefulSet", "gd", UID))
     assert await station.woken(Change(None, stranger), handler) == []
+
+
+async def test_what_a_hook_measures_anew_is_shown_a_while_later(monkeypatch):
+    """The status says what was measured last; a pass for every measurement would cost more than that is worth."""
+    station, asked = Station(), []
+    monkeypatch.setattr(station.queue, "add_after", lambda key, delay: asked.append((key, delay)))
+    run = HookRunView("game", "run", "uid-run", "7", NOW, {}, "Running", "players: 3", MINE)
+    handler = station.controller.on_hook_run
+    assert await station.woken(Change(run, replace(run, resource_version="8", message="players: 1")), handler) == []
+    assert asked == [(KEY, 10.0)]
+    await station.woken(Change(run, replace(run, resource_version="8")), handler)
+    assert len(asked) == 1
 
 
 # ---- expectations and times

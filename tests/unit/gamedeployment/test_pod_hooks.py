@@ -466,3 +466,36 @@ def test_no_hook_is_asked_where_the_pod_could_not_be_replaced():
     assert (created(before), started(before), deleted(before)) == ([NEW], [], [])
     after = decide([*old("a", "b"), *new("x")], {"replicas": 2, **PRE_DELETE}, strategy=strategy)
     assert started(after) == ["predelete-gd-old-a-check"]
+
+
+# ---- a HookTemplate that changes while it is in use
+
+
+def test_a_template_deleted_while_its_hook_runs_changes_nothing_for_that_pod():
+    """A HookRun holds what it asks; the next pod is not asked, and so not touched, until the template is back."""
+    fleet = fleet_of(2, "preInplace").release(2).settle()
+    del fleet.cluster.templates["check"]
+    fleet.settle()
+    assert len(fleet.runs) == 1
+    fleet.answer_all().settle()
+    assert (len(fleet.at(2)), fleet.runs) == (1, {})
+    assert "HookTemplate 'check'" in fleet.told("HookTemplateMissing")[0]
+    fleet.cluster.templates["check"] = hook_template("check")
+    fleet.settle().answer_all().settle()
+    assert len(fleet.at(2)) == 2
+
+
+def test_a_template_changed_while_its_hook_runs_counts_from_the_next_question_on():
+    fleet = fleet_of(1, "preInplace").release(2).settle()
+    ((name, _),) = fleet.runs.items()
+    asked = fleet.cluster.hook_runs[name]["spec"]
+    changed = hook_template("check")
+    changed["spec"]["metrics"][0]["provider"]["web"]["url"] = "http://elsewhere"
+    fleet.cluster.templates["check"] = changed
+    fleet.settle()
+    assert fleet.cluster.hook_runs[name]["spec"] == asked
+    fleet.answer_all("Failed").settle()
+    fleet.change(preInplaceUpdateStrategy={"retry": True}).settle()
+    assert fleet.cluster.hook_runs[name]["spec"]["metrics"] == changed["spec"]["metrics"]
+    fleet.answer_all().settle()
+    assert len(fleet.at(2)) == 1

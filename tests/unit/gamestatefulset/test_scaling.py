@@ -238,10 +238,21 @@ def test_gss_50_reserved_ordinals(policy):
     assert set(story.patch(reserveOrders=None).settle().versions()) == {0, 1}
 
 
+def test_gss_41_a_pod_that_its_node_refuses_comes_back_after_a_rest():
+    story = made(2)
+    story.cluster.refuse_pod("gs-1")
+    story.forget().settle()
+    assert story.did() == []
+    assert "pod gs-1 failed right after it was created: SysctlForbidden" in story.condition("Blocked")[2]
+    story.cluster.now += 10
+    story.settle()
+    assert story.did() == [("DeletePod", 1), ("CreatePod", 1)]
+
+
 def test_gss_41_a_completed_pod_is_replaced():
     story = made(2)
+    story.cluster.fail_pod("gs-0")
     story.cluster.pods["gs-0"]["status"]["phase"] = "Succeeded"
-    story.cluster._settle(story.cluster.pods["gs-0"])
     story.forget().settle()
     assert story.did() == [("DeletePod", 0), ("CreatePod", 0)]
 

@@ -401,3 +401,21 @@ async def test_a_name_that_leads_elsewhere_the_second_time_gains_nothing(
     with pytest.raises(ProviderError, match="refused by policy"):
         await fetch.fetch(url, {}, Reach(), 0.3)
     assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    "address", ["http://u:sesame@[::1", "http://u:sesame@:99999", "ftp://u:sesame@x", "http://u:sesame@127.0.0.1:1"]
+)
+async def test_messages_hold_no_password(address: str) -> None:
+    """They reach the status of the workload, and Events, which more people read than HookRuns."""
+    with pytest.raises((ProviderError, ValueError)) as asked:
+        await prometheus.measure(PrometheusProvider(address=address, query="up"), {}, Reach())
+    assert "sesame" not in str(asked.value)
+    with pytest.raises((ProviderError, ValueError)) as asked:
+        await web.measure(WebProvider.model_validate({"url": address, "jsonPath": "{.a}"}), {}, Reach())
+    assert "sesame" not in str(asked.value)
+
+
+async def test_a_header_that_cannot_be_sent_is_not_repeated(server: Server) -> None:
+    with pytest.raises(ProviderError, match="a header holds what cannot be sent"):
+        await ask(server, headers=[{"key": "Authorization", "value": "Bearer sesame\x00"}])

@@ -1,59 +1,117 @@
-"""The digest of a template is found once for the same content, and never taken from another (decision 16)."""
+"""What a pod template means (decision 16), and that no template is too odd to have a meaning."""
 
-import copy
+import time
 
 import pytest
 
-from operators.planning import templates
-from operators.planning.templates import template_digest
+from operators.planning.templates import default_pull_policy, gives, template_digest
 
 
-def template(image="game:1", **container):
-    return {"spec": {"containers": [{"name": "web", "image": image, **container}]}}
+def template(container=(), pod=(), **metadata):
+    containers = [{"name": "web", "image": "game:1", **dict(container)}]
+    return {"metadata": {"labels": {"app": "game"}, **metadata}, "spec": {"containers": containers, **dict(pod)}}
 
 
-@pytest.fixture
-def found(monkeypatch):
-    """Digests that were worked out."""
-    worked_out, real = [], templates._digest
-
-    def count(template_):
-        worked_out.append(template_)
-        return real(template_)
-
-    monkeypatch.setattr(templates, "_digest", count)
-    monkeypatch.setattr(templates, "_DIGESTS", type(templates._DIGESTS)())
-    return worked_out
+def same(one, other):
+    return template_digest(one) == template_digest(other)
 
 
-def test_the_same_content_is_worked_out_once(found):
-    first = template_digest(template())
-    assert template_digest(copy.deepcopy(template())) == first
-    assert len(found) == 1
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        template({"resources": {}, "env": [], "command": None}),
+        template({"imagePullPolicy": "IfNotPresent", "terminationMessagePolicy": "File"}),
+        template(pod={"restartPolicy": "Always", "serviceAccount": "default", "serviceAccountName": "default"}),
+        template(creationTimestamp=None, annotations={}),
+    ],
+)
+def test_defaults_and_nothing_at_all_are_the_same(spelled):
+    assert same(template(), spelled)
 
 
-def test_what_was_changed_in_place_is_worked_out_anew(found):
-    held = template()
-    first = template_digest(held)
-    held["spec"]["containers"][0]["image"] = "game:2"
-    assert template_digest(held) != first
-    assert len(found) == 2
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"limits": {"cpu": "500m", "memory": "1Gi"}}, {"limits": {"cpu": 0.5, "memory": "1073741824"}}),
+        ({"limits": {"cpu": "1"}}, {"limits": {"cpu": "1"}, "requests": {"cpu": "1000m"}}),
+        ({"limits": {"cpu": "2e3"}}, {"limits": {"cpu": "2k"}}),
+    ],
+)
+def test_amounts_count_and_not_their_spelling(one, other):
+    assert same(template({"resources": one}), template({"resources": other}))
 
 
-def test_another_spelling_gives_the_same_digest():
-    assert template_digest(template(ports=[])) == template_digest(template())
+@pytest.mark.parametrize(
+    "changed",
+    [
+        template({"image": "game:2"}),
+        template({"imagePullPolicy": "Always"}),
+        template({"env": [{"name": "A"}]}),
+        template({"args": [""]}),
+        template({"resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "2"}}}),
+        template(pod={"automountServiceAccountToken": False}),
+        template(pod={"terminationGracePeriodSeconds": 0}),
+        template(labels={"app": "game", "empty": ""}),
+        template(finalizers=["example.com/hold"]),
+    ],
+)
+def test_what_makes_another_pod_is_another_template(changed):
+    assert not same(template(), changed)
 
 
-def test_numbers_beyond_64_bits_are_no_hindrance():
-    assert template_digest(template(odd=2**80)) != template_digest(template(odd=2**80 + 1))
+def test_the_order_of_containers_and_variables_matters():
+    one, two = {"name": "A", "value": "1"}, {"name": "B", "value": "$(A)"}
+    assert not same(template({"env": [one, two]}), template({"env": [two, one]}))
 
 
-def test_the_oldest_are_forgotten(found, monkeypatch):
-    monkeypatch.setattr(templates, "_DIGESTS_KEPT", 2)
-    for version in (1, 2, 1, 3):  # 2 was not asked for as lately as 1
-        template_digest(template(f"game:{version}"))
-    assert len(found) == 3
-    template_digest(template("game:1"))
-    assert len(found) == 3
-    template_digest(template("game:2"))
-    assert len(found) == 4
+@pytest.mark.parametrize(
+    ("image", "policy"),
+    [
+        ("game", "Always"),
+        ("game:latest", "Always"),
+        ("registry:5000/game", "Always"),
+        ("registry:5000/game:1", "IfNotPresent"),
+        ("game@sha256:ab", "IfNotPresent"),
+    ],
+)
+def test_the_default_pull_policy_depends_on_the_tag(image, policy):
+    assert default_pull_policy(image) == policy
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        template({"image": 5}),
+        template({"image": ["x"], "imagePullPolicy": {}}),
+        template({"resources": {"limits": "500m", "requests": {"cpu": 1}}}),
+        template({"resources": {"limits": {"cpu": 1}, "requests": [1]}}),
+        template({"resources": "x", "env": "x"}),
+        template(pod={"initContainers": {"name": "a"}}),
+        template(pod={"initContainers": ["a", None]}),
+        template(pod={"volumes": "x", "readinessGates": "x", "serviceAccount": {"a": 1}}),
+        template(annotations=[1], finalizers="x"),
+    ],
+)
+def test_a_template_that_can_be_no_pod_has_a_meaning_too(odd):
+    """The API server says which field is wrong, when the pod is created; nobody else could tell."""
+    assert same(odd, odd)
+    assert not same(odd, template())
+
+
+@pytest.mark.parametrize("amount", ["1e999999", "1e-999999", "1e999999999", "1e99999999999999999999", "9" * 5000])
+def test_amounts_beyond_reason_cost_nothing(amount):
+    began = time.process_time()
+    assert not same(template({"resources": {"limits": {"cpu": amount}}}), template())
+    assert time.process_time() - began < 0.5
+
+
+def test_a_pod_with_more_than_its_template_may_have_been_made_from_it():
+    made = template({"env": [{"name": "A", "value": "1"}]})
+    spec = {
+        "containers": [{"name": "web", "image": "game:1", "env": [{"name": "A", "value": "1"}, {"name": "POD_INDEX"}]}]
+    }
+    assert gives(
+        made, {"app": "game", "more": "1"}, {"x": "y"}, {**spec, "nodeName": "n", "volumes": [{"name": "token"}]}
+    )
+    assert not gives(made, {"app": "other"}, {}, spec)
+    assert not gives(made, {"app": "game"}, {}, {"containers": [{"name": "web", "image": "game:2"}]})

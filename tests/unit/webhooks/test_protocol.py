@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
+from operators.api.decoding import read_deep
 from tests.unit.webhooks.builders import DEFAULT, LABEL, workload
 from webhooks.apiserver import ApiError
 from webhooks.judge import Judge, Options
@@ -209,3 +211,26 @@ async def test_readiness_says_what_is_missing(metrics):
         missing[0] = ""
         assert (await client.get("/readyz")).status == 200
         assert "bkbcs_admission_certificate_expiry" in await (await client.get("/metrics")).text()
+
+
+@pytest.fixture
+def deep_reader():
+    """This process reads as deep as the webhooks do."""
+    before = sys.getrecursionlimit()
+    read_deep()
+    yield
+    sys.setrecursionlimit(before)
+
+
+@pytest.mark.parametrize("operation", ["DELETE", "UPDATE"])
+async def test_an_object_nested_absurdly_deep_can_be_deleted_and_mended(client, deep_reader, operation):
+    """The API server stores it; a review that could not be read would keep it, and its namespace, for ever."""
+    old = workload(label="Always")
+    old["spec"]["template"] = {"spec": {"containers": [{"name": "web", "odd": "HERE"}]}}
+    new = workload(label="Always") if operation == "UPDATE" else None
+    text = json.dumps(body(operation=operation, oldObject=old, object=new))
+    text = text.replace('"HERE"', '{"a":' * 3000 + "1" + "}" * 3000)
+    path = "/validate-workload" if operation == "DELETE" else "/validate-spec"
+    reply = await client.post(path, data=text, headers={"Content-Type": JSON})
+    assert reply.status == 200
+    assert (await reply.json())["response"]["allowed"]
