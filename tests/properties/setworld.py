@@ -9,7 +9,9 @@ import json
 import math
 from datetime import datetime
 
+from operators.api.strategies import CanaryStep
 from operators.planning import actions as act
+from operators.planning.stephash import step_hash
 from tests.properties.canaryworld import kept_by
 from tests.properties.gameworld import Pod, kept_at, share
 
@@ -21,6 +23,11 @@ PAUSE, HOOK = "PausedByCanaryPauseStep", "PausedByStepBasedHook"
 def ordinal(name):
     """``gs-3`` and ``data-gs-3`` are of ordinal 3."""
     return int(name.rpartition("-")[2])
+
+
+def owners(metadata):
+    """Kinds of what an object goes with."""
+    return {o["kind"] for o in metadata.get("ownerReferences") or ()}
 
 
 def marked(claim):
@@ -87,8 +94,8 @@ class Truth:
         """The revision is stored; with steps, the status speaks of it, and of where they stand."""
         if not self.steps:
             return self.update in self.cluster.revisions
-        known = self.before.get("updateRevision") == self.after["updateRevision"] == self.update
-        return known and self.before.get("currentStepHash") == self.after.get("currentStepHash")
+        known = step_hash(tuple(CanaryStep.model_validate(s) for s in self.steps))
+        return (self.before.get("updateRevision"), self.before.get("currentStepHash")) == (self.update, known)
 
     def _numbered(self, count):
         reserved = set(self.spec.get("reserveOrders") or ())
@@ -252,6 +259,16 @@ class Judge:
                 assert not blocking, "a pod that serves is taken while another does not"
                 assert not above, "scaling comes before updating"
                 assert all(truth.fresh(o) for o in truth.due if o > number), "one above is not there yet"
+            elif blocking:
+                assert self._hopeless(number), "a moment of unreadiness, and a version that fails spreads"
+
+    def _hopeless(self, number):
+        """It says what is wrong, or has not been ready for five minutes."""
+        body = self.truth.cluster.pods[f"gs-{number}"]
+        statuses = body["status"].get("containerStatuses") or ()
+        turned = [c["lastTransitionTime"] for c in body["status"]["conditions"] if c["type"] == "Ready"]
+        since = seconds((turned or [body["metadata"]["creationTimestamp"]])[0])
+        return any("waiting" in s["state"] for s in statuses) or self.truth.now - since >= 300
 
     def _starting(self, pod):
         return pod.revision == self.truth.update and not pod.serves
@@ -302,7 +319,9 @@ class Judge:
                 assert ordinal(action.name) not in truth.members, "I9: the claim of a replica goes with its pod"
         for number, action in created.items():
             held = truth.cluster.claims.get(f"data-gs-{number}")
-            assert held is None or not held["metadata"].get("deletionTimestamp"), "a pod beside a claim that goes"
+            metadata = held["metadata"] if held is not None else {}
+            going = metadata.get("deletionTimestamp") or owners(metadata) & {"Pod"}
+            assert not going, "a pod beside a claim that goes"
             (marks,) = [marked(c) for c in action.claims] or [None]
             assert marks in (None, number not in truth.members), "a claim is marked wrongly"
 

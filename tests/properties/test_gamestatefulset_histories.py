@@ -15,7 +15,7 @@ from operators.planning.times import rfc3339
 from operators.simulation.cluster import hook_template
 from operators.simulation.statefulset import SimulatedSet, gamestatefulset
 from tests.properties.gameworld import Pod
-from tests.properties.setworld import LOST, Judge, marked, ordinal
+from tests.properties.setworld import LOST, Judge, marked, ordinal, owners
 
 EXAMPLES = int(os.environ.get("GAME_OPERATORS_EXAMPLES", "500"))
 DATA = {"metadata": {"name": "data"}, "spec": {}}
@@ -49,7 +49,7 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
     @initialize(
         type_=st.sampled_from(["RollingUpdate", "RollingUpdate", "InplaceUpdate", "InplaceUpdate", "OnDelete"]),
         policy=POLICIES,
-        replicas=st.integers(0, 5),
+        replicas=st.sampled_from([0, 1, 2, 3, 4, 5, 5]),
         unavailable=st.sampled_from([0, 1, 1, 2, 3, "50%"]),
         surge=st.integers(0, 2),
         hooks=st.sets(st.sampled_from(["preDelete", "preInplace", "postInplace"])),
@@ -59,6 +59,7 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
         steps=STEPS,
         retention=RETENTION,
         history=st.sampled_from([0, 1, 10]),
+        passes=st.sampled_from([0, 12, 12, 12]),
     )
     def begin(
         self,
@@ -74,6 +75,7 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
         steps,
         retention,
         history,
+        passes,
     ):
         numbers = {"maxUnavailable": unavailable or (0 if surge else 1), "maxSurge": surge, "partition": partition}
         strategy = {"type": type_, "inPlaceUpdateStrategy": {"gracePeriodSeconds": grace}}
@@ -94,6 +96,7 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
             spec["persistentVolumeClaimRetentionPolicy"] = retention
         self.cluster = SimulatedSet(gamestatefulset(spec), {"check": hook_template("check")})
         self.cluster.add_node("node")
+        self.all_goes_well_for_a_while(passes, hooks=True)
 
     # ---- the user
 
@@ -109,6 +112,18 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
     def scale(self, replicas):
         self.cluster.patch_spec({"replicas": replicas})
 
+    @rule(fewer=st.integers(1, 5), passes=st.integers(1, 3), lost=st.booleans())
+    def scaling_in_is_taken_back(self, fewer, passes, lost):
+        """Before the kubelets have ended anything, or just when one has."""
+        replicas = self.spec["replicas"]
+        self.scale(max(0, replicas - fewer))
+        for _ in range(passes):
+            self.operator_passes()
+        if lost and self.cluster.pods:
+            self.cluster.kill_pod(max(self.cluster.pods))
+        self.scale(replicas)
+        self.operator_passes()
+
     @rule(reserved=st.sampled_from([[], [], [1], [0, 2]]))
     def reserve(self, reserved):
         self.cluster.patch_spec({"reserveOrders": reserved})
@@ -117,6 +132,14 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
     def change_image(self, image):
         template = {"spec": {"containers": [{"name": "web", "image": f"game:{image}"}]}}
         self.cluster.patch_spec({"template": template})
+
+    @rule(image=st.integers(1, 4), passes=st.integers(1, 8), hooks=st.booleans(), paused=st.sampled_from([0, 0, 0, 1]))
+    def release(self, image, passes, hooks, paused):
+        """A new version, and a walk into the middle of its update."""
+        if paused:
+            self.pause(paused=True)
+        self.change_image(image)
+        self.all_goes_well_for_a_while(passes, hooks=hooks)
 
     @precondition(lambda self: not self.on_delete)
     @rule(partition=st.sampled_from([None, 0, 1, 2, "50%", "99%", "100%"]))
@@ -251,14 +274,12 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
     def operator_passes(self):
         """One pass; with nothing remembered in between, this is an operator restart as well."""
         decision, members = self._look(), set(self.judge.truth.members)
-        self.cluster.reconcile()
+        for action in decision.actions:
+            self.cluster.apply(action)
+        self.cluster.write_status(decision)
         if any(isinstance(a, act.CreateRevision | act.RenumberRevision) for a in decision.actions):
             return  # such a pass does nothing else
-        going = [
-            c["metadata"]
-            for c in self.cluster.claims.values()
-            if any(o["kind"] == "Pod" for o in c["metadata"].get("ownerReferences") or ())
-        ]
+        going = [c["metadata"] for c in self.cluster.claims.values() if "Pod" in owners(c["metadata"])]
         staying = {ordinal(m["name"]) for m in going if not m.get("deletionTimestamp")}
         living = {ordinal(n) for n in self.cluster.pods}
         assert not staying & members & living, "I9: the claim of a replica still goes with its pod"
@@ -322,15 +343,23 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
         for name in ("preDelete", "preInplace", "postInplace"):
             if f"{name}UpdateStrategy" in self.spec:
                 cluster.patch_spec({f"{name}UpdateStrategy": {"retry": True}})
-        for _ in range(200):
-            before = (len(cluster.log), cluster.workload["metadata"]["resourceVersion"])
-            self._calm(seconds=20)
-            self.operator_passes()
-            if before == (len(cluster.log), cluster.workload["metadata"]["resourceVersion"]) and self._converged():
-                break
-        assert self._converged(), f"I8: {cluster.workload['status'].get('conditions')}"
+        self._converge()
+        self._silent()
+        # And one whole update, which only the hooks hold up.
+        self.change_image(2 if self._image() == "game:1" else 1)
+        self._converge()
         self._silent()
         self._nothing_leaks()
+
+    def _converge(self):
+        for _ in range(200):
+            before = (len(self.cluster.log), self.cluster.workload["metadata"]["resourceVersion"])
+            self._calm(seconds=20)
+            self.operator_passes()
+            now = (len(self.cluster.log), self.cluster.workload["metadata"]["resourceVersion"])
+            if before == now and self._converged():
+                return
+        raise AssertionError(f"I8: {self.cluster.workload['status'].get('conditions')}")
 
     def _silent(self):
         """I7, a minute later: time alone changes nothing."""
