@@ -45,8 +45,8 @@ def seconds_between(began, ended):
 
 
 def unanswered(body):
-    """Its probe asks for what the server does not have, and never passes."""
-    body["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["httpGet"]["path"] = "/nowhere"
+    """Its probe asks where nobody answers, and never passes."""
+    body["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]["httpGet"]["port"] = 8081
     return body
 
 

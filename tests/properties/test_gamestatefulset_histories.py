@@ -222,8 +222,9 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
         self.cluster.add_node("node", ready)
 
     @precondition(lambda self: self.cluster.pods)
-    @rule(data=st.data(), ready=st.sampled_from(["False", "Unknown"]), seconds=st.sampled_from([0, 100]))
-    def node_is_lost_with_a_pod(self, data, ready, seconds):
+    @rule(data=st.data(), ready=st.sampled_from(["True", "False", "Unknown"]), seconds=st.sampled_from([0, 100]))
+    def pod_does_not_end(self, data, ready, seconds):
+        """Its node is lost, or only slow."""
         self.cluster.delete_pod(self._some(self.cluster.pods, data))
         self.cluster.add_node("node", ready)
         self.cluster.now += seconds
@@ -284,6 +285,11 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
         living = {ordinal(n) for n in self.cluster.pods}
         assert not staying & members & living, "I9: the claim of a replica still goes with its pod"
         self.outside -= members - {ordinal(m["name"]) for m in going}
+        if (self.spec.get("persistentVolumeClaimRetentionPolicy") or {}).get("whenScaled") == "Delete":
+            truth = self.judge.truth
+            scaled = {o for o, p in truth.pods.items() if p.leaving and o not in {*members, *truth.surge}}
+            kept = {ordinal(n) for n, c in self.cluster.claims.items() if not c["metadata"].get("deletionTimestamp")}
+            assert scaled & living & kept <= staying, "I9: a claim outlives the pod that scaling in took"
 
     def _look(self):
         decision = self.cluster.decide()
