@@ -33,6 +33,10 @@ class ClaimView:
     phase: str = ""
     deleting: bool = False
 
+    def goes_with(self, pod: str) -> bool:
+        """Scaling in has made the claim go along with a pod of that name."""
+        return any((kind, name) == ("Pod", pod) for kind, name, _ in self.owners)
+
 
 def claim_view(obj: Json) -> ClaimView:
     """Decode a PersistentVolumeClaim."""

@@ -132,7 +132,10 @@ def _surge(found: Ensemble) -> tuple[int, ...]:
 def _hindered(
     observed: Observed, spec: GameStatefulSetSpec, membership: Membership, roster: Roster
 ) -> Iterator[tuple[int, Blocked]]:
-    """Ordinals that cannot get a pod now: a stranger holds the name, or a claim of it is being deleted."""
+    """Ordinals that cannot get a pod now: a stranger holds the name, or a claim of it is on its way out.
+
+    A claim that went along with a pod of the ordinal is gone as soon as the garbage collector has seen that the pod is.
+    """
     for ordinal in roster.wanted:
         if ordinal in roster.pods:
             continue
@@ -142,7 +145,8 @@ def _hindered(
         name = pod_name(roster.workload, ordinal)
         for claim_ in claim_names(spec.volume_claim_templates, name):
             held = observed.claims.get(claim_)
-            if held is not None and held.deleting:
-                text = f"pod {name} is not created before its claim {claim_}, which is being deleted, is gone"
+            if held is not None and (held.deleting or held.goes_with(name)):
+                why = "is being deleted" if held.deleting else "goes with the pod that was there before"
+                text = f"pod {name} is not created before its claim {claim_}, which {why}, is gone"
                 yield ordinal, Blocked("ClaimTerminating", text, name)
                 break

@@ -44,6 +44,11 @@ class Roster:
         wanted = set(self.wanted)
         return tuple(sorted((o for o in self.pods if o not in wanted), reverse=True))
 
+    @property
+    def still(self) -> bool:
+        """No pod is on its way out."""
+        return not any(pod.deleting for pod in self.pods.values())
+
     def name(self, ordinal: int) -> str:
         """Name of the pod that holds an ordinal."""
         return pod_name(self.workload, ordinal)
@@ -88,14 +93,14 @@ def ordered(roster: Roster, target: str, ready: Callable[[PodView], bool], now: 
         if pod is None:
             hindrance = roster.hindered.get(ordinal)
             if hindrance is not None:
-                return Order(open=False, repairs=True, blocked=(hindrance,))
+                return Order(open=False, repairs=roster.still, blocked=(hindrance,))
             return Order(create=(ordinal,), open=False)
         if pod.deleting:
             return _waiting(f"pod {name} is being deleted; the others wait until it is gone and there again")
         if pod.finished:
             return Order(remove=(ordinal,), open=False)
         if pod.revision == target and not ready(pod):
-            return replace(_waiting(_unready(roster, ordinal)), repairs=True)
+            return replace(_waiting(_unready(roster, ordinal)), repairs=roster.still)
     return _scale_in(roster, ready, now)
 
 

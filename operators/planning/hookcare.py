@@ -78,18 +78,31 @@ def _awaited(refusal: Refusal | None, now: float) -> bool:
 
 
 def marks(scene: Scene, actions: list[Action]) -> list[Action]:
-    """``game-pod-deleting: "true"`` on every pod whose pre hook is being asked, whenever it is missing (spec 5.3)."""
-    kinds = ("predelete", "preinplace")
+    """``game-pod-deleting: "true"`` on every pod whose pre hook is being asked, whenever it is missing (spec 5.3).
+
+    And "false" on one whose update in place is over, unless a hook after the update is configured: then it is for that
+    hook to say when the pod is in use again (spec/gamestatefulset.md 5.4).
+    """
+    kinds: tuple[PodHook, ...] = ("predelete", "preinplace")
     asked_now = {a.pod for a in actions if isinstance(a, CreateHookRun) and a.kind in kinds}
     dropped = {a.name for a in actions if isinstance(a, DeleteHookRun)}
     open_runs = [r for kind in kinds for r in scene.runs.of_kind(kind) if not r.completed and r.name not in dropped]
     speak_for = {subject(r) for r in open_runs}
+    busy = {getattr(a, "uid", "") for a in actions}
     found: list[Action] = []
-    if not asked_now and not speak_for:
-        return found
     for pod in scene.pods:
         mark = pod.annotations.get(keys.POD_DELETING_ANNOTATION)
         missing = mark is None and (pod.revision, pod.instance) in speak_for
         if missing or (pod.name in asked_now and mark != "true"):
             found.append(AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "true"}))
+        elif mark == "true" and pod.name not in asked_now and pod.uid not in busy and _is_over(scene, pod):
+            found.append(AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "false"}))
     return found
+
+
+def _is_over(scene: Scene, pod: PodView) -> bool:
+    """The pod's update in place is complete, no hook follows it, and none has been asked for what is next."""
+    updated = pod.state is not None and pod.state.revision == pod.revision and scene.progress[pod.name].done
+    shut = pod.gated and pod.gate is not True
+    asked = scene.runs.of("predelete", pod) or scene.runs.of("preinplace", pod)
+    return updated and not shut and scene.hooks["postinplace"] is None and asked is None

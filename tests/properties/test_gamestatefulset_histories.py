@@ -4,7 +4,6 @@ The history is drawn by hypothesis; after it the world is left alone and must co
 The checks look at raw objects and count for themselves; of the planner they know only what it asks to be done.
 """
 
-import math
 import os
 
 from hypothesis import HealthCheck, settings
@@ -12,31 +11,30 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from operators.planning import actions as act
+from operators.planning.times import rfc3339
 from operators.simulation.cluster import hook_template
 from operators.simulation.statefulset import SimulatedSet, gamestatefulset
+from tests.properties.gameworld import Pod
+from tests.properties.setworld import LOST, Judge, marked, ordinal, owners
 
 EXAMPLES = int(os.environ.get("GAME_OPERATORS_EXAMPLES", "500"))
 DATA = {"metadata": {"name": "data"}, "spec": {}}
-REVISION, ORDINAL = "controller-revision-hash", "gamestatefulset.kubernetes.io/pod-ordinal"
-LOST = "pod.gamestatefulset.bkbcs.tencent.com/node-lost-force-delete"
-
-
-def kept_at(partition, replicas):
-    """Replicas that a partition keeps old (decision 2)."""
-    if isinstance(partition, str):
-        percent = int(partition[:-1])
-        kept = math.ceil(percent * replicas / 100)
-        return min(kept, replicas - 1) if 0 < percent < 100 and replicas else kept
-    return min(partition or 0, replicas)
-
-
-def serves(pod):
-    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
-    return pod["status"]["phase"] == "Running" and ready and not pod["metadata"].get("deletionTimestamp")
-
-
-def active(pod):
-    return pod["status"]["phase"] not in ("Failed", "Succeeded") and not pod["metadata"].get("deletionTimestamp")
+POD_NAME, ORDINAL = "gamestatefulset.kubernetes.io/pod-name", "gamestatefulset.kubernetes.io/pod-ordinal"
+POLICIES = st.sampled_from(["OrderedReady", "Parallel"])
+RETENTION = st.sampled_from([None, {"whenScaled": "Delete"}, {"whenDeleted": "Delete", "whenScaled": "Delete"}])
+HOOK = {"hook": {"templateName": "check"}}
+STEPS = st.sampled_from(
+    [
+        None,
+        None,
+        [{"partition": 2}, {"pause": {}}],
+        [{"pause": {"duration": 5}}, {"partition": "50%"}, HOOK],
+        [HOOK, {"partition": 1}, {"pause": {}}, {"partition": 3}],
+    ]
+)
+FINAL = ("Successful", "Failed")
+#: An image whose containers never get ready.
+BROKEN = "game:4"
 
 
 class GameStatefulSetHistories(RuleBasedStateMachine):
@@ -44,37 +42,61 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.cluster = None
-        self.data = {}
+        self.cluster, self.judge = None, Judge()
+        #: Claims by name that must stay, and ordinals that scaling in has had in its hands.
+        self.data, self.outside = {}, set()
 
     @initialize(
-        type_=st.sampled_from(["RollingUpdate", "InplaceUpdate"]),
-        policy=st.sampled_from(["OrderedReady", "Parallel"]),
-        replicas=st.integers(0, 5),
-        unavailable=st.integers(0, 3),
+        type_=st.sampled_from(["RollingUpdate", "RollingUpdate", "InplaceUpdate", "InplaceUpdate", "OnDelete"]),
+        policy=POLICIES,
+        replicas=st.sampled_from([0, 1, 2, 3, 4, 5, 5]),
+        unavailable=st.sampled_from([0, 1, 1, 2, 3, "50%"]),
         surge=st.integers(0, 2),
         hooks=st.sets(st.sampled_from(["preDelete", "preInplace", "postInplace"])),
         grace=st.sampled_from([0, 0, 5]),
         drift=st.booleans(),
         partition=st.sampled_from([None, None, 1, 2, "50%"]),
+        steps=STEPS,
+        retention=RETENTION,
+        history=st.sampled_from([0, 1, 10]),
+        passes=st.sampled_from([0, 12, 12, 12]),
     )
-    def begin(self, type_, policy, replicas, unavailable, surge, hooks, grace, drift, partition):
-        numbers = {"maxUnavailable": max(unavailable, 0 if surge else 1), "maxSurge": surge, "partition": partition}
-        strategy = {
-            "type": type_,
-            "rollingUpdate": numbers,
-            "inPlaceUpdateStrategy": {"gracePeriodSeconds": grace},
-        }
+    def begin(
+        self,
+        type_,
+        policy,
+        replicas,
+        unavailable,
+        surge,
+        hooks,
+        grace,
+        drift,
+        partition,
+        steps,
+        retention,
+        history,
+        passes,
+    ):
+        numbers = {"maxUnavailable": unavailable or (0 if surge else 1), "maxSurge": surge, "partition": partition}
+        strategy = {"type": type_, "inPlaceUpdateStrategy": {"gracePeriodSeconds": grace}}
+        if type_ != "OnDelete":
+            strategy["rollingUpdate"] = numbers
+        if steps:
+            strategy["canary"] = {"steps": steps}
         spec = {
             "replicas": replicas,
             "podManagementPolicy": policy,
             "updateStrategy": strategy,
             "volumeClaimTemplates": [DATA],
+            "revisionHistoryLimit": history,
             "template": {"metadata": {"annotations": {LOST: str(drift).lower()}}},
-            **{f"{h}UpdateStrategy": {"hook": {"templateName": "check"}} for h in hooks},
+            **{f"{h}UpdateStrategy": HOOK for h in hooks},
         }
+        if retention:
+            spec["persistentVolumeClaimRetentionPolicy"] = retention
         self.cluster = SimulatedSet(gamestatefulset(spec), {"check": hook_template("check")})
         self.cluster.add_node("node")
+        self.all_goes_well_for_a_while(passes, hooks=True)
 
     # ---- the user
 
@@ -82,31 +104,65 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
     def spec(self):
         return self.cluster.workload["spec"]
 
+    @property
+    def on_delete(self):
+        return self.spec["updateStrategy"]["type"] == "OnDelete"
+
     @rule(replicas=st.integers(0, 5))
     def scale(self, replicas):
         self.cluster.patch_spec({"replicas": replicas})
+
+    @rule(fewer=st.integers(1, 5), passes=st.integers(1, 3), lost=st.booleans())
+    def scaling_in_is_taken_back(self, fewer, passes, lost):
+        """Before the kubelets have ended anything, or just when one has."""
+        replicas = self.spec["replicas"]
+        self.scale(max(0, replicas - fewer))
+        for _ in range(passes):
+            self.operator_passes()
+        if lost and self.cluster.pods:
+            self.cluster.kill_pod(max(self.cluster.pods))
+        self.scale(replicas)
+        self.operator_passes()
 
     @rule(reserved=st.sampled_from([[], [], [1], [0, 2]]))
     def reserve(self, reserved):
         self.cluster.patch_spec({"reserveOrders": reserved})
 
-    @rule(image=st.integers(1, 3))
+    @rule(image=st.integers(1, 4))
     def change_image(self, image):
         template = {"spec": {"containers": [{"name": "web", "image": f"game:{image}"}]}}
         self.cluster.patch_spec({"template": template})
 
+    @rule(image=st.integers(1, 4), passes=st.integers(1, 8), hooks=st.booleans(), paused=st.sampled_from([0, 0, 0, 1]))
+    def release(self, image, passes, hooks, paused):
+        """A new version, and a walk into the middle of its update."""
+        if paused:
+            self.pause(paused=True)
+        self.change_image(image)
+        self.all_goes_well_for_a_while(passes, hooks=hooks)
+
+    @precondition(lambda self: not self.on_delete)
     @rule(partition=st.sampled_from([None, 0, 1, 2, "50%", "99%", "100%"]))
     def change_partition(self, partition):
         self.cluster.patch_spec({"updateStrategy": {"rollingUpdate": {"partition": partition}}})
 
+    @precondition(lambda self: not self.on_delete)
     @rule(unavailable=st.integers(1, 3), surge=st.integers(0, 2))
     def change_budget(self, unavailable, surge):
         numbers = {"maxUnavailable": unavailable, "maxSurge": surge}
         self.cluster.patch_spec({"updateStrategy": {"rollingUpdate": numbers}})
 
-    @rule(policy=st.sampled_from(["OrderedReady", "Parallel"]))
+    @rule(policy=POLICIES)
     def change_policy(self, policy):
         self.cluster.patch_spec({"podManagementPolicy": policy})
+
+    @rule(retention=RETENTION)
+    def change_retention(self, retention):
+        self.cluster.patch_spec({"persistentVolumeClaimRetentionPolicy": retention})
+
+    @rule(steps=STEPS)
+    def change_steps(self, steps):
+        self.cluster.patch_spec({"updateStrategy": {"canary": {"steps": steps} if steps else None}})
 
     @rule(paused=st.booleans())
     def pause(self, paused):
@@ -117,15 +173,23 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
     def _some(self, names, data):
         return data.draw(st.sampled_from(sorted(names)))
 
-    @precondition(lambda self: self.cluster.pods)
-    @rule(data=st.data())
-    def pod_starts(self, data):
-        self.cluster.start_pod(self._some(self.cluster.pods, data))
+    def _run(self, name):
+        """The kubelet does its work on a pod whose claim is there; a broken image does not get ready."""
+        body = self.cluster.pods[name]
+        if body["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] in self.cluster.claims:
+            self.cluster.start_pod(name)
+        self.cluster.restart_containers(name)
+        self._probe(name)
+
+    def _probe(self, name, *, ready=True):
+        pod = Pod(self.cluster.pods[name])
+        if pod.running:
+            self.cluster.set_container_ready(name, ready=ready and pod.images["web"] != BROKEN)
 
     @precondition(lambda self: self.cluster.pods)
     @rule(data=st.data())
-    def containers_restart(self, data):
-        self.cluster.restart_containers(self._some(self.cluster.pods, data))
+    def pod_runs(self, data):
+        self._run(self._some(self.cluster.pods, data))
 
     @precondition(lambda self: self.cluster.pods)
     @rule(data=st.data(), how=st.sampled_from(["kill", "fail", "delete"]))
@@ -136,25 +200,42 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
     @precondition(lambda self: self.cluster.pods)
     @rule(data=st.data(), ready=st.booleans())
     def readiness_flips(self, data, ready):
-        self.cluster.set_container_ready(self._some(self.cluster.pods, data), ready=ready)
+        self._probe(self._some(self.cluster.pods, data), ready=ready)
+
+    @precondition(lambda self: self.cluster.pods)
+    @rule(data=st.data())
+    def pod_crashes(self, data):
+        name = self._some(self.cluster.pods, data)
+        if Pod(self.cluster.pods[name]).running:
+            self.cluster.set_container_waiting(name, "CrashLoopBackOff")
+
+    @precondition(lambda self: self.cluster.claims)
+    @rule(data=st.data())
+    def claim_is_deleted(self, data):
+        """A person deletes a claim; it stays while a pod uses it."""
+        name = self._some(self.cluster.claims, data)
+        self.cluster.claims[name]["metadata"]["deletionTimestamp"] = rfc3339(self.cluster.now)
+        self.data.pop(name, None)
 
     @rule(ready=st.sampled_from(["True", "False", "Unknown"]))
     def node_turns(self, ready):
         self.cluster.add_node("node", ready)
 
     @precondition(lambda self: self.cluster.pods)
-    @rule(data=st.data(), ready=st.sampled_from(["False", "Unknown"]), seconds=st.sampled_from([0, 100]))
-    def node_is_lost_with_a_pod(self, data, ready, seconds):
+    @rule(data=st.data(), ready=st.sampled_from(["True", "False", "Unknown"]), seconds=st.sampled_from([0, 100]))
+    def pod_does_not_end(self, data, ready, seconds):
+        """Its node is lost, or only slow."""
         self.cluster.delete_pod(self._some(self.cluster.pods, data))
         self.cluster.add_node("node", ready)
         self.cluster.now += seconds
         self.operator_passes()
 
-    @precondition(lambda self: self.cluster.hook_runs)
+    @precondition(lambda self: any("instance-id" in r["metadata"]["labels"] for r in self.cluster.hook_runs.values()))
     @rule(data=st.data())
     def pod_dies_after_its_hook_has_answered(self, data):
-        run = self.cluster.hook_runs[self._some(self.cluster.hook_runs, data)]
-        if run.get("status", {}).get("phase") not in ("Successful", "Failed"):
+        runs = {n: r for n, r in self.cluster.hook_runs.items() if "instance-id" in r["metadata"]["labels"]}
+        run = runs[self._some(runs, data)]
+        if run.get("status", {}).get("phase") not in FINAL:
             self.cluster.answer_hook(run["metadata"]["name"], "Successful")
         name = f"gs-{run['metadata']['labels']['instance-id']}"
         if name in self.cluster.pods:
@@ -165,25 +246,56 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
     def terminating_pods_go(self):
         if self.cluster.nodes["node"]["status"]["conditions"][0]["status"] == "True":
             self.cluster.remove_terminating()
+        self._collect()
+
+    def _collect(self):
+        """The garbage collector, and the protection of claims that are in use."""
+        before = set(self.cluster.claims)
         self.cluster.collect_garbage()
+        for name in before - set(self.cluster.claims):
+            assert ordinal(name) in self.outside, f"I9: {name} went with a pod that was merely replaced"
+            self.data.pop(name, None)
+        used = {ordinal(n) for n in self.cluster.pods}
+        for name, claim in list(self.cluster.claims.items()):
+            if claim["metadata"].get("deletionTimestamp") and ordinal(name) not in used:
+                del self.cluster.claims[name]
 
     @precondition(lambda self: self.cluster.hook_runs)
     @rule(data=st.data(), phase=st.sampled_from(["Running", "Successful", "Successful", "Failed"]))
     def hook_answers(self, data, phase):
         name = self._some(self.cluster.hook_runs, data)
-        if self.cluster.hook_runs[name].get("status", {}).get("phase") not in ("Successful", "Failed"):
+        if self.cluster.hook_runs[name].get("status", {}).get("phase") not in FINAL:
             self.cluster.answer_hook(name, phase)
 
-    @rule(seconds=st.integers(1, 10))
+    @rule(seconds=st.sampled_from([1, 2, 5, 10, 400]))
     def time_passes(self, seconds):
         self.cluster.now += seconds
 
     @rule()
     def operator_passes(self):
         """One pass; with nothing remembered in between, this is an operator restart as well."""
+        decision, members = self._look(), set(self.judge.truth.members)
+        for action in decision.actions:
+            self.cluster.apply(action)
+        self.cluster.write_status(decision)
+        if any(isinstance(a, act.CreateRevision | act.RenumberRevision) for a in decision.actions):
+            return  # such a pass does nothing else
+        going = [c["metadata"] for c in self.cluster.claims.values() if "Pod" in owners(c["metadata"])]
+        staying = {ordinal(m["name"]) for m in going if not m.get("deletionTimestamp")}
+        living = {ordinal(n) for n in self.cluster.pods}
+        assert not staying & members & living, "I9: the claim of a replica still goes with its pod"
+        self.outside -= members - {ordinal(m["name"]) for m in going}
+        if (self.spec.get("persistentVolumeClaimRetentionPolicy") or {}).get("whenScaled") == "Delete":
+            truth = self.judge.truth
+            scaled = {o for o, p in truth.pods.items() if p.leaving and o not in {*members, *truth.surge}}
+            kept = {ordinal(n) for n, c in self.cluster.claims.items() if not c["metadata"].get("deletionTimestamp")}
+            assert scaled & living & kept <= staying, "I9: a claim outlives the pod that scaling in took"
+
+    def _look(self):
         decision = self.cluster.decide()
-        self._check(decision)
-        self.cluster.reconcile()
+        self.judge.plan(self.cluster, decision)
+        self.outside |= {o for o in self.judge.truth.pods if o not in self.judge.truth.members}
+        return decision
 
     @rule(passes=st.integers(1, 12), hooks=st.booleans())
     def all_goes_well_for_a_while(self, passes, hooks):
@@ -194,104 +306,11 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def operator_dies_in_mid_pass(self, data):
-        decision = self.cluster.decide()
-        self._check(decision)
+        decision = self._look()
         for action in decision.actions[: data.draw(st.integers(0, len(decision.actions)))]:
             self.cluster.apply(action)
 
     # ---- the invariants
-
-    def _members(self):
-        reserved, found, ordinal = set(self.spec.get("reserveOrders") or ()), [], 0
-        while len(found) < self.spec["replicas"]:
-            if ordinal not in reserved:
-                found.append(ordinal)
-            ordinal += 1
-        return found
-
-    def _pod(self, ordinal):
-        return self.cluster.pods.get(f"gs-{ordinal}")
-
-    def _check(self, decision):
-        members = self._members()
-        updates = [
-            a
-            for a in decision.actions
-            if (isinstance(a, act.DeletePod) and a.why == "rollingUpdate")
-            or (isinstance(a, act.UpdatePodInPlace) and a.begins)
-        ]
-        self._budget(decision, members, updates)
-        self._partition(decision, members, updates)
-        self._order(decision, updates)
-        self._hooks(decision)
-        for action in decision.actions:
-            if isinstance(action, act.ForceDeletePod):
-                assert self.cluster.pods[action.name]["metadata"]["annotations"].get(LOST) == "true", "no opt-in"
-                assert self.cluster.nodes["node"]["status"]["conditions"][0]["status"] != "True", "the node is well"
-
-    def _budget(self, decision, members, updates):
-        """I1: pods that serve are taken only while fewer are down than may be. I2: never more than surge allows."""
-        numbers = self.spec["updateStrategy"]["rollingUpdate"]
-        parallel = self.spec["podManagementPolicy"] == "Parallel"
-        surge = numbers["maxSurge"] if parallel else 0
-        taken = [a for a in updates if serves(self.cluster.pods[a.name])]
-        above = [p for n, p in self.cluster.pods.items() if int(n[3:]) not in members and serves(p)]
-        allowed = numbers["maxUnavailable"] or len(above) if parallel else 1
-        kept = kept_at(numbers.get("partition"), len(members))
-        due = members[kept:]
-        if taken and parallel:
-            down = sum((p := self._pod(o)) is None or not serves(p) for o in due)
-            assert down + len(taken) <= allowed, "I1"
-        assert parallel or len(taken) <= 1, "I1: one pod at a time"
-        created = [int(a.name[3:]) for a in decision.actions if isinstance(a, act.CreatePod)]
-        if created:
-            assert sum(o not in members for o in created) <= surge, "I2"
-            assert max(created) <= max([*members, -1]) + surge + len(self.spec.get("reserveOrders") or ()), "I2"
-
-    def _partition(self, decision, members, updates):
-        """I3: what the partition keeps is neither updated nor, when it is lost, created new."""
-        numbers, status = self.spec["updateStrategy"]["rollingUpdate"], decision.status
-        update, current = status.get("updateRevision"), status.get("currentRevision")
-        kept = set(members[: kept_at(numbers.get("partition"), len(members))])
-        if current and current != update:
-            assert not [a for a in updates if int(a.name[3:]) in kept], "I3: a kept pod was updated"
-            new = [a for a in decision.actions if isinstance(a, act.CreatePod) and a.revision == update]
-            assert not [a for a in new if int(a.name[3:]) in kept], "I3: a kept ordinal came back new"
-        if self.spec["updateStrategy"].get("paused"):
-            assert not updates, "a paused rollout took a pod"
-
-    def _order(self, decision, updates):
-        """I4: no ordinal twice; in order at most one pod is created, retired or updated in a pass."""
-        made = [a.name for a in decision.actions if isinstance(a, act.CreatePod)]
-        assert len(made) == len(set(made)), "I4"
-        assert not [n for n in made if n in self.cluster.pods], "I4: an ordinal that is taken"
-        if self.spec["podManagementPolicy"] == "OrderedReady":
-            gone = [a for a in decision.actions if isinstance(a, act.DeletePod)]
-            begun = [a for a in updates if isinstance(a, act.UpdatePodInPlace)]
-            assert len(made) + len(gone) + len(begun) <= 1, "one pod at a time"
-
-    def _hooks(self, decision):
-        """I5: no running pod is deleted or updated before its own hook allowed it."""
-        allowed = set()
-        for run in self.cluster.hook_runs.values():
-            labels = run["metadata"]["labels"]
-            if run.get("status", {}).get("phase") == "Successful":
-                allowed.add((labels["hookrun-type"], labels["pod-uid"]))
-        in_place = self.spec["updateStrategy"]["type"] == "InplaceUpdate"
-        for action in decision.actions:
-            before_delete = "pre-delete-step" if "preDeleteUpdateStrategy" in self.spec else None
-            if isinstance(action, act.DeletePod) and action.why != "failedPod":
-                guard = before_delete
-            elif isinstance(action, act.UpdatePodInPlace) and action.begins and in_place:
-                guard = "pre-inplace-step" if "preInplaceUpdateStrategy" in self.spec else before_delete
-                annotations = self.cluster.pods[action.name]["metadata"]["annotations"]
-                if "inplace-update-grace" in annotations and not action.images:
-                    guard = None  # taking back an update that had not touched the containers
-            else:
-                continue
-            pod = self.cluster.pods[action.name]
-            if guard and pod["status"]["phase"] == "Running":
-                assert (guard, pod["metadata"]["uid"]) in allowed, f"I5: {action}"
 
     @invariant()
     def claims_outlive_pods(self):
@@ -299,20 +318,21 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
         if self.cluster is None:
             return
         for name, claim in self.cluster.claims.items():
-            if "surge-claim" not in str(claim["metadata"].get("annotations")):
+            if not marked(claim) and not claim["metadata"].get("deletionTimestamp"):
                 assert self.data.setdefault(name, claim["metadata"]["uid"]) == claim["metadata"]["uid"], "I9"
         assert self.data.keys() <= self.cluster.claims.keys(), "I9: a claim is lost"
 
     @invariant()
     def pods_are_who_they_say(self):
-        """I4: name, labels and claim of a pod agree."""
+        """I4: name, host name, labels and claim of a pod agree."""
         if self.cluster is None:
             return
         for name, pod in self.cluster.pods.items():
-            ordinal = name.removeprefix("gs-")
-            assert pod["metadata"]["labels"][ORDINAL] == ordinal, "I4"
+            number, labels = name.removeprefix("gs-"), pod["metadata"]["labels"]
+            assert (labels[ORDINAL], labels[POD_NAME]) == (number, name), "I4"
+            assert (pod["spec"]["hostname"], pod["spec"]["subdomain"]) == (name, "game"), "I4"
             (volume,) = pod["spec"]["volumes"]
-            assert volume["persistentVolumeClaim"]["claimName"] == f"data-gs-{ordinal}", "I4"
+            assert volume["persistentVolumeClaim"]["claimName"] == f"data-gs-{number}", "I4"
 
     def teardown(self):
         """I8: left alone by user and faults, everything converges. I7: and then nothing is written any more."""
@@ -320,45 +340,73 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
             return
         cluster = self.cluster
         cluster.add_node("node")
-        cluster.patch_spec({"updateStrategy": {"paused": False, "rollingUpdate": {"partition": None}}})
+        strategy = {"type": "RollingUpdate" if self.on_delete else None, "paused": False, "canary": None}
+        cluster.patch_spec({"updateStrategy": {k: v for k, v in strategy.items() if k == "canary" or v is not None}})
+        if self.spec["updateStrategy"].get("rollingUpdate"):
+            cluster.patch_spec({"updateStrategy": {"rollingUpdate": {"partition": None}}})
+        if self._image() == BROKEN:
+            self.change_image(1)
         for name in ("preDelete", "preInplace", "postInplace"):
-            if f"{name}UpdateStrategy" in cluster.workload["spec"]:
+            if f"{name}UpdateStrategy" in self.spec:
                 cluster.patch_spec({f"{name}UpdateStrategy": {"retry": True}})
+        self._converge()
+        self._silent()
+        # And one whole update, which only the hooks hold up.
+        self.change_image(2 if self._image() == "game:1" else 1)
+        self._converge()
+        self._silent()
+        self._nothing_leaks()
+
+    def _converge(self):
         for _ in range(200):
-            before = (len(cluster.log), cluster.workload["metadata"]["resourceVersion"])
-            self._calm()
-            cluster.reconcile()
-            if before == (len(cluster.log), cluster.workload["metadata"]["resourceVersion"]) and self._converged():
-                break
-        assert self._converged(), f"I8: {cluster.workload['status'].get('conditions')}"
-        version = cluster.workload["metadata"]["resourceVersion"]
-        assert not cluster.reconcile().actions, "I7"
-        assert version == cluster.workload["metadata"]["resourceVersion"], "I7: a settled set wrote its status"
+            before = (len(self.cluster.log), self.cluster.workload["metadata"]["resourceVersion"])
+            self._calm(seconds=20)
+            self.operator_passes()
+            now = (len(self.cluster.log), self.cluster.workload["metadata"]["resourceVersion"])
+            if before == now and self._converged():
+                return
+        raise AssertionError(f"I8: {self.cluster.workload['status'].get('conditions')}")
+
+    def _silent(self):
+        """I7, a minute later: time alone changes nothing."""
+        self.cluster.now += 60
+        version = self.cluster.workload["metadata"]["resourceVersion"]
+        assert not self.cluster.reconcile().actions, "I7"
+        assert version == self.cluster.workload["metadata"]["resourceVersion"], "I7: a settled set wrote its status"
+
+    def _nothing_leaks(self):
+        """I9: nothing is left that nobody needs, and nothing is missing."""
+        cluster = self.cluster
         assert not cluster.hook_runs, "I9: a HookRun leaked"
-        surplus = [n for n, c in cluster.claims.items() if "surge-claim" in str(c["metadata"].get("annotations"))]
-        members = {f"data-gs-{o}" for o in self._members()}
-        assert set(surplus) <= members, "I9: the claim of a surge pod leaked"
+        assert not [n for n, c in cluster.claims.items() if marked(c)], "I9: a mark of surge, or a claim, leaked"
+        assert {f"data-gs-{o}" for o in self.judge.truth.members} <= cluster.claims.keys(), "I9: a claim is missing"
+        status = cluster.workload["status"]
+        live = {status["updateRevision"], status["currentRevision"], status["canary"]["revision"]}
+        assert len(cluster.revisions.keys() - live) <= self.spec["revisionHistoryLimit"], "I9: a revision leaked"
+        if "postInplaceUpdateStrategy" not in self.spec:  # else it is that hook which has to take the mark back
+            pods = cluster.pods.values()
+            marks = [p["metadata"]["annotations"].get("io.tencent.bcs.dev/game-pod-deleting") for p in pods]
+            assert "true" not in marks, "I9: a pod that stays carries the mark of one that goes"
         self.claims_outlive_pods()
 
-    def _calm(self, *, hooks=True):
+    def _calm(self, *, hooks=True, seconds=2):
         cluster = self.cluster
         cluster.remove_terminating()
-        cluster.collect_garbage()
+        self._collect()
         for pod in list(cluster.pods):
-            cluster.start_pod(pod)
-            cluster.restart_containers(pod)
-            if cluster.pods[pod]["status"]["phase"] == "Running":
-                cluster.set_container_ready(pod, ready=True)
+            self._run(pod)
         for run in list(cluster.hook_runs) if hooks else ():
             if cluster.hook_runs[run].get("status", {}).get("phase") != "Failed":
                 cluster.answer_hook(run, "Successful")
-        cluster.now += 2
+        cluster.now += seconds
+
+    def _image(self):
+        return self.spec["template"]["spec"]["containers"][0]["image"]
 
     def _converged(self):
-        image = self.spec["template"]["spec"]["containers"][0]["image"]
-        pods = self.cluster.pods
-        good = {n for n, p in pods.items() if serves(p) and p["spec"]["containers"][0]["image"] == image}
-        return set(pods) == good == {f"gs-{o}" for o in self._members()}
+        found = {n: Pod(p) for n, p in self.cluster.pods.items()}
+        good = {ordinal(n) for n, p in found.items() if p.serves and p.images["web"] == self._image()}
+        return len(found) == len(good) and good == set(self.judge.truth.members)
 
 
 TestHistories = GameStatefulSetHistories.TestCase

@@ -70,7 +70,8 @@ def test_gss_38_nor_for_a_replica_that_waits_for_its_update():
 def test_gss_66_only_what_others_wait_for_in_order_may_still_be_repaired():
     unready = in_order(3, pod(0), pod(1, ready=False))
     assert (unready.open, unready.repairs) == (False, True)
-    for waiting in (in_order(3, pod(0, deleting=True)), in_order(3, pod(0)), in_order(1, pod(0), pod(1))):
+    leaving = in_order(3, pod(0), pod(1, ready=False), pod(2, deleting=True))
+    for waiting in (leaving, in_order(3, pod(0, deleting=True)), in_order(3, pod(0)), in_order(1, pod(0), pod(1))):
         assert (waiting.open, waiting.repairs) == (False, False)
 
 

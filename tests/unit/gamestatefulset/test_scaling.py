@@ -159,6 +159,21 @@ def test_gss_18_claims_go_by_their_policy_whoever_ends_a_pod_that_scaling_in_tak
     assert sorted(story.cluster.claims) == ["data-gs-0", "data-gs-1"]
 
 
+@pytest.mark.parametrize("policy", ["OrderedReady", "Parallel"])
+def test_gss_20_no_pod_takes_up_a_claim_that_goes_with_the_one_before(policy):
+    retention = {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}}
+    story = made(2, claims=[DATA], policy=policy, spec=retention, hooks=["preDelete"])
+    before = story.cluster.claims["data-gs-1"]["metadata"]["uid"]
+    story.scale(1).settle()
+    story.cluster.kill_pod("gs-1")
+    story.scale(2).one_pass()
+    assert "gs-1" not in story.cluster.pods
+    assert "data-gs-1, which goes with the pod that was there before" in story.said("ClaimTerminating")
+    story.settle()
+    assert story.versions() == {0: "1", 1: "1"}
+    assert story.cluster.claims["data-gs-1"]["metadata"]["uid"] != before
+
+
 @pytest.mark.parametrize("how", ["delete_pod", "fail_pod"])
 def test_gss_18_claims_of_a_replica_stay_whoever_ends_its_pod(how):
     retention = {"persistentVolumeClaimRetentionPolicy": {"whenScaled": "Delete"}}

@@ -523,6 +523,22 @@ def test_gss_121_a_hook_before_each_pod_in_order_and_the_pod_carries_its_mark():
     assert not story.runs()
 
 
+@pytest.mark.parametrize(("hooks", "mark"), [(["preInplace"], "false"), (["preInplace", "postInplace"], "true")])
+def test_gss_121_the_mark_goes_when_the_update_is_over_unless_a_hook_after_it_has_the_say(hooks, mark):
+    story = made(1, type="InplaceUpdate", hooks=hooks).release(2)
+    marks = []
+    for _ in range(12):
+        story.kubelets()
+        story.hooks_say()
+        story.one_pass()
+        pod = story.cluster.pods["gs-0"]
+        marks.append(pod["metadata"]["annotations"].get("io.tencent.bcs.dev/game-pod-deleting"))
+        over = story.versions() == {0: NEW} and story.cluster.pod("gs-0").ready
+        assert over or marks[-1] in (None, "true"), "it was taken back before the update was over"
+    assert marks[-1] == mark
+    assert "true" in marks
+
+
 def test_gss_122_parallel_asks_as_many_as_may_be_down():
     story = made(4, policy="Parallel", type="InplaceUpdate", hooks=["preInplace"], rollingUpdate={"maxUnavailable": 2})
     story.release(2).settle()
