@@ -287,7 +287,6 @@ def test_hook_103_104_106_hooks_reach_no_secret_no_other_namespace_and_nothing_o
     leader = board.cluster.kubectl("-n", installed.namespace, "get", "pod", installed.leader(), "-o", "json")
     pod = json.loads(leader)["status"]["podIP"]
     api = json.loads(installed.cluster.kubectl("get", "service", "kubernetes", "-o", "json"))["spec"]["clusterIP"]
-    token = "file:///var/run/secrets/kubernetes.io/serviceaccount/token"
     asked = {
         "own-pod": (web(f"http://{pod}:10251/metrics"), {}, "is refused by policy"),
         "api-server": (
@@ -296,16 +295,12 @@ def test_hook_103_104_106_hooks_reach_no_secret_no_other_namespace_and_nothing_o
             "is refused by policy",
         ),
         "loopback": (web("http://localhost:10251/metrics"), {}, "is refused by policy"),
-        "token": (web(token), {}, "http"),
         "secret": (ANNOTATION, {"Group": "", "Version": "v1", "Kind": "Secret"}, "is not allowed: hooks reach"),
         "elsewhere": (ANNOTATION, {"PodNamespace": installed.namespace}, "is not the run's own"),
     }
     for name, (provider, arguments, _) in asked.items():
         given = {"PodName": installed.leader(), "PodNamespace": namespace, **arguments}
-        metric = {"name": "reach", "successfulLimit": 1, "provider": provider}
-        spec = {"metrics": [metric], "args": [{"name": n, "value": v} for n, v in given.items()]}
-        body = {"apiVersion": f"{TKEX}/v1alpha1", "kind": "HookRun", "metadata": {"name": name}, "spec": spec}
-        board.apply(body)
+        board.apply(reaching(name, provider, given))
     for name, (_, _, why) in asked.items():
 
         def ended(run=name):
@@ -315,6 +310,16 @@ def test_hook_103_104_106_hooks_reach_no_secret_no_other_namespace_and_nothing_o
         status = board.get("hookrun", name)["status"]
         assert status["phase"] == "Error", status
         assert why in json.dumps(status), status
+
+    # The API server refuses files before anybody reads them.
+    with pytest.raises(AssertionError, match="url must begin with http:// or https://"):
+        board.apply(reaching("token", web("file:///var/run/secrets/kubernetes.io/serviceaccount/token"), {}))
+
+
+def reaching(name, provider, arguments):
+    metric = {"name": "reach", "successfulLimit": 1, "provider": provider}
+    spec = {"metrics": [metric], "args": [{"name": n, "value": v} for n, v in arguments.items()]}
+    return {"apiVersion": f"{TKEX}/v1alpha1", "kind": "HookRun", "metadata": {"name": name}, "spec": spec}
 
 
 def web(url):
