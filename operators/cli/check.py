@@ -26,6 +26,7 @@ def add_commands(commands: Any) -> None:
     uninstall.add_argument("--kubeconfig", help="kubeconfig file; without it the pod's service account")
     uninstall.add_argument("--release", default="game-operators", help="name of the Helm release, for the advice")
     uninstall.add_argument("--release-namespace", default="default", help="its namespace")
+    uninstall.add_argument("--revision", default="REVISION", help="its revision")
     uninstall.set_defaults(action=_uninstall)
     service = commands.add_parser("check-service", help="fail unless operators are ready behind a URL")
     service.add_argument("url", help="root of the metrics port, such as http://game-operators:10251")
@@ -41,12 +42,16 @@ def _uninstall(options: argparse.Namespace) -> int:
     if not found:
         print("No workload depends on the operators.")
         return 0
-    print(refusal(found, options.release, options.release_namespace))
+    print(refusal(found, options.release, options.release_namespace, options.revision))
     return 1
 
 
-def refusal(found: Mapping[str, list[str]], release: str, namespace: str) -> str:
-    """Why the operators are not removed, and what to do. ``found`` are objects (namespace/name) by plural."""
+def refusal(found: Mapping[str, list[str]], release: str, namespace: str, revision: str) -> str:
+    """Why the operators are not removed, and what to do. ``found`` are objects (namespace/name) by plural.
+
+    Helm counts the release as being uninstalled from then on. The way back names the revision: without one Helm goes to
+    the revision before, which has other values, or does not exist.
+    """
     lines = ["Refused: these workloads would be left without an operator. Their pods would go on, but no update, no"]
     lines += ["replacement and no hook would, and a pod in mid-update would stay out of service:", ""]
     for plural, names in found.items():
@@ -55,7 +60,7 @@ def refusal(found: Mapping[str, list[str]], release: str, namespace: str) -> str
     lines += [
         "",
         "Delete them first, or leave them as they are, knowingly: helm uninstall --no-hooks",
-        f"To go on with this release instead: helm rollback {release} -n {namespace}",
+        f"To go on with this release instead: helm rollback {release} {revision} -n {namespace}",
     ]
     return "\n".join(lines)
 

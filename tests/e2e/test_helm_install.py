@@ -1,6 +1,7 @@
 """What an installation, an upgrade and an uninstall do to definitions and workloads."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -114,14 +115,7 @@ def test_pkg_12_an_uninstall_is_refused_while_workloads_live_and_keeps_definitio
     board.until("two pods are ready", board.complete("0.0.1", 2))
     pods = board.names()
 
-    with pytest.raises(HelmFailed) as refused:
-        installed.release.run("uninstall")
-    said = str(refused.value)
-    assert "Refused: these workloads would be left without an operator" in said
-    assert f"{namespace}/arena" in said
-    assert len(installed.pods()) == 2, "the operators were removed all the same"
-    installed.release.run("rollback", "--wait")
-    assert installed.release.status()["info"]["status"] == "deployed"
+    refused_and_taken_back(installed, f"{namespace}/arena")
 
     said = installed.release.run("uninstall", "--no-hooks", "--wait")
     assert "kept due to the resource policy" in said
@@ -134,3 +128,20 @@ def test_pkg_12_an_uninstall_is_refused_while_workloads_live_and_keeps_definitio
     board.patch({"replicas": 3})
     board.until("a new installation goes on where the old one ended", board.complete("0.0.1", 3))
     assert pods < board.names()
+    assert installed.release.status()["version"] == 1
+    refused_and_taken_back(installed, f"{namespace}/arena")
+
+
+def refused_and_taken_back(installed, workload):
+    """An uninstall is refused, and the way back that the refusal names leads to the very same release."""
+    before = installed.release.status()["config"], installed.names()
+    with pytest.raises(HelmFailed) as refused:
+        installed.release.run("uninstall")
+    said = str(refused.value)
+    assert "Refused: these workloads would be left without an operator" in said
+    assert workload in said
+    way_back = re.search(r"helm (rollback) \S+ (\d+) -n", said)
+    installed.release.run(way_back.group(1), way_back.group(2), "--wait")
+    assert installed.release.status()["info"]["status"] == "deployed"
+    after = installed.release.status()["config"], installed.names()
+    assert after == before, "values were changed, or operators replaced"

@@ -282,12 +282,11 @@ def test_pkg_11_the_account_can_neither_read_secrets_nor_reach_other_objects(ins
 
 
 def test_hook_103_104_106_hooks_reach_no_secret_no_other_namespace_and_nothing_of_the_operators(installed, namespace):
-    """Runs that somebody writes by hand, executed by the release: each ends in an error that says why."""
+    """Runs that somebody writes by hand: each ends in an error that says why, or is not even stored."""
     board = Board(installed.cluster, namespace, "nobody")
     leader = board.cluster.kubectl("-n", installed.namespace, "get", "pod", installed.leader(), "-o", "json")
     pod = json.loads(leader)["status"]["podIP"]
     api = json.loads(installed.cluster.kubectl("get", "service", "kubernetes", "-o", "json"))["spec"]["clusterIP"]
-    token = "file:///var/run/secrets/kubernetes.io/serviceaccount/token"
     asked = {
         "own-pod": (web(f"http://{pod}:10251/metrics"), {}, "is refused by policy"),
         "api-server": (
@@ -296,16 +295,11 @@ def test_hook_103_104_106_hooks_reach_no_secret_no_other_namespace_and_nothing_o
             "is refused by policy",
         ),
         "loopback": (web("http://localhost:10251/metrics"), {}, "is refused by policy"),
-        "token": (web(token), {}, "http"),
-        "secret": (ANNOTATION, {"Group": "", "Version": "v1", "Kind": "Secret"}, "is not allowed: hooks reach"),
         "elsewhere": (ANNOTATION, {"PodNamespace": installed.namespace}, "is not the run's own"),
     }
     for name, (provider, arguments, _) in asked.items():
         given = {"PodName": installed.leader(), "PodNamespace": namespace, **arguments}
-        metric = {"name": "reach", "successfulLimit": 1, "provider": provider}
-        spec = {"metrics": [metric], "args": [{"name": n, "value": v} for n, v in given.items()]}
-        body = {"apiVersion": f"{TKEX}/v1alpha1", "kind": "HookRun", "metadata": {"name": name}, "spec": spec}
-        board.apply(body)
+        board.apply(reaching(name, provider, given))
     for name, (_, _, why) in asked.items():
 
         def ended(run=name):
@@ -315,6 +309,20 @@ def test_hook_103_104_106_hooks_reach_no_secret_no_other_namespace_and_nothing_o
         status = board.get("hookrun", name)["status"]
         assert status["phase"] == "Error", status
         assert why in json.dumps(status), status
+
+    # The API server refuses these before anybody executes them.
+    for provider, arguments, why in (
+        (web("file:///var/run/secrets/kubernetes.io/serviceaccount/token"), {}, "url must begin with http"),
+        (ANNOTATION, {"Group": "", "Version": "v1", "Kind": "Secret"}, "hooks reach no other objects"),
+    ):
+        with pytest.raises(AssertionError, match=why):
+            board.apply(reaching("refused", provider, arguments))
+
+
+def reaching(name, provider, arguments):
+    metric = {"name": "reach", "successfulLimit": 1, "provider": provider}
+    spec = {"metrics": [metric], "args": [{"name": n, "value": v} for n, v in arguments.items()]}
+    return {"apiVersion": f"{TKEX}/v1alpha1", "kind": "HookRun", "metadata": {"name": name}, "spec": spec}
 
 
 def web(url):
@@ -338,12 +346,29 @@ def test_pkg_25_in_one_namespace_the_rights_of_that_namespace_are_enough(
         board.until("both are updated in place", board.complete("0.0.2", 2))
         board.patch({"replicas": 1})
         board.until("one is gone", board.complete("0.0.2", 1))
+        _webhooks_count(board, alone)
         if audit is not None:
             requests = audit.settled()
             outside = {r.right for r in requests if r.namespace not in (namespace, alone.namespace)}
             assert outside <= NODES, f"beyond its namespace: {outside}"
             refused = {r.right for r in requests if r.code == 403}
             assert refused <= NODES, f"refused: {refused}"
+
+
+def _webhooks_count(board, alone):
+    """Its webhooks read what they need there: the policies leave this question to them."""
+    board.cluster.kubectl("label", "namespace", board.namespace, alone.guarded)
+    board.kubectl("label", "hooktemplate", "players", "io.tencent.bcs.dev/deletion-allow=Cascading")
+
+    def counted():
+        try:
+            said.append(board.kubectl("delete", "hooktemplate", "players", "--dry-run=server"))
+        except AssertionError as refused:
+            said.append(str(refused))
+        return "references 1>0; it is used by GameDeployment life" in said[-1]
+
+    said = []
+    assert processes.wait(counted, 30), said[-1]
 
 
 #: Deletion costs of nodes are good to have: where they may not be read, pods are chosen without.

@@ -21,15 +21,15 @@ def test_what_is_being_deleted_no_longer_needs_an_operator():
 
 
 def test_a_refusal_names_the_workloads_and_both_ways_on():
-    said = refusal({"gamedeployments": ["arena/a"], "gamestatefulsets": ["arena/b", "arena/c"]}, "ours", "ops")
+    said = refusal({"gamedeployments": ["arena/a"], "gamestatefulsets": ["arena/b", "arena/c"]}, "ours", "ops", "7")
     assert "1 gamedeployments: arena/a" in said
     assert "2 gamestatefulsets: arena/b, arena/c" in said
     assert "helm uninstall --no-hooks" in said
-    assert "helm rollback ours -n ops" in said
+    assert "helm rollback ours 7 -n ops" in said
 
 
 def test_a_refusal_stays_short():
-    said = refusal({"gamedeployments": [f"arena/{n}" for n in range(2000)]}, "ours", "ops")
+    said = refusal({"gamedeployments": [f"arena/{n}" for n in range(2000)]}, "ours", "ops", "7")
     assert "2000 gamedeployments" in said
     assert "arena/9 and 1990 more" in said
     assert len(said) < 1000

@@ -217,11 +217,8 @@ def test_commands_of_other_pods_are_the_commands_own():
     check.add_commands(parser.add_subparsers())
     guard = rendered.one("Job")["spec"]["template"]["spec"]["containers"][0]
     options = parser.parse_args(guard["args"])
-    assert (options.kinds, options.release, options.release_namespace) == (
-        ["gamedeployments", "gamestatefulsets"],
-        RELEASE,
-        NAMESPACE,
-    )
+    assert options.kinds == ["gamedeployments", "gamestatefulsets"]
+    assert (options.release, options.release_namespace, options.revision) == (RELEASE, NAMESPACE, "1")
     test = rendered.one("Pod")["spec"]["containers"][0]
     assert parser.parse_args(test["args"]).url == "http://$(GAME_OPERATORS_SERVICE_HOST):10251"
 
