@@ -18,6 +18,7 @@ from re import _parser as reader  # type: ignore[attr-defined]  # private, but t
 from typing import Any
 
 _MAX_STATES, _MAX_TEXT = 400, 1024
+_MAX_NESTING = 100
 _NAMED_CLASS = re.compile(r"\[:\^?[a-z]+:\]")
 _WORD = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _SETS = {
@@ -62,19 +63,30 @@ class _State:
     targets: tuple[int, ...] = ()
 
 
+def _nesting(text: str) -> int:
+    """Levels of brackets, or more where some of them mean only themselves: how deep reading the pattern recurses."""
+    deepest = depth = 0
+    for char in text:
+        depth += (char == "(") - (char == ")")
+        deepest = max(deepest, depth)
+    return deepest
+
+
 class Pattern:
     """A pattern ready to be matched."""
 
     def __init__(self, text: str) -> None:
         if len(text) > _MAX_TEXT:
             raise RegexError(f"longer than {_MAX_TEXT} characters")
+        if _nesting(text) > _MAX_NESTING:
+            raise RegexError("nested too deeply")
         if _NAMED_CLASS.search(text):
             raise RegexError("classes like [:alpha:] are not supported, write a-zA-Z")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # of [[ and the like, which mean here what they say
                 tree = reader.parse(text)
-        except (re.error, RecursionError, OverflowError, ValueError) as error:
+        except (re.error, OverflowError, ValueError) as error:
             raise RegexError(f"cannot be read: {error}") from error
         flags = tree.state.flags
         if flags & ~int(_FLAGS):
@@ -83,10 +95,7 @@ class Pattern:
         self._dot_all = bool(flags & re.DOTALL)
         self._copies = 0
         self._states: list[_State] = [_State()]
-        try:
-            self._start = self._sequence(tree, 0)
-        except RecursionError as error:
-            raise RegexError("nested too deeply") from error
+        self._start = self._sequence(tree, 0)
 
     def _add(self, state: _State) -> int:
         if len(self._states) >= _MAX_STATES:
