@@ -17,7 +17,7 @@ from re import _constants as c  # type: ignore[attr-defined]  # the standard lib
 from re import _parser as reader  # type: ignore[attr-defined]  # private, but the same since Python 2
 from typing import Any
 
-_MAX_STATES, _MAX_TEXT = 400, 1024
+_MAX_STATES, _MAX_TEXT, _MAX_DEPTH = 400, 1024, 100
 _NAMED_CLASS = re.compile(r"\[:\^?[a-z]+:\]")
 _WORD = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _SETS = {
@@ -81,12 +81,9 @@ class Pattern:
             raise RegexError("of the flags only i, m and s can be used")
         self._fold, self._lines = bool(flags & re.IGNORECASE), bool(flags & re.MULTILINE)
         self._dot_all = bool(flags & re.DOTALL)
-        self._copies = 0
+        self._copies = self._depth = 0
         self._states: list[_State] = [_State()]
-        try:
-            self._start = self._sequence(tree, 0)
-        except RecursionError as error:
-            raise RegexError("nested too deeply") from error
+        self._start = self._sequence(tree, 0)
 
     def _add(self, state: _State) -> int:
         if len(self._states) >= _MAX_STATES:
@@ -95,8 +92,12 @@ class Pattern:
         return len(self._states) - 1
 
     def _sequence(self, items: Iterable[Any], then: int) -> int:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise RegexError("nested too deeply")
         for operation, value in reversed(list(items)):
             then = self._item(operation, value, then)
+        self._depth -= 1
         return then
 
     def _item(self, operation: Any, value: Any, then: int) -> int:
