@@ -17,8 +17,7 @@ from re import _constants as c  # type: ignore[attr-defined]  # the standard lib
 from re import _parser as reader  # type: ignore[attr-defined]  # private, but the same since Python 2
 from typing import Any
 
-_MAX_STATES, _MAX_TEXT = 400, 1024
-_MAX_NESTING = 100
+_MAX_STATES, _MAX_TEXT, _MAX_DEPTH = 400, 1024, 100
 _NAMED_CLASS = re.compile(r"\[:\^?[a-z]+:\]")
 _WORD = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _SETS = {
@@ -63,37 +62,26 @@ class _State:
     targets: tuple[int, ...] = ()
 
 
-def _nesting(text: str) -> int:
-    """Levels of brackets, or more where some of them mean only themselves: how deep reading the pattern recurses."""
-    deepest = depth = 0
-    for char in text:
-        depth += (char == "(") - (char == ")")
-        deepest = max(deepest, depth)
-    return deepest
-
-
 class Pattern:
     """A pattern ready to be matched."""
 
     def __init__(self, text: str) -> None:
         if len(text) > _MAX_TEXT:
             raise RegexError(f"longer than {_MAX_TEXT} characters")
-        if _nesting(text) > _MAX_NESTING:
-            raise RegexError("nested too deeply")
         if _NAMED_CLASS.search(text):
             raise RegexError("classes like [:alpha:] are not supported, write a-zA-Z")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FutureWarning)  # of [[ and the like, which mean here what they say
                 tree = reader.parse(text)
-        except (re.error, OverflowError, ValueError) as error:
+        except (re.error, RecursionError, OverflowError, ValueError) as error:
             raise RegexError(f"cannot be read: {error}") from error
         flags = tree.state.flags
         if flags & ~int(_FLAGS):
             raise RegexError("of the flags only i, m and s can be used")
         self._fold, self._lines = bool(flags & re.IGNORECASE), bool(flags & re.MULTILINE)
         self._dot_all = bool(flags & re.DOTALL)
-        self._copies = 0
+        self._copies = self._depth = 0
         self._states: list[_State] = [_State()]
         self._start = self._sequence(tree, 0)
 
@@ -104,8 +92,12 @@ class Pattern:
         return len(self._states) - 1
 
     def _sequence(self, items: Iterable[Any], then: int) -> int:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise RegexError("nested too deeply")
         for operation, value in reversed(list(items)):
             then = self._item(operation, value, then)
+        self._depth -= 1
         return then
 
     def _item(self, operation: Any, value: Any, then: int) -> int:
