@@ -113,8 +113,9 @@ def by_server(older, folder):
     older.api.text("apply", "--server-side", "--force-conflicts", "-f", "-", body=older.ours)
 
 
-@pytest.mark.parametrize("how", [by_helm, by_client, by_server])
-@pytest.mark.parametrize("kind", ["GameDeployment", "HookTemplate"])
+@pytest.mark.parametrize(
+    ("kind", "how"), [("GameDeployment", by_helm), ("GameDeployment", by_client), ("HookTemplate", by_server)]
+)
 def test_pkg_27_definitions_of_the_go_operators_are_taken_over(api, tmp_path, kind, how):
     if api.cluster.kind != "built":
         pytest.skip("the storage is written to on the cluster that is built here")
