@@ -249,13 +249,13 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
         self._collect()
 
     def _collect(self):
-        """The garbage collector, and the protection of claims that are in use."""
+        """The garbage collector, and the protection of claims in use: by pods that have a node."""
         before = set(self.cluster.claims)
         self.cluster.collect_garbage()
         for name in before - set(self.cluster.claims):
             assert ordinal(name) in self.outside, f"I9: {name} went with a pod that was merely replaced"
             self.data.pop(name, None)
-        used = {ordinal(n) for n in self.cluster.pods}
+        used = {ordinal(n) for n, p in self.cluster.pods.items() if p["spec"].get("nodeName")}
         for name, claim in list(self.cluster.claims.items()):
             if claim["metadata"].get("deletionTimestamp") and ordinal(name) not in used:
                 del self.cluster.claims[name]
