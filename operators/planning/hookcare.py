@@ -39,7 +39,7 @@ def retry(scene: Scene) -> tuple[list[Action], list[str]]:
 
 
 def clean(scene: Scene, victims: Mapping[str, PodView], targets: Mapping[str, PodHook]) -> list[Action]:
-    """Remove answers that nobody waits for, and take back the mark on pods that stay (spec 5.4).
+    """Remove answers that nobody waits for or that are too old, and take back the mark on pods that stay (spec 5.4).
 
     The mark first: the run is what reminds a later pass of it. So the mark comes before everything else, and a run
     stays a few seconds longer where the mark could not be taken back for a reason that passes.
@@ -55,16 +55,18 @@ def clean(scene: Scene, victims: Mapping[str, PodView], targets: Mapping[str, Po
     for kind in ("predelete", "preinplace", "postinplace"):
         for run in scene.runs.of_kind(kind):
             pod = living.get(subject(run))
-            if run.deleting or (kind, *subject(run)) in wanted:
+            expired = scene.runs.expired(kind, run)
+            if run.deleting or ((kind, *subject(run)) in wanted and not expired):
                 continue
             if kind == "postinplace" and pod is not None and awaits_post_hook(pod, scene.runs):
                 continue
-            if pod is not None and kind != "postinplace" and pod.name not in awaited and _marked(pod):
+            stays = pod is not None and (pod.name not in awaited or expired)
+            if pod is not None and kind != "postinplace" and stays and _marked(pod):
                 unmark = AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "false"}, Stage.OWNERSHIP)
                 actions.append(unmark)
                 if _awaited(scene.observed.refusals.get(refused_as(unmark)), scene.now):
                     continue
-            actions.append(DeleteHookRun(run.name, run.uid, "no longer needed"))
+            actions.append(DeleteHookRun(run.name, run.uid, "too old" if expired else "no longer needed"))
     return actions
 
 

@@ -1,8 +1,8 @@
 """Hooks that guard one pod: before delete, before and after an in-place update (spec/gamedeployment.md 5).
 
 A pod is free to go when its HookRun succeeded. Which HookRun speaks for which pod follows from labels alone: type,
-revision and instance. An answer that nobody waits for any more is removed, so that it can never let a later delete
-through.
+revision and instance. An answer that nobody waits for any more is removed, and one that could not be acted on in time
+is asked for anew, so that it can never let a later delete through.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ TYPE_LABELS: Mapping[str, str] = {
 }
 KINDS: Mapping[str, str] = {label: kind for kind, label in TYPE_LABELS.items()}
 _NAME_LIMIT = 253
+#: Seconds that a yes is worth anything. Players come and go: after that it says nothing of who is inside.
+ANSWER_LIFE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,10 @@ class Composed:
 
 
 class HookRuns:
-    """The HookRuns of one workload, found by what they speak for."""
+    """The HookRuns of one workload, found by what they speak for; ``now`` (Unix seconds) tells how old they are."""
 
-    def __init__(self, runs: Iterable[HookRunView]) -> None:
+    def __init__(self, runs: Iterable[HookRunView], now: float) -> None:
+        self._now = now
         self.all: list[HookRunView] = sorted(runs, key=lambda r: r.name)
         self._by_subject: dict[tuple[str, str, str], HookRunView] = {}
         self._by_kind: dict[str, list[HookRunView]] = {}
@@ -81,6 +84,14 @@ class HookRuns:
     def of(self, kind: PodHook, pod: PodView) -> HookRunView | None:
         """The run that speaks for the pod in its present revision; of several, the first by name that stays."""
         return self._by_subject.get((kind, pod.revision, pod.instance)) if self._by_subject else None
+
+    def expired(self, kind: str, run: HookRunView) -> bool:
+        """It let its pod be stopped, which was not done in time: the budget closed, a write was refused, nobody led.
+
+        What was said after an update stays true. A run that does not say when it ended is taken at its word.
+        """
+        late = run.ended is not None and self._now - run.ended > ANSWER_LIFE
+        return late and run.phase == "Successful" and kind in ("predelete", "preinplace")
 
     def of_kind(self, kind: str) -> list[HookRunView]:
         """All runs of a kind, by name."""
@@ -212,6 +223,9 @@ def asked(
         text = f"pod {pod.name} gets its instance id before its {kind} hook is asked"
         return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
     run = runs.of(kind, pod)
+    if run is not None and runs.expired(kind, run):
+        text = f"HookRun {run.name} of pod {pod.name} said yes more than {ANSWER_LIFE:.0f} s ago; it is asked anew"
+        return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
     if run is not None:
         return said_by(run, pod)
     made = new_run(kind, hook, templates.get(hook.template), pod, wanted)

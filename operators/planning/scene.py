@@ -212,7 +212,8 @@ def arrange(
     stopped = course.held and not course.begins
     images = {name: inplace.images_of(template) for name, template in revisions.templates.items()}
     progress = _progress(pods, images, {course.target, revisions.current}, strategy, now)
-    runs = HookRuns(r for r in observed.hook_runs if r.owner == OwnerView(kind, workload.name, workload.uid))
+    owner = OwnerView(kind, workload.name, workload.uid)
+    runs = HookRuns((r for r in observed.hook_runs if r.owner == owner), now)
     return Scene(
         kind=kind,
         workload=workload,

@@ -157,7 +157,7 @@ class RevisionView:
 
 @dataclass(frozen=True, slots=True)
 class HookRunView:
-    """A HookRun as the workload controllers read it."""
+    """A HookRun as the workload controllers read it; ``ended`` is when it completed, None where it does not say."""
 
     namespace: str
     name: str
@@ -170,6 +170,7 @@ class HookRunView:
     owner: OwnerView | None = None
     deleting: bool = False
     terminate: bool = False
+    ended: float | None = None
 
     @property
     def completed(self) -> bool:
@@ -360,6 +361,7 @@ def hookrun_view(obj: Json) -> HookRunView:
         owner=owner_view(metadata),
         deleting=bool(metadata.get("deletionTimestamp")),
         terminate=bool((obj.get("spec") or {}).get("terminate")),
+        ended=timestamp(status.get("completedAt")),
     )
 
 

@@ -298,6 +298,8 @@ class SimulatedCluster:
         """A HookRun moves to a phase, and says why."""
         status = self.hook_runs[name].setdefault("status", {})
         status["phase"] = phase
+        if phase in ("Successful", "Failed", "Error", "Inconclusive"):
+            status["completedAt"] = rfc3339(self.now)
         if message:
             status["message"] = message
         self._touch(self.hook_runs[name])

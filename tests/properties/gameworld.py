@@ -17,6 +17,11 @@ INDEXES = range(100, 108)
 MIRROR = "mirror/"
 
 
+def seconds(text):
+    """RFC 3339 to Unix seconds."""
+    return datetime.fromisoformat(text).timestamp()
+
+
 def share(value, total, rounding):
     """Pods that a number or a percentage names."""
     if isinstance(value, str):
@@ -48,7 +53,7 @@ class Pod:
         told = any(c.get("stale") for c in body["spec"]["containers"])
         ready = next((c for c in status["conditions"] if c["type"] == "Ready" and c["status"] == "True"), None)
         self.serves = self.running and not self.leaving and ready is not None and not told
-        self.since = datetime.fromisoformat(ready["lastTransitionTime"]).timestamp() if ready else None
+        self.since = seconds(ready["lastTransitionTime"]) if ready else None
 
     @property
     def active(self):
@@ -75,7 +80,7 @@ class Snapshot:
         self.answers = {
             (m["labels"]["hookrun-type"], m["labels"]["workload-revision"], m["labels"]["instance-id"])
             for m, s in ((r["metadata"], r.get("status", {})) for r in cluster.hook_runs.values())
-            if s.get("phase") == "Successful"
+            if s.get("phase") == "Successful" and cluster.now - seconds(s["completedAt"]) <= 60
         }
         self.named = set((self.spec.get("scaleStrategy") or {}).get("podsToDelete") or ())
 

@@ -7,13 +7,12 @@ what a hook has said. Of the planner it knows only what it asks to be done.
 import itertools
 import json
 import math
-from datetime import datetime
 
 from operators.api.strategies import CanaryStep
 from operators.planning import actions as act
 from operators.planning.stephash import step_hash
 from tests.properties.canaryworld import kept_by
-from tests.properties.gameworld import Pod, kept_at, share
+from tests.properties.gameworld import Pod, kept_at, seconds, share
 
 SURGE_MARK = "tkex.tencent.com/surge-claim"
 LOST = "pod.gamestatefulset.bkbcs.tencent.com/node-lost-force-delete"
@@ -33,10 +32,6 @@ def owners(metadata):
 def marked(claim):
     """The claim was made for a surge pod."""
     return (claim["metadata"].get("annotations") or {}).get(SURGE_MARK) == "true"
-
-
-def seconds(text):
-    return datetime.fromisoformat(text).timestamp()
 
 
 def grace_of(annotations):
@@ -279,7 +274,10 @@ class Judge:
         allowed = set()
         for run in truth.cluster.hook_runs.values():
             labels = run["metadata"]["labels"]
-            if run.get("status", {}).get("phase") == "Successful" and "pod-uid" in labels:
+            status = run.get("status", {})
+            if status.get("phase") != "Successful" or truth.now - seconds(status["completedAt"]) > 60:
+                continue
+            if "pod-uid" in labels:
                 allowed.add((labels["hookrun-type"], labels["pod-uid"], labels["workload-revision"]))
         before_delete = "pre-delete-step" if "preDeleteUpdateStrategy" in truth.spec else None
         in_place = "pre-inplace-step" if "preInplaceUpdateStrategy" in truth.spec else before_delete

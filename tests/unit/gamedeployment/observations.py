@@ -106,8 +106,11 @@ def revision(name, number, template_, *, owner=OWNER):
     return revision_view(raw_revision(name, number, template_, owner=owner))
 
 
-def hook_run(kind, pod_, phase="", *, leaving=False, template_="check"):
-    """The HookRun that speaks for a pod; ``kind`` is ``predelete``, ``preinplace`` or ``postinplace``."""
+def hook_run(kind, pod_, phase="", *, leaving=False, template_="check", ended=None):
+    """The HookRun that speaks for a pod; ``kind`` is ``predelete``, ``preinplace`` or ``postinplace``.
+
+    ``ended`` is when it completed (Unix seconds), None where it does not say.
+    """
     name = f"{kind}-{pod_.revision}-{pod_.instance}-{template_}"
     labels = {
         "hookrun-type": {
@@ -120,7 +123,10 @@ def hook_run(kind, pod_, phase="", *, leaving=False, template_="check"):
     }
     metadata = {"namespace": "game", "name": name, "uid": f"uid-{name}", "resourceVersion": "4", "labels": labels}
     metadata |= {"ownerReferences": [OWNER], "deletionTimestamp": rfc3339(NOW) if leaving else None}
-    return hookrun_view({"metadata": metadata, "spec": {}, "status": {"phase": phase} if phase else {}})
+    status = {"phase": phase} if phase else {}
+    if ended is not None:
+        status["completedAt"] = rfc3339(ended)
+    return hookrun_view({"metadata": metadata, "spec": {}, "status": status})
 
 
 def look(

@@ -8,6 +8,7 @@ from operators.simulation.cluster import hook_template
 from tests.unit.gamedeployment.fleets import Fleet, image
 from tests.unit.gamedeployment.observations import (
     NEW,
+    NOW,
     OLD,
     condition,
     created,
@@ -164,6 +165,47 @@ def test_hook_109_the_condition_goes_with_the_answer_also_while_the_budget_holds
     decision = decide([asked, broken], {"replicas": 2, **PRE_INPLACE}, strategy=IN_PLACE, hook_runs=runs)
     assert (updated(decision), decision.status["preInplaceHookCondition"]) == ([], [])
     assert of_type(decision, act.DeleteHookRun) == [], "its answer still counts"
+
+
+@pytest.mark.parametrize(("age", "counts"), [(59, True), (60, True), (61, False), (3600, False)])
+def test_a_yes_that_could_not_be_acted_on_for_a_minute_lets_nothing_through(age, counts):
+    """The budget was closed, or no operator ran: meanwhile players may have come in."""
+    spec = {"replicas": 0, "preDeleteUpdateStrategy": {"hook": {"templateName": "check"}}}
+    going = pod("a", NEW)
+    runs = (hook_run("predelete", going, "Successful", ended=NOW - age),)
+    decision = decide([going], spec, hook_runs=runs)
+    dropped = [(a.name, a.reason) for a in of_type(decision, act.DeleteHookRun)]
+    assert [a.name for a in of_type(decision, act.DeletePod)] == (["gd-a"] if counts else [])
+    assert dropped == ([] if counts else [(runs[0].name, "too old")])
+    said = [b.message for b in decision.blocked]
+    assert said == (
+        [] if counts else [f"HookRun {runs[0].name} of pod gd-a said yes more than 60 s ago; it is asked anew"]
+    )
+
+
+def test_a_yes_that_is_too_old_is_asked_for_anew_and_the_pod_is_in_use_until_then():
+    fleet = fleet_of(2, "preDelete", strategy={"type": "RollingUpdate"}).release(2).settle().answer_all().settle()
+    ((name, first),), (asked,), (updated_,) = fleet.runs.items(), fleet.at(1), fleet.at(2)
+    fleet.cluster.set_container_ready(updated_, ready=False)
+    fleet.answer_all().one_pass()
+    assert asked in fleet.names, "the other one is down: nobody else may be"
+    fleet.cluster.now += 61
+    fleet.one_pass()
+    assert (fleet.runs, mark(fleet, asked)) == ({}, "false")
+    fleet.cluster.set_container_ready(updated_, ready=True)
+    fleet.settle()
+    ((again, second),) = fleet.runs.items()
+    assert (again == name, second.uid == first.uid, second.phase) == (True, False, "")
+    assert asked in fleet.names
+    fleet.answer_all().settle()
+    assert asked not in fleet.names
+
+
+def test_what_was_said_after_an_update_does_not_grow_old():
+    done = pod("a", NEW)
+    runs = (hook_run("postinplace", done, "Successful", ended=NOW - 3600),)
+    decision = decide([done], {"replicas": 1}, strategy=IN_PLACE, hook_runs=runs)
+    assert "too old" not in {a.reason for a in of_type(decision, act.DeleteHookRun)}
 
 
 @pytest.mark.parametrize("phase", ["Failed", "Error", "Inconclusive"])
