@@ -82,8 +82,9 @@ def _awaited(refusal: Refusal | None, now: float) -> bool:
 def marks(scene: Scene, actions: list[Action]) -> list[Action]:
     """``game-pod-deleting: "true"`` on every pod whose pre hook is being asked, whenever it is missing (spec 5.3).
 
-    And "false" on one whose update in place is over, unless a hook after the update is configured: then it is for that
-    hook to say when the pod is in use again (spec/gamestatefulset.md 5.4).
+    And "false" on one of which nobody asks any more, also when somebody else has removed the run. Once its update in
+    place has begun that is so when it is over, unless a hook after the update is configured: then it is for that hook
+    to say when the pod is in use again (spec/gamestatefulset.md 5.4).
     """
     kinds: tuple[PodHook, ...] = ("predelete", "preinplace")
     asked_now = {a.pod for a in actions if isinstance(a, CreateHookRun) and a.kind in kinds}
@@ -97,14 +98,16 @@ def marks(scene: Scene, actions: list[Action]) -> list[Action]:
         missing = mark is None and (pod.revision, pod.instance) in speak_for
         if missing or (pod.name in asked_now and mark != "true"):
             found.append(AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "true"}))
-        elif mark == "true" and pod.name not in asked_now and pod.uid not in busy and _is_over(scene, pod):
+        elif mark == "true" and pod.name not in asked_now and pod.uid not in busy and _is_free(scene, pod):
             found.append(AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "false"}))
     return found
 
 
-def _is_over(scene: Scene, pod: PodView) -> bool:
-    """The pod's update in place is complete, no hook follows it, and none has been asked for what is next."""
-    updated = pod.state is not None and pod.state.revision == pod.revision and scene.progress[pod.name].done
-    shut = pod.gated and pod.gate is not True
-    asked = scene.runs.of("predelete", pod) or scene.runs.of("preinplace", pod)
-    return updated and not shut and scene.hooks["postinplace"] is None and asked is None
+def _is_free(scene: Scene, pod: PodView) -> bool:
+    """No hook has been asked about the pod, and none that follows an update in place is still to come."""
+    if scene.runs.of("predelete", pod) or scene.runs.of("preinplace", pod):
+        return False
+    if pod.state is None:
+        return scene.hooks["predelete"] is not None or scene.hooks["preinplace"] is not None
+    over = pod.state.revision == pod.revision and scene.progress[pod.name].done
+    return over and not (pod.gated and pod.gate is not True) and scene.hooks["postinplace"] is None

@@ -201,6 +201,15 @@ def test_a_yes_that_is_too_old_is_asked_for_anew_and_the_pod_is_in_use_until_the
     assert asked not in fleet.names
 
 
+def test_a_pod_whose_hook_run_somebody_removed_is_in_use_again_when_it_stays():
+    fleet = fleet_of(2, "preDelete", strategy={"type": "RollingUpdate"}).release(2).settle()
+    ((name, _),) = fleet.runs.items()
+    (asked,) = [pod for pod in fleet.names if mark(fleet, pod) == "true"]
+    del fleet.cluster.hook_runs[name]
+    fleet.release(1).settle()
+    assert (fleet.runs, mark(fleet, asked)) == ({}, "false")
+
+
 def test_what_was_said_after_an_update_does_not_grow_old():
     done = pod("a", NEW)
     runs = (hook_run("postinplace", done, "Successful", ended=NOW - 3600),)
