@@ -10,7 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from tests.cluster import choose, demorelease, operator, processes
+from tests.cluster import account, choose, demorelease, operator, processes
+from tests.cluster.audit import Audit
 from tests.cluster.choose import Cluster
 from tests.cluster.state import Missing
 
@@ -92,17 +93,35 @@ def crds(cluster: Cluster) -> tuple[str, ...]:
 
 
 class Beside:
-    """The operators beside the cluster: run for the modules that want them, gone for those that run their own."""
+    """The operators beside the cluster: run for the modules that want them, gone for those that run their own.
+
+    They may what the chart's roles allow, and nothing else: what they are refused is a right that the chart lacks.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
-        self._cluster, self._ours = cluster, False
+        self._cluster, self._kubeconfig, self._ours = cluster, cluster.kubeconfig, False
+        self._audit: Audit | None = None
 
     def start(self) -> None:
         """Have them run from the sources as they are; those of a demo make way."""
         if not (self._ours and processes.alive("operators")):
             demorelease.remove(self._cluster)
-            operator.start(self._cluster.kubeconfig)
+            self._kubeconfig = account.kubeconfig(self._cluster)
+            if self._audit is None and Audit.readable(self._cluster):
+                self._audit = Audit(account.USER)
+            self.again()
             self._ours = True
+
+    def again(self) -> None:
+        """Start them once more, as somebody does after they have died."""
+        operator.start(self._kubeconfig, f"--leader-elect-namespace={account.NAMESPACE}")
+
+    def refused(self) -> set[tuple[str, str, str]]:
+        """Rights that they lacked since this was last called, by the audit log where there is one to read."""
+        if self._audit is None:
+            return set()
+        since, self._audit = self._audit, Audit(account.USER)
+        return {request.right for request in since.requests() if request.refused}
 
     def stop(self) -> None:
         """Have none: two of a kind would undo each other's work."""
@@ -117,13 +136,15 @@ def beside(cluster: Cluster) -> Iterator[Beside]:
     found = Beside(cluster)
     yield found
     operator.stop()
+    account.remove(cluster)
 
 
 @pytest.fixture(scope="module")
-def operators(beside: Beside, crds: tuple[str, ...]) -> ModuleType:
+def operators(beside: Beside, crds: tuple[str, ...]) -> Iterator[ModuleType]:
     """The operators run while a module's tests do; the module `tests.cluster.operator`, to steer them."""
     beside.start()
-    return operator
+    yield operator
+    assert beside.refused() == set(), "(group, resource, verb) that the chart's roles lack"
 
 
 @pytest.fixture(scope="module")

@@ -103,7 +103,7 @@ def failed(canary, tag, before):
     assert canary.at(tag) == 2
 
 
-def test_gd_111_yes_then_no_and_going_on(canary, operators):
+def test_gd_111_yes_then_no_and_going_on(canary, beside, operators):
     before = canary.uids()
     canary.to_the_check("0.0.2", before)
     canary.until("the rest is updated", canary.complete("0.0.2", 4))
@@ -120,7 +120,7 @@ def test_gd_111_yes_then_no_and_going_on(canary, operators):
 
     failed(canary, "0.0.1", before)
     os.kill(operators.pid(), signal.SIGKILL)
-    operators.start(canary.cluster.kubeconfig)
+    beside.again()
     canary.patch({"replicas": 5})  # the operators are back at work, pauses do not stop scaling ...
     canary.until("a fifth pod is there, of the new version", lambda: canary.at("0.0.1") == 3)
     canary.stands(4, paused=True, reason="PausedByStepBasedHook")  # ... and the step is where it was

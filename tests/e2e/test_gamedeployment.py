@@ -77,7 +77,7 @@ def test_gd_39_a_hook_that_says_no_holds_the_pod_until_it_flips(cluster, operato
 
 
 @pytest.mark.parametrize("kills", [3])
-def test_operator_killed_in_mid_rollout_loses_and_doubles_nothing(cluster, operators, namespace, kills):
+def test_operator_killed_in_mid_rollout_loses_and_doubles_nothing(cluster, beside, operators, namespace, kills):
     board = Board(cluster, namespace, "crash")
     strategy = {"type": "RollingUpdate", "maxUnavailable": 2, "maxSurge": 1}
     board.apply(HOOK)
@@ -94,7 +94,7 @@ def test_operator_killed_in_mid_rollout_loses_and_doubles_nothing(cluster, opera
 
         board.until(f"{wanted} pods are updated", updated)
         os.kill(operators.pid(), signal.SIGKILL)
-        operators.start(cluster.kubeconfig)
+        beside.again()
     board.until("all are updated", board.complete("0.0.2", 10), 150)
     events = watch.end()
     final = board.pods()
