@@ -102,7 +102,7 @@ spec:
   replicas: 1
   serviceName: claims
   selector: {matchLabels: {app: claims}}
-  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete, whenScaled: Delete}
   template:
     metadata: {labels: {app: claims}}
     spec:
@@ -172,6 +172,8 @@ def _claims_that_go(board):
         return [o["kind"] for c in claims for o in c["metadata"].get("ownerReferences", [])] == ["GameStatefulSet"]
 
     board.until("the claim belongs to its set", owned)
+    board.kubectl("scale", "gamestatefulset", "claims", "--replicas=0")
+    board.until("the claim goes with the pod that scaling in takes", lambda: not board.get("pvc")["items"])
     board.kubectl("delete", "gamestatefulset", "claims")
 
 
