@@ -57,7 +57,7 @@ test-unit: setup ## only what needs no cluster
 test-long: setup ## the random histories, 50,000 of them
 	GAME_OPERATORS_EXAMPLES=50000 $(BIN)/python -m pytest tests/properties -q --timeout 7200
 
-bench: setup ## requests, CPU, memory and time of the operators at 100, 500 and 1000 pods
+bench: setup ## requests, CPU, memory and time of the operators at 100, 500 and 1000 pods (WORKLOAD=gamestatefulset)
 	@$(BIN)/python -m bench.run --workload=$(WORKLOAD)
 
 lock: ## lock all dependencies anew (needs uv)

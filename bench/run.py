@@ -72,7 +72,7 @@ def _mark(value: float, target: float | None) -> str:
 
 def show(result: dict[str, Any]) -> None:
     """The table of one number of pods."""
-    print(f"\n{result['pods']} pods, maxUnavailable {BUDGET}, maxSurge 0")
+    print(f"\n{result['workload']}, {result['pods']} pods, maxUnavailable {BUDGET}, maxSurge 0")
     print(f"  {'phase':10}{'wall s':>8}{'ideal s':>9}{'ratio':>7}{'req/pod':>9}{'events':>8}{'CPU ms/pod':>12}")
     for name, p in result["phases"].items():
         row = f"  {name:10}{p['wall_s']:8.2f}{p['ideal_wall_s']:9.2f}{p['wall_ratio']:7.2f}{p['requests_per_pod']:9.3f}"
@@ -89,20 +89,28 @@ def show(result: dict[str, Any]) -> None:
     print(f"idle CPU {result['idle_cpu_percent']} %{_mark(result['idle_cpu_percent'], 1.0)}", flush=True)
 
 
+#: What is measured of a kind where no numbers are given.
+RUNS = {
+    "gamedeployment": [("gamedeployment", 100), ("gamedeployment", 500), ("gamedeployment", 1000)],
+    "gamestatefulset": [("gamestatefulset", 500), ("ordered", 50)],
+    "ordered": [("ordered", 50)],
+}
+
+
 def main() -> int:
     """Run the bench."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pods", default="", help="numbers of pods, by comma")
-    kinds = {"gamedeployment": "100,500,1000", "gamestatefulset": "500", "ordered": "50"}
-    parser.add_argument("--workload", choices=kinds, default="gamedeployment", help="ordered: a set, OrderedReady")
+    parser.add_argument("--workload", choices=RUNS, default="gamedeployment", help="ordered: a set, OrderedReady")
     options = parser.parse_args()
     cluster = choose.up()
     choose.kwok_up(NODES)
     for file in sorted(Path("crds").glob("*.yaml")):
         cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
     results = []
-    for count in (int(n) for n in (options.pods or kinds[options.workload]).split(",")):
-        results.append({"workload": options.workload, **measure(cluster, count, options.workload)})
+    counts = [int(n) for n in options.pods.split(",") if n]
+    for kind, count in [(options.workload, n) for n in counts] or RUNS[options.workload]:
+        results.append({"workload": kind, **measure(cluster, count, kind)})
         show(results[-1])
     RESULTS.mkdir(exist_ok=True)
     target = RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
