@@ -8,12 +8,12 @@ from operators.api import keys
 from operators.api.gamedeployment import GameDeploymentSpec
 from operators.gamedeployment.observed import Observed
 from operators.planning import scene
-from operators.planning.actions import Action, AdoptPod, DeletePod, ReleasePod
+from operators.planning.actions import Action, AdoptPod, ReleasePod
 from operators.planning.budgets import budget
 from operators.planning.identity import instance_ids
 from operators.planning.refusals import pod_refused
 from operators.planning.revisions import history
-from operators.planning.scaling import resting
+from operators.planning.scaling import buried, resting
 from operators.planning.scene import Numbers, Scene, left_to_rival, origin
 from operators.planning.views import PodView
 
@@ -66,7 +66,7 @@ def claim(
             actions.append(ReleasePod(pod.name, pod.uid))
         elif pod.finished:
             if pod.name not in rest:
-                actions.append(DeletePod(pod.name, pod.uid, "failedPod", pod.trouble.text if pod.trouble else ""))
+                actions.append(buried(pod))
         else:
             mine.append(pod)
     actions += _labelled(mine, orphans, templates)

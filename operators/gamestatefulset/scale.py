@@ -22,13 +22,12 @@ from operators.planning.actions import (
     CreateClaim,
     CreatePod,
     DeleteClaim,
-    DeletePod,
     ForceDeletePod,
     Json,
     KeepClaim,
     OwnClaim,
 )
-from operators.planning.scaling import AT_ONCE, Scaling, batch, failing, leaving, remove, resting, strangers
+from operators.planning.scaling import AT_ONCE, Scaling, batch, buried, failing, leaving, remove, resting, strangers
 from operators.planning.views import PodView
 
 #: Seconds after which to look again for a stranger's pod that has our name: its going wakes nobody here.
@@ -57,7 +56,7 @@ def scale(found: Ensemble, order: Order) -> Scaling:
     for ordinal in order.remove:
         pod = roster.pods[ordinal]
         if pod.name not in rest and (ordinal in roster.wanted or _claims_know(found, pod, result)):
-            result.actions.append(DeletePod(pod.name, pod.uid, "failedPod", pod.trouble.text if pod.trouble else ""))
+            result.actions.append(buried(pod))
     # A pod would come back under a name that is still on the list, and be deleted once more: the name goes first.
     named = frozenset(found.spec.scale_strategy.pods_to_delete)
     create = tuple(o for o in order.create if roster.name(o) not in named)

@@ -94,6 +94,11 @@ def resting(observed: Observed[Spec], now: float) -> dict[str, tuple[float, PodV
     return {p.name: (p.created + rest, p) for p in ended if p.created + rest > now}
 
 
+def buried(pod: PodView) -> DeletePod:
+    """The removal of a pod that has ended for good; its Event says of what."""
+    return DeletePod(pod.name, pod.uid, "failedPod", pod.trouble.text if pod.trouble else "")
+
+
 def failing(until: Mapping[str, tuple[float, PodView]], now: float, result: Scaling) -> None:
     """Say of pods that rest why they failed, and when they are replaced."""
     if not until:
