@@ -274,6 +274,38 @@ async def test_a_refused_token_is_loaded_anew_once(server, tmp_path, monkeypatch
         await client.close()
 
 
+async def test_a_password_for_the_host_in_the_home_of_the_process_is_not_sent(server, tmp_path, monkeypatch):
+    passwords = tmp_path / "netrc"
+    passwords.write_text("machine 127.0.0.1 login somebody password secret\n")
+    monkeypatch.setenv("NETRC", str(passwords))
+    file = tmp_path / "kubeconfig"
+    kubeconfig(file, server.url, "ours")
+    client = await Client.connect(kubeconfig=str(file))
+    try:
+        await client.create(THINGS, SPACE, {})
+    finally:
+        await client.close()
+    assert [r.headers["Authorization"] for r, _ in server.requests] == ["Bearer ours"]
+
+
+@pytest.mark.parametrize(("spared", "through"), [("", True), ("other.example", True), ("api.example", False)])
+async def test_a_proxy_of_the_environment_is_used(server, tmp_path, monkeypatch, spared, through):
+    for name in ("HTTP_PROXY", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.setenv("no_proxy", spared)
+    file = tmp_path / "kubeconfig"
+    kubeconfig(file, "http://api.example:6443", "ours")
+    client = await Client.connect(kubeconfig=str(file))
+    try:
+        assert (await client.credentials.in_words_of_kopf())["proxy_url"] == (server.url if through else None)
+        if through:
+            await client.create(THINGS, SPACE, {})
+            assert [r.headers["Host"] for r, _ in server.requests] == ["api.example:6443"]
+    finally:
+        await client.close()
+
+
 async def test_a_certificate_that_is_not_trusted_is_explained(tmp_path):
     authority = certificates.write(tmp_path / "server", "127.0.0.1")
     other = certificates.write(tmp_path / "other", "127.0.0.1")
