@@ -21,9 +21,10 @@ _TOO_OFTEN = 5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a pass ended: look again after some seconds, or when something happens."""
+    """How a pass ended: look again after some seconds, or when something happens; not before ``rest`` seconds then."""
 
     requeue_after: float | None = None
+    rest: float = 0.0
 
 
 class Controller(Generic[K]):
@@ -72,6 +73,8 @@ class Controller(Generic[K]):
             if failures >= _TOO_OFTEN:
                 log.info("%s %s: passes succeed again, after %d failures", self.name, key, failures)
             self.queue.forget(key)
+            if outcome.rest > 0:
+                self.queue.rest(key, outcome.rest)
             if outcome.requeue_after is not None:
                 self.queue.add_after(key, outcome.requeue_after)
 

@@ -47,8 +47,8 @@ class WorkQueue(Generic[K]):
         return len(self._queue)
 
     def add(self, key: K) -> None:
-        """Ask for a pass over the key: now, or at the end of its rest after a failure."""
-        rest = self._rest(key)
+        """Ask for a pass over the key: now, or at the end of its rest."""
+        rest = self._left(key)
         if rest > 0:
             self.add_after(key, rest)
         else:
@@ -84,8 +84,12 @@ class WorkQueue(Generic[K]):
         self.add_after(key, delay)
         return delay
 
+    def rest(self, key: K, seconds: float) -> None:
+        """Let events of the key gather for so long; what they ask for is done once, at the end of it."""
+        self._deaf[key] = asyncio.get_running_loop().time() + seconds
+
     def forget(self, key: K) -> None:
-        """The key succeeded: its failures no longer count."""
+        """The key succeeded: its failures no longer count, and its rest is over."""
         self._failures.pop(key, None)
         self._deaf.pop(key, None)
 
@@ -128,7 +132,7 @@ class WorkQueue(Generic[K]):
         if self._metrics:
             self._metrics.worked.observe(asyncio.get_running_loop().time() - began)
         if key in self._dirty:
-            rest = self._rest(key)
+            rest = self._left(key)
             if rest > 0:
                 self._dirty.discard(key)
                 self._added.pop(key, None)
@@ -145,8 +149,8 @@ class WorkQueue(Generic[K]):
         while self._waiters:
             self._wake()
 
-    def _rest(self, key: K) -> float:
-        """Seconds for which a key that failed is not woken by events."""
+    def _left(self, key: K) -> float:
+        """Seconds for which a key is still not woken by events."""
         until = self._deaf.get(key)
         return 0.0 if until is None else until - asyncio.get_running_loop().time()
 

@@ -8,7 +8,8 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from operators.planning.actions import Blocked, Plan
@@ -40,11 +41,15 @@ _PROMPT = (
 _STATUS_INTERVAL = 0.5
 #: Seconds until a pass plans again on what has overtaken it.
 _OVERTAKEN = 1.0
+#: A key rests so many times as long as it took to plan, within this many seconds, so that planning for a large workload
+#: never takes more than about a tenth of the time, however many events come.
+_REST, _LONGEST_REST = 10.0, 0.5
 #: Seconds until the status shows what a hook has measured anew.
 _SHOWN_AFTER = 10.0
 #: Seconds after which a refusal no longer counts.
 _FORGIVEN = 600.0
-
+#: What planning reads of a pod.
+_READ = attrgetter(*(f.name for f in fields(PodView) if f.compare and f.name != "resource_version"))
 
 S = TypeVar("S", bound=Spec)
 
@@ -186,6 +191,7 @@ class WorkloadController(Generic[S]):
         began, result = loop.time(), "failure"
         try:
             decision = await self._decided(key, workload)
+            rest = min(_LONGEST_REST, _REST * (loop.time() - began))
             execution = self.carry_out(workload)
             await execution.run(decision.actions)
             self._learn(key, workload, execution)
@@ -199,7 +205,7 @@ class WorkloadController(Generic[S]):
         # What overtook a write may be nothing that planning reads, and then wakes nobody.
         again = _OVERTAKEN if execution.overtaken else None
         waits = [w for w in (decision.wake_after, wait, again) if w is not None]
-        return Outcome(requeue_after=min(waits, default=None))
+        return Outcome(requeue_after=min(waits, default=None), rest=rest)
 
     async def _decided(self, key: Key, workload: WorkloadView[S]) -> Plan:
         """The plan. One that cannot be made is told of on the object before the pass fails: the log is not enough."""
@@ -284,7 +290,7 @@ def _standing(run: HookRunView) -> tuple[str, str, bool, bool]:
 def _same(change: Change[PodView]) -> bool:
     """Nothing has changed that planning reads."""
     old, new = change.old, change.new
-    return old is not None and new is not None and replace(old, resource_version=new.resource_version) == new
+    return old is not None and new is not None and _READ(old) == _READ(new)
 
 
 def _overlap(one: WorkloadView[Spec], other: WorkloadView[Spec]) -> bool:

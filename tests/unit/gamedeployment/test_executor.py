@@ -3,6 +3,7 @@
 And its cases 18, 61, 133, 134, 138, 140 and 150 of section 10; spec/hooks.md 111.
 """
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -182,6 +183,20 @@ async def test_gd_105_an_answer_goes_in_the_end_although_its_mark_stays():
         station.time += 1
     assert station.api.names("hookruns") == []
     assert ("Warning", "FailedWrite", "AnnotatePod gd-a: etcd is slow") in await station.told()
+
+
+@pytest.mark.parametrize(("planning", "least", "most"), [(0.02, 0.2, 0.5), (0.07, 0.5, 0.5)])
+async def test_a_workload_rests_for_longer_the_longer_its_plan_took(monkeypatch, planning, least, most):
+    station = Station(pods=[raw_pod("a")])
+    decided = station.controller.decide
+
+    def slowly(workload):
+        time.sleep(planning)
+        return decided(workload)
+
+    monkeypatch.setattr(station.controller, "decide", slowly)
+    outcome = await station.one_pass()
+    assert least <= outcome.rest <= most
 
 
 async def test_a_plan_that_cannot_be_made_is_told_on_the_object(monkeypatch):

@@ -54,6 +54,14 @@ async def test_a_pass_may_ask_to_come_back():
         assert run.times == pytest.approx([0, 30])
 
 
+async def test_a_pass_may_ask_for_a_rest_from_events():
+    async with Running(Outcome(rest=2.0), Outcome(requeue_after=0.5, rest=2.0), Outcome()) as run:
+        for _ in range(50):
+            run.queue.add("a")
+            await asyncio.sleep(0.1)
+        assert run.times[:3] == pytest.approx([0, 2.0, 2.5], abs=0.01)
+
+
 @pytest.mark.parametrize(
     "error",
     [
