@@ -69,9 +69,9 @@ class LabelSelector(SpecModel):
         """Whether a pod with these labels belongs here. An empty selector matches nothing."""
         if self.is_empty:
             return False
-        return all(labels.get(k) == v for k, v in self.match_labels.items()) and all(
-            r.matches(labels) for r in self.match_expressions
-        )
+        if not self.match_labels.items() <= labels.items():
+            return False
+        return not self.match_expressions or all(r.matches(labels) for r in self.match_expressions)
 
     def to_string(self) -> str:
         """As the API server prints selectors: sorted by key, joined by commas."""

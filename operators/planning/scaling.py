@@ -11,7 +11,8 @@ from operators.planning.explain import name_some
 from operators.planning.podhooks import Answer, ask
 from operators.planning.scene import Scene
 from operators.planning.times import rfc3339
-from operators.planning.views import ENDED, PodView
+from operators.planning.trouble import ENDED
+from operators.planning.views import PodView
 from operators.planning.workloads import Observed, Spec
 
 _PATIENCE = 30.0

@@ -15,13 +15,12 @@ from typing import Any
 from operators.api import keys
 from operators.planning.templates import template_digest
 from operators.planning.times import timestamp
+from operators.planning.trouble import ENDED, Trouble, trouble_of
 from operators.planning.updatestate import Grace, UpdateState, read_grace, read_state
 
 Json = Mapping[str, Any]
 #: Seconds after which a pod that is not ready, and does not say why, no longer counts as merely starting.
 PATIENCE = 300.0
-#: Phases that a pod never leaves.
-ENDED = ("Failed", "Succeeded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +47,6 @@ class ContainerView:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why a pod is not ready, where its status says so: ``reason`` in one word, ``text`` for people."""
-
-    reason: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class PodView:
     """A pod as planning needs it.
 
@@ -65,6 +56,10 @@ class PodView:
     what its annotations say of an in-place update. ``gone_by`` is when its deletion should be over, None while it is
     not being deleted; ``holders`` are its finalizers. ``made_of`` are the labels, annotations and spec of a pod that
     nobody controls, None for others: who adopts it must tell which template it was made from.
+
+    The last three follow from the others, kept because a pass asks for them many times: ``ready``, running with a true
+    Ready condition; ``revision``, the full name of the ControllerRevision the pod carries; ``instance``, its instance
+    id, in a GameStatefulSet its ordinal.
     """
 
     namespace: str
@@ -92,11 +87,15 @@ class PodView:
     state: UpdateState | None = None
     grace: Grace | None = None
     made_of: tuple[Json, Json, Json] | None = field(default=None, compare=False)
+    ready: bool = field(init=False, compare=False, repr=False)
+    revision: str = field(init=False, compare=False, repr=False)
+    instance: str = field(init=False, compare=False, repr=False)
 
-    @property
-    def ready(self) -> bool:
-        """Running with a true Ready condition."""
-        return self.phase == "Running" and self.ready_since is not None
+    def __post_init__(self) -> None:
+        get, keep = self.labels.get, object.__setattr__
+        keep(self, "ready", self.phase == "Running" and self.ready_since is not None)
+        keep(self, "revision", get(keys.REVISION_LABEL, ""))
+        keep(self, "instance", get(keys.INSTANCE_LABEL) or get(keys.ORDINAL_LABEL, ""))
 
     @property
     def active(self) -> bool:
@@ -107,16 +106,6 @@ class PodView:
     def finished(self) -> bool:
         """Ended for good: an evicted or completed pod never runs again."""
         return self.phase in ENDED
-
-    @property
-    def revision(self) -> str:
-        """The full name of the ControllerRevision the pod carries."""
-        return self.labels.get(keys.REVISION_LABEL, "")
-
-    @property
-    def instance(self) -> str:
-        """The pod's instance id; in a GameStatefulSet its ordinal."""
-        return self.labels.get(keys.INSTANCE_LABEL) or self.labels.get(keys.ORDINAL_LABEL, "")
 
     @property
     def restarts(self) -> int:
@@ -258,44 +247,6 @@ def _containers(spec: Json, status: Json) -> tuple[ContainerView, ...]:
     return tuple(views)
 
 
-_STARTING = frozenset({"ContainerCreating", "PodInitializing"})
-_IMAGE_REASONS = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
-)
-
-
-def _ended(status: Json) -> Trouble:
-    """Why a pod ended for good: the kubelet's word, else that of its containers."""
-    if status.get("reason"):
-        return Trouble("PodFailed", f"{status['reason']}: {status.get('message', '')}".rstrip(": ")[:300])
-    for container in status.get("containerStatuses") or ():
-        ended = (container.get("state") or {}).get("terminated") or {}
-        if ended.get("exitCode"):
-            why = f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}"
-            return Trouble("PodFailed", f"container {container.get('name')}: {why}")
-    return Trouble("PodFailed", f"phase {status.get('phase')}")
-
-
-def _trouble(conditions: Mapping[str, Json], status: Json) -> Trouble | None:
-    """What the status says: an end, an image that cannot be pulled, a container that fails, no node that fits."""
-    if status.get("phase") in ENDED:
-        return _ended(status)
-    for kind in ("initContainerStatuses", "containerStatuses"):
-        for container in status.get(kind) or ():
-            waiting = (container.get("state") or {}).get("waiting") or {}
-            why = waiting.get("reason") or ""
-            if why and why not in _STARTING:
-                reason = "ImagePullFailing" if why in _IMAGE_REASONS else "ContainerFailing"
-                said = f" ({waiting['message'][:200]})" if waiting.get("message") else ""
-                image = f" with {container['image']}" if container.get("image") else ""
-                return Trouble(reason, f"container {container.get('name')}{image}: {why}{said}")
-    scheduled = conditions.get("PodScheduled")
-    if scheduled and scheduled.get("status") == "False":
-        text = f"{scheduled.get('reason', 'Unschedulable')}: {scheduled.get('message', '')}"
-        return Trouble("PodUnschedulable", text[:300])
-    return None
-
-
 def pod_view(obj: Json) -> PodView:
     """Decode a pod."""
     metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
@@ -326,7 +277,7 @@ def pod_view(obj: Json) -> PodView:
         gated=any(g.get("conditionType") == keys.INPLACE_READY_GATE for g in spec.get("readinessGates") or ()),
         gate=None if gate is None else gate.get("status") == "True",
         containers=_containers(spec, status),
-        trouble=_trouble(conditions, status),
+        trouble=trouble_of(conditions, status),
         state=read_state(annotations.get(keys.INPLACE_STATE_ANNOTATION)),
         grace=read_grace(annotations.get(keys.INPLACE_GRACE_ANNOTATION)),
         made_of=None if owner is not None else (metadata.get("labels") or {}, annotations, spec),

@@ -59,6 +59,7 @@ class Walk:
 
     def __init__(self, scene: Scene, outdated: Sequence[PodView], allowance: Allowance, result: Updating) -> None:
         self.scene, self.result, self.able = scene, result, allowance.able
+        self.in_place = scene.in_place
         self.working, self.room = allowance.working, allowance.room
         self.down = allowance.down
         self.new = scene.revisions.templates[scene.course.target]
@@ -87,13 +88,13 @@ class Walk:
 
     def _ineligible(self, revision: str) -> str | None:
         """Why pods of a revision cannot be updated in place."""
-        if not self.scene.in_place:
+        if not self.in_place:
             return None
         return inplace.ineligible_path(self.scene.revisions.templates.get(revision), self.new)
 
     def replaces(self, pod: PodView) -> bool:
         """The pod is updated by a new one in its place."""
-        return not self.scene.in_place or self.ineligible(pod.revision) is not None
+        return not self.in_place or self.ineligible(pod.revision) is not None
 
     def guard(self, pod: PodView) -> PodHook:
         """The hook that guards this pod's update: replacing it is a deletion, also under InplaceUpdate."""
@@ -105,7 +106,7 @@ class Walk:
         held: list[PodView] = []
         stuck: list[PodView] = []
         for pod in candidates:
-            if self.scene.in_place and not self.recreates and self.ineligible(pod.revision):
+            if self.in_place and not self.recreates and self.ineligible(pod.revision):
                 stuck.append(pod)
                 continue
             self.result.targets[pod.name] = self.guard(pod)
@@ -122,6 +123,8 @@ class Walk:
 
     def _refused(self, pod: PodView) -> bool:
         """The API server refused to change it a moment ago; others are tried meanwhile (spec 9.1 #27)."""
+        if not self.scene.observed.refusals:
+            return False
         kind = DeletePod if self.replaces(pod) else UpdatePodInPlace
         if not pod_refused(self.scene.observed.refusals, kind, pod.uid, self.scene.now):
             return False
