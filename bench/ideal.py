@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,25 @@ from operators.runtime.informer import Informer
 from operators.runtime.resources import PODS
 
 
-class IdealDriver:
-    """Drives bare pods; at most ``budget`` are down at a time during updates."""
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds of wall time and of CPU, ours."""
 
-    def __init__(self, client: Client, namespace: str, template: dict[str, Any], count: int, budget: int) -> None:
+    wall: float
+    cpu: float
+
+
+class IdealDriver:
+    """Drives bare pods; at most ``budget`` are down at a time during updates.
+
+    In order, one pod is created, updated or removed after the other, as by OrderedReady.
+    """
+
+    def __init__(
+        self, client: Client, namespace: str, template: dict[str, Any], count: int, budget: int, *, in_order: bool
+    ) -> None:
         self.client, self.namespace, self.template = client, namespace, template
-        self.count, self.budget = count, budget
+        self.count, self.budget, self.at_once = count, 1 if in_order else budget, 1 if in_order else count
         self.informer = Informer(client, PODS, pod_view, namespace=namespace)
         self.changed = asyncio.Event()
         self.informer.subscribe(lambda _: self.changed.set())
@@ -77,25 +91,26 @@ class IdealDriver:
                     self.gates.add(mark)
                     self._go(self._gate(pod, ready=True))
 
-    async def _until(self, step: Any) -> float:
-        began = time.monotonic()
+    async def _until(self, step: Any) -> Spent:
+        began, cpu = time.monotonic(), time.process_time()
         while not step():
             self.changed.clear()
             await asyncio.wait_for(self.changed.wait(), 60)
-        return time.monotonic() - began
+        return Spent(time.monotonic() - began, time.process_time() - cpu)
 
-    async def create(self, image: str) -> float:
-        """Create all; seconds until the last is ready."""
-        for _ in range(self.count):
-            self._create(image)
+    async def create(self, image: str) -> Spent:
+        """Create all, until the last is ready."""
 
         def step() -> bool:
             self._open_gates(image)
-            return sum(p.ready for p in self.informer.store.values()) == self.count
+            ready = sum(p.ready for p in self.informer.store.values())
+            while self.serial < min(self.count, ready + self.at_once):
+                self._create(image)
+            return ready == self.count
 
         return await self._until(step)
 
-    async def rolling(self, image: str) -> float:
+    async def rolling(self, image: str) -> Spent:
         """Replace all."""
         touched: set[str] = set()
         made = 0
@@ -118,7 +133,7 @@ class IdealDriver:
 
         return await self._until(step)
 
-    async def in_place(self, image: str) -> float:
+    async def in_place(self, image: str) -> Spent:
         """Update all in place."""
         touched: set[str] = set()
 
@@ -135,20 +150,28 @@ class IdealDriver:
 
         return await self._until(step)
 
-    async def halve(self) -> float:
+    async def halve(self) -> Spent:
         """Delete half."""
-        pods = self.informer.store.values()
-        for pod in pods[: self.count // 2]:
-            self._go(self.client.delete(PODS, self.namespace, pod.name, uid=pod.uid))
-        return await self._until(lambda: len(self.informer.store) == self.count - self.count // 2)
+        leaving = self.informer.store.values()[: self.count // 2]
+        begun = 0
+
+        def step() -> bool:
+            nonlocal begun
+            gone = self.count - len(self.informer.store)
+            for pod in leaving[begun : gone + self.at_once]:
+                begun += 1
+                self._go(self.client.delete(PODS, self.namespace, pod.name, uid=pod.uid))
+            return gone == len(leaving)
+
+        return await self._until(step)
 
 
 async def measure(
-    kubeconfig: Path, namespace: str, template: dict[str, Any], count: int, budget: int
-) -> dict[str, float]:
-    """Seconds of each phase."""
+    kubeconfig: Path, namespace: str, template: dict[str, Any], count: int, budget: int, *, in_order: bool
+) -> dict[str, Spent]:
+    """What each phase takes."""
     client = await Client.connect(kubeconfig=str(kubeconfig))
-    driver = IdealDriver(client, namespace, template, count, budget)
+    driver = IdealDriver(client, namespace, template, count, budget, in_order=in_order)
     watching = asyncio.get_running_loop().create_task(driver.informer.run())
     try:
         await driver.informer.synced.wait()

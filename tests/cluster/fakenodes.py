@@ -14,6 +14,8 @@ from tests.cluster.state import Missing, say
 TAINT = {"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}
 """Pods that want a fake node tolerate this, and select the label ``type: kwok``."""
 _SELECTOR = "type=kwok"
+#: kwok serves a node while it holds its Lease: one that an earlier kwok left would keep it away for up to 40 s.
+_LEASES = ("leases", "-n", "kube-node-lease")
 _STAGES = Path(__file__).parent / "kwok" / "stages.yaml"
 
 
@@ -75,6 +77,7 @@ def up(count: int, kubeconfig: Path) -> None:
     processes.stop("kwok")
     wanted = {f"node/kwok-{n}" for n in range(count)}
     _remove(kubeconfig, _names(kubeconfig) - wanted)
+    _kubectl(kubeconfig, "delete", *_LEASES, "--ignore-not-found", *(f"kwok-{n}" for n in range(count or 1)))
     nodes = {
         "apiVersion": "v1",
         "kind": "List",
@@ -91,7 +94,9 @@ def up(count: int, kubeconfig: Path) -> None:
 def _all_ready(kubeconfig: Path, count: int) -> bool:
     path = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"
     said = _kubectl(kubeconfig, "get", "nodes", "-l", _SELECTOR, "-o", path).split()
-    return processes.alive("kwok") and said == ["True"] * count
+    held = _kubectl(kubeconfig, "get", *_LEASES, "-o", "jsonpath={.items[*].metadata.name}").split()
+    served = all(f"kwok-{n}" in held for n in range(count))
+    return processes.alive("kwok") and said == ["True"] * count and served
 
 
 def down(kubeconfig: Path) -> None:
