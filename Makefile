@@ -54,8 +54,8 @@ test: lint ## everything: lint, unit, properties, integration and end-to-end on 
 test-unit: setup ## only what needs no cluster
 	$(BIN)/python -m pytest tests -q -n 2 --no-cluster
 
-test-long: setup ## the random histories, 50,000 of them
-	GAME_OPERATORS_EXAMPLES=50000 $(BIN)/python -m pytest tests/properties -q --timeout 7200
+test-long: setup ## the random histories, 50,000 of them: an hour or two on two cores
+	GAME_OPERATORS_EXAMPLES=50000 $(BIN)/python -m pytest tests/properties -q --timeout 14400 -n 2 --dist worksteal
 
 bench: setup ## requests, CPU, memory and time of the operators at 100, 500 and 1000 pods (WORKLOAD=gamestatefulset)
 	@$(BIN)/python -m bench.run --workload=$(WORKLOAD)

@@ -17,7 +17,7 @@ from operators.simulation.statefulset import SimulatedSet, gamestatefulset
 from tests.properties.gameworld import Pod
 from tests.properties.setworld import LOST, Judge, marked, ordinal, owners
 
-EXAMPLES = int(os.environ.get("GAME_OPERATORS_EXAMPLES", "500"))
+EXAMPLES = max(1, int(os.environ.get("GAME_OPERATORS_EXAMPLES", "2000")) // 4)
 DATA = {"metadata": {"name": "data"}, "spec": {}}
 POD_NAME, ORDINAL = "gamestatefulset.kubernetes.io/pod-name", "gamestatefulset.kubernetes.io/pod-ordinal"
 POLICIES = st.sampled_from(["OrderedReady", "Parallel"])
