@@ -34,16 +34,34 @@ def refresh(scene: Scene) -> Updating:
             elif pod.state is not None:
                 _post_hook(scene, pod, result)
             continue
-        action = progress.action
         if progress.superseded:
-            action = inplace.take_back(pod, scene.revisions.templates, scene.revisions.current, scene.now)
-        if action is not None:
-            result.actions.append(action)
+            progress = _returning(scene, pod, progress)
+        if progress.action is not None:
+            result.actions.append(progress.action)
         if progress.wait is not None:
             result.waits.append(progress.wait)
         reason = "InPlaceGrace" if progress.wait is not None else "InPlaceUpdating"
         result.blocked.append(Blocked(reason, f"pod {pod.name}: {progress.waiting}", pod.name))
     return result
+
+
+def _returning(scene: Scene, pod: PodView, progress: inplace.Progress) -> inplace.Progress:
+    """The way out of a grace period whose update is no longer wanted: back to what the pod still runs.
+
+    An earlier update may have left it half changed, so that it runs no version whole: then it is brought to the one
+    that pods came from. Where that cannot be in place the update it is in is finished. In grace for good it would serve
+    nobody, and hold the budget.
+    """
+    templates, current = scene.revisions.templates, scene.revisions.current
+    back = inplace.take_back(pod, templates, current, scene.now)
+    old, new = templates.get(pod.revision), templates.get(current)
+    if back is None and new is not None and inplace.ineligible_path(old, new) is None:
+        origin = inplace.origin_of(pod, scene.images, done=False)
+        started = inplace.begin(pod, old, new, current, scene.settings, origin, scene.now)
+        back = replace(started, begins=False)  # its hook was asked when the update began that it comes back from
+    if back is not None:
+        return replace(progress, action=back)
+    return inplace.advance(pod, scene.images.get(pod.revision), scene.settings.policy, scene.now)
 
 
 def _post_hook(scene: Scene, pod: PodView, result: Updating) -> None:

@@ -76,6 +76,13 @@ class Scene:
         return self.spec.update_strategy.type == "InplaceUpdate"
 
     @property
+    def settings(self) -> inplace.Settings:
+        """How pods are updated in place."""
+        details = self.spec.update_strategy.in_place_update_strategy
+        post_hook = self.hooks["postinplace"] is not None
+        return inplace.Settings(details.grace_period_seconds, details.policy, post_hook=post_hook)
+
+    @property
     def update_hook(self) -> PodHook:
         """Kind of hook that guards the update of a pod: a lone pre-delete hook guards in-place updates too."""
         return "preinplace" if self.in_place and self.hooks["preinplace"] else "predelete"

@@ -64,11 +64,9 @@ class Walk:
         self.down = allowance.down
         self.new = scene.revisions.templates[scene.course.target]
         self.images = scene.images[scene.course.target]
-        details = scene.spec.update_strategy.in_place_update_strategy
-        self.recreates = details.on_ineligible == "Recreate"
-        post_hook = scene.hooks["postinplace"] is not None
-        self.settings = inplace.Settings(details.grace_period_seconds, details.policy, post_hook=post_hook)
-        self.hooked = post_hook or scene.hooks[scene.update_hook] is not None
+        self.recreates = scene.spec.update_strategy.in_place_update_strategy.on_ineligible == "Recreate"
+        self.settings = scene.settings
+        self.hooked = self.settings.post_hook or scene.hooks[scene.update_hook] is not None
         self.ineligible = cache(self._ineligible)
         self.runs: dict[str, HookRunView | None] = {}
         if scene.runs.all:

@@ -17,6 +17,8 @@ from tests.unit.gamedeployment.observations import (
     of_type,
     old,
     pod,
+    revision,
+    template,
     told,
     updated,
 )
@@ -149,6 +151,46 @@ def test_gd_82_a_pause_during_grace_lets_that_pod_finish_and_starts_no_other():
     fleet.after(100)
     assert len(fleet.at(2)) == 1
     assert fleet.told("Paused") == ["updateStrategy.paused: 2 pods are not updated"]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_gd_80_a_pod_in_grace_that_runs_no_version_whole_goes_back_to_the_one_it_came_from(paused):
+    fleet = fleet_of(3, policy="OrderedReady", template=several(1, 1, 1))
+    fleet.change(template=several(2, 2, 1))
+    fleet.one_pass()
+    fleet.one_pass()
+    assert patched(fleet) == [{"one": "game:2"}]
+    (name,) = set(fleet.names) - set(fleet.ready)
+    fleet.change(template=several(3, 3, 1), updateStrategy=strategy(30)).settle()
+    assert [c["image"] for c in fleet.cluster.pods[name]["spec"]["containers"]] == ["game:2", "game:1", "game:1"]
+    kept = {"paused": True} if paused else {"partition": 3}
+    fleet.change(template=several(4, 4, 1), updateStrategy=kept).settle()
+    assert patched(fleet) == [{"one": "game:2"}], "the grace period that it was promised goes on"
+    fleet.after(30)
+    assert (len(fleet.ready), len(fleet.at(1)), restarts(fleet)[name]) == (3, 3, 2)
+    assert not any(GRACE in p["metadata"]["annotations"] for p in fleet.cluster.pods.values())
+    assert {p["metadata"]["labels"][keys.REVISION_LABEL] for p in fleet.cluster.pods.values()} == {
+        fleet.status["currentRevision"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "label", "images"),
+    [({}, OLD, {"web": "game:1"}), ({"env": [{"name": "A", "value": "1"}]}, None, {"web": "game:9"})],
+)
+def test_a_pod_in_grace_that_cannot_go_back_in_place_ends_the_update_it_is_in(more, label, images):
+    own = {
+        STATE: json.dumps({"revision": "gd-x", "updateTimestamp": "1970-01-12T13:45:00Z", "containers": ["web"]}),
+        GRACE: json.dumps({"revision": "gd-x", "containerImages": {"web": "game:9"}, "graceSeconds": 5}),
+    }
+    waiting = pod("a", "gd-x", image="game:7", gate=False, ready=False, annotations=own)
+    templates = {OLD: template(1), "gd-x": template(9), NEW: template(2)}
+    templates["gd-x"]["spec"]["containers"][0].update(more)
+    revisions = [revision(name, number, t) for number, (name, t) in enumerate(templates.items())]
+    decision = decide([waiting], {"replicas": 1}, strategy={**IN_PLACE, "partition": 1}, revisions=revisions)
+    (action,) = of_type(decision, act.UpdatePodInPlace)
+    assert (action.images, action.labels.get(keys.REVISION_LABEL), action.begins) == (images, label, False)
+    assert action.annotations[GRACE] is None
 
 
 def test_gd_83_pods_created_while_paused_become_ready():
