@@ -158,9 +158,13 @@ def update_in_place(story: Story, before: Sequence[Any]) -> None:
     story.say("same pods, same UIDs, same addresses, one restart each; version 0.0.2 is served")
 
 
+def _ready_since(pod: Any) -> str:
+    return next(str(c["lastTransitionTime"]) for c in pod["status"]["conditions"] if c["type"] == "Ready")
+
+
 def update_rolling(story: Story, before: Sequence[Any]) -> None:
     """Back to 0.0.1 in new pods; one of the old ones has players inside for a while."""
-    busy = before[0]
+    busy = min(story.pods(), key=_ready_since)  # who got ready last goes first
     name = busy["metadata"]["name"]
     story.step(f"a match begins in {name}: its /hook says 0 from now on")
     story.answer(busy, "/hook/set?result=0")
