@@ -69,9 +69,7 @@ class LabelSelector(SpecModel):
         """Whether a pod with these labels belongs here. An empty selector matches nothing."""
         if self.is_empty:
             return False
-        if not self.match_labels.items() <= labels.items():
-            return False
-        return not self.match_expressions or all(r.matches(labels) for r in self.match_expressions)
+        return self.match_labels.items() <= labels.items() and all(r.matches(labels) for r in self.match_expressions)
 
     def to_string(self) -> str:
         """As the API server prints selectors: sorted by key, joined by commas."""

@@ -3,7 +3,7 @@
 And its cases 18, 61, 133, 134, 138, 140 and 150 of section 10; spec/hooks.md 111.
 """
 
-import time
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -188,10 +188,11 @@ async def test_gd_105_an_answer_goes_in_the_end_although_its_mark_stays():
 @pytest.mark.parametrize(("planning", "least", "most"), [(0.02, 0.2, 0.5), (0.07, 0.5, 0.5)])
 async def test_a_workload_rests_for_longer_the_longer_its_plan_took(monkeypatch, planning, least, most):
     station = Station(pods=[raw_pod("a")])
-    decided = station.controller.decide
+    decided, loop = station.controller.decide, asyncio.get_running_loop()
+    clock = loop.time
 
     def slowly(workload):
-        time.sleep(planning)
+        monkeypatch.setattr(loop, "time", lambda: clock() + planning)
         return decided(workload)
 
     monkeypatch.setattr(station.controller, "decide", slowly)
