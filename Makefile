@@ -27,11 +27,11 @@ demo: setup ## the quick start on a real cluster, told step by step (WORKLOAD=ga
 	@$(BIN)/python -m examples.quickstart.demo --workload=$(WORKLOAD) --install=$(INSTALL)
 
 cluster: setup ## a cluster: yours by KUBECONFIG, kind where Docker answers, else one built here
-	@$(BIN)/python -m tests.cluster up
+	@$(BIN)/python -m devcluster up
 
 cluster-down: setup ## end the cluster and the operators beside it
-	@$(BIN)/python -m tests.cluster.operator
-	@$(BIN)/python -m tests.cluster down
+	@$(BIN)/python -m devcluster.operator
+	@$(BIN)/python -m devcluster down
 
 crds: setup ## write crds/ and docs/api.md from the models
 	@$(BIN)/python -m operators.api crds

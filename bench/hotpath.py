@@ -23,13 +23,13 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 from prometheus_client import CollectorRegistry, generate_latest
 
-from operators.cli.assembly import by_owner, orphans
+from operators.kube.client import Client
+from operators.kube.credentials import Credentials
+from operators.kube.resources import PODS, Json
+from operators.manager.controllers import by_owner, orphans
 from operators.planning.views import pod_view
-from operators.runtime.client import Client
-from operators.runtime.credentials import Credentials
 from operators.runtime.informer import Informer
 from operators.runtime.metrics import WorkloadMetrics
-from operators.runtime.resources import PODS, Json
 from operators.runtime.store import Store
 
 _STAMP = "2026-11-25T19:00:00Z"

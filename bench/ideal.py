@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from operators.api import keys
-from operators.planning.times import rfc3339
+from operators.kube.client import Client
+from operators.kube.errors import Conflict, NotFound
+from operators.kube.resources import PODS
+from operators.kube.times import rfc3339
 from operators.planning.views import PodView, pod_view
-from operators.runtime.client import Client
-from operators.runtime.errors import Conflict, NotFound
 from operators.runtime.informer import Informer
-from operators.runtime.resources import PODS
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from operators.cli import assembly
 from operators.gamedeployment.controller import GameDeploymentController
 from operators.gamedeployment.observed import gamedeployment_view
 from operators.gamedeployment.plan import plan
+from operators.kube.resources import GAME_DEPLOYMENTS
+from operators.manager import controllers as assembly
 from operators.planning.views import hookrun_view, hooktemplate_view, pod_view, revision_view
 from operators.runtime.expectations import Expectations
-from operators.runtime.resources import GAME_DEPLOYMENTS
 from operators.runtime.store import Store
 from operators.runtime.workqueue import WorkQueue
 from operators.simulation.cluster import SimulatedCluster, gamedeployment, hook_template
-from operators.workload.rim import Rim, Stores
+from operators.workload.context import Rim, Stores
 
 RESULTS = Path(__file__).parent / "results"
 #: Microseconds per pod and pass.

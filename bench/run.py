@@ -18,9 +18,9 @@ from typing import Any
 
 from bench import ideal
 from bench.workload import BUDGET, TEMPLATE, Workload
-from operators.runtime.client import Client
-from tests.cluster import choose, operator
-from tests.cluster.choose import Cluster
+from devcluster import choose, operator
+from devcluster.choose import Cluster
+from operators.kube.client import Client
 
 RESULTS = Path(__file__).parent / "results"
 NODES = 4

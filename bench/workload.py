@@ -11,9 +11,9 @@ from typing import Any
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from operators.runtime.client import Client
-from operators.runtime.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, Json, Resource
-from tests.cluster import operator
+from devcluster import operator
+from operators.kube.client import Client
+from operators.kube.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, Json, Resource
 
 BUDGET = "25%"
 TEMPLATE: dict[str, Any] = {

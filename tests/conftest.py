@@ -10,10 +10,10 @@ from types import ModuleType
 
 import pytest
 
-from tests.cluster import account, choose, demorelease, operator, processes
-from tests.cluster.audit import Audit
-from tests.cluster.choose import Cluster
-from tests.cluster.state import Missing
+from devcluster import account, choose, demorelease, operator, processes
+from devcluster.audit import Audit
+from devcluster.choose import Cluster
+from devcluster.state import Missing
 
 _CRDS = Path(__file__).parent.parent / "crds"
 
@@ -141,7 +141,7 @@ def beside(cluster: Cluster) -> Iterator[Beside]:
 
 @pytest.fixture(scope="module")
 def operators(beside: Beside, crds: tuple[str, ...]) -> Iterator[ModuleType]:
-    """The operators run while a module's tests do; the module `tests.cluster.operator`, to steer them."""
+    """The operators run while a module's tests do; the module `devcluster.operator`, to steer them."""
     beside.start()
     yield operator
     assert beside.refused() == set(), "(group, resource, verb) that the chart's roles lack"

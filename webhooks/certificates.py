@@ -17,7 +17,7 @@ from webhooks.apiserver import ApiError, ApiServer, Conflict, Json, NotFound
 from webhooks.metrics import Metrics
 from webhooks.objects import entries, part, text, texts
 from webhooks.rotation import BUNDLE, CERTIFICATE, KEY, Policy
-from webhooks.serving import Served, UnusableCertificate
+from webhooks.tls import Served, UnusableCertificate
 
 _LOG: Final = logging.getLogger(__name__)
 _CONFIGURATIONS: Final = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"

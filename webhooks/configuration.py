@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from operators.api import keys
 from webhooks.protection import PROTECTED
-from webhooks.selection import (
+from webhooks.registration import (
     DEFINITION_RULE,
     OUR_DEFINITIONS,
     UNDECIDED,

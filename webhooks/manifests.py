@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import yaml
 
-from webhooks.access import roles
 from webhooks.configuration import configuration
 from webhooks.flags import flag, listed, pair, switch
 from webhooks.policies import policies
-from webhooks.selection import Registration
+from webhooks.rbac import roles
+from webhooks.registration import Registration
 
 _FAILURE: Final = ("Fail", "Ignore")
 _PARTS: Final = ("configuration", "policy", "rbac")

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from webhooks.protection import CASCADING, DEFAULT, LABEL, LABEL_VALUES, WHILE, WORKLOADS
-from webhooks.selection import (
+from webhooks.registration import (
     DEFINITION_RULE,
     OUR_DEFINITIONS,
     WORKLOAD_RULE,

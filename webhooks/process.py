@@ -13,12 +13,12 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from webhooks import credentials, server
 from webhooks.apiserver import ApiServer
 from webhooks.certificates import FromFiles, FromSecret
-from webhooks.judge import Judge
+from webhooks.handlers import Judge
 from webhooks.lookups import Lookups
 from webhooks.metrics import Metrics
 from webhooks.server import Admission
-from webhooks.serving import Served
 from webhooks.settings import Files, Settings
+from webhooks.tls import Served
 
 _LOG: Final = logging.getLogger(__name__)
 _FILE_PERIOD: Final = 5.0

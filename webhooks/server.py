@@ -13,7 +13,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from operators.api.durations import parse_duration
-from webhooks.judge import Judge
+from webhooks.handlers import Judge
 from webhooks.metrics import Metrics
 from webhooks.protection import KINDS
 from webhooks.reviews import BODY_LIMIT, CONTENT_TYPE, BadReview, Review, answer, read

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from webhooks.flags import flag, listed, pair, seconds, switch
-from webhooks.judge import Options
+from webhooks.handlers import Options
 from webhooks.protection import Rules
 from webhooks.rotation import Policy
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import choose, demorelease, operator
-from tests.cluster.choose import Cluster, kubectl_program
-from tests.cluster.state import Missing
+from devcluster import choose, demorelease, operator
+from devcluster.choose import Cluster, kubectl_program
+from devcluster.state import Missing
 
 HERE = Path(__file__).parent
 NAMESPACE = "game-demo"

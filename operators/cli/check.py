@@ -9,10 +9,10 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
-from operators.runtime import resources
-from operators.runtime.client import Client
-from operators.runtime.errors import ApiError, NotFound
-from operators.runtime.resources import Json, Resource
+from operators.kube import resources
+from operators.kube.client import Client
+from operators.kube.errors import ApiError, NotFound
+from operators.kube.resources import Json, Resource
 
 WORKLOADS = {r.plural: r for r in (resources.GAME_DEPLOYMENTS, resources.GAME_STATEFUL_SETS)}
 _SHOWN = 10

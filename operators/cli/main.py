@@ -6,14 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from operators.cli import check, settings
+from operators.cli import check
+from operators.manager import settings
 from operators.runtime import logs
 
 
 def _run(options: argparse.Namespace) -> int:
     chosen = settings.from_arguments(options)
     logs.configure(chosen.log_format, chosen.log_level)
-    from operators.cli.run import run
+    from operators.manager.kopfrunner import run
 
     return run(chosen)
 

@@ -6,13 +6,13 @@ Pure and level-triggered: the same observation gives the same plan, and nothing 
 from __future__ import annotations
 
 from operators.gamedeployment.observed import Observed
+from operators.gamedeployment.ownership import arrange, joining
 from operators.gamedeployment.scale import scale
-from operators.gamedeployment.scene import arrange, joining
 from operators.gamedeployment.update import update
 from operators.planning.actions import Blocked, CreateRevision, Plan, RenumberRevision
-from operators.planning.passes import canary_steps, conclude, put_on_record
-from operators.planning.refreshing import refresh
-from operators.planning.standing import invalid_status
+from operators.planning.compose import canary_steps, conclude, put_on_record
+from operators.planning.inprogress import refresh
+from operators.planning.status import invalid_status
 
 
 def plan(observed: Observed, now: float) -> Plan:

@@ -9,9 +9,9 @@ from operators.planning.actions import Blocked, CreatePod
 from operators.planning.budgets import Difference, difference
 from operators.planning.explain import name_some
 from operators.planning.identity import InvalidIndexRange, free_indexes, index_range, instance_ids, pod_body
+from operators.planning.rollout import Scene
 from operators.planning.scalein import SortKey, choose_victims, cost_order
 from operators.planning.scaling import AT_ONCE, Scaling, batch, failing, leaving, remove, resting, strangers
-from operators.planning.scene import Scene
 from operators.planning.views import PodView
 
 

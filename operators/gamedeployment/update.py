@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from operators.planning.refreshing import Updating
+from operators.planning.inprogress import Updating
+from operators.planning.rollout import Scene
 from operators.planning.scalein import expendable
 from operators.planning.scaling import Scaling
-from operators.planning.scene import Scene
-from operators.planning.walk import Allowance, Walk, may_update
+from operators.planning.update import Allowance, Walk, may_update
 
 
 def update(scene: Scene, scaling: Scaling, result: Updating) -> None:

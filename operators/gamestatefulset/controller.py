@@ -6,8 +6,8 @@ from typing import Any
 
 from operators.api.gamestatefulset import GameStatefulSetSpec
 from operators.gamestatefulset.claims import ClaimView
-from operators.gamestatefulset.drift import Delays
 from operators.gamestatefulset.execute import ClaimedExecution
+from operators.gamestatefulset.lostnodes import Delays
 from operators.gamestatefulset.observed import GameStatefulSetView, Observed
 from operators.gamestatefulset.ordinals import members, pod_name
 from operators.gamestatefulset.plan import plan
@@ -15,9 +15,9 @@ from operators.planning.actions import Plan
 from operators.planning.views import NodeView, PodView
 from operators.runtime.store import Change, Key, Store
 from operators.runtime.workqueue import WorkQueue
+from operators.workload.context import Rim
 from operators.workload.controller import WorkloadController
 from operators.workload.execute import Execution
-from operators.workload.rim import Rim
 
 
 class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from operators.gamestatefulset.claims import SURGE_ANNOTATION
+from operators.kube.errors import AlreadyExists, Conflict, NotFound
+from operators.kube.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, Json
 from operators.planning import actions as act
 from operators.planning.views import node_view
-from operators.runtime.errors import AlreadyExists, Conflict, NotFound
 from operators.runtime.expectations import Expectation, created, deleted
-from operators.runtime.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, Json
 from operators.runtime.store import Store
+from operators.workload.context import Rim
 from operators.workload.execute import Execution
-from operators.workload.rim import Rim
 
 
 class ClaimedExecution(Execution):

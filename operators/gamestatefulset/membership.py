@@ -12,7 +12,7 @@ from operators.gamestatefulset.observed import Observed
 from operators.gamestatefulset.ordinals import ordinal_of
 from operators.gamestatefulset.pods import missing_labels
 from operators.planning.actions import Action, AdoptPod, Blocked, DeleteHookRun, ReleasePod
-from operators.planning.scene import left_to_rival, origin
+from operators.planning.rollout import left_to_rival, origin
 from operators.planning.views import HookRunView, PodView
 
 

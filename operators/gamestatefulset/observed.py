@@ -8,7 +8,7 @@ from typing import Any
 
 from operators.api.gamestatefulset import GameStatefulSetSpec
 from operators.gamestatefulset.claims import ClaimView
-from operators.gamestatefulset.drift import Delays
+from operators.gamestatefulset.lostnodes import Delays
 from operators.planning import workloads
 from operators.planning.views import NodeView, PodView
 

@@ -11,15 +11,15 @@ from dataclasses import replace
 from typing import Any
 
 from operators.api import keys
-from operators.gamestatefulset.ensemble import Ensemble, gather
 from operators.gamestatefulset.observed import Observed
+from operators.gamestatefulset.rollout import Ensemble, gather
 from operators.gamestatefulset.scale import order_of, scale
 from operators.gamestatefulset.update import update
 from operators.planning.actions import Blocked, CreateHookRun, CreateRevision, Plan, RenumberRevision
-from operators.planning.passes import canary_steps, conclude, put_on_record
-from operators.planning.refreshing import refresh
-from operators.planning.scene import remembered
-from operators.planning.standing import invalid_status
+from operators.planning.compose import canary_steps, conclude, put_on_record
+from operators.planning.inprogress import refresh
+from operators.planning.rollout import remembered
+from operators.planning.status import invalid_status
 from operators.planning.views import PodView
 
 #: Before the index in the names of canary HookRuns.

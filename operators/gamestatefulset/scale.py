@@ -12,10 +12,10 @@ from operators.gamestatefulset.claims import (
     surplus,
     wanted_owner,
 )
-from operators.gamestatefulset.drift import drift
-from operators.gamestatefulset.ensemble import KIND, Ensemble
+from operators.gamestatefulset.lostnodes import drift
 from operators.gamestatefulset.order import Order, created_at_current, ordered, parallel
 from operators.gamestatefulset.pods import ordinal_pod
+from operators.gamestatefulset.rollout import KIND, Ensemble
 from operators.planning.actions import (
     Action,
     Blocked,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from operators.gamestatefulset.ensemble import Ensemble
 from operators.gamestatefulset.order import Order
 from operators.gamestatefulset.ordinals import ordinal_of
-from operators.planning.refreshing import Updating
+from operators.gamestatefulset.rollout import Ensemble
+from operators.planning.inprogress import Updating
 from operators.planning.scaling import Scaling
+from operators.planning.update import Allowance, Walk, may_update
 from operators.planning.views import PodView
-from operators.planning.walk import Allowance, Walk, may_update
 
 
 def update(found: Ensemble, order: Order, scaling: Scaling, result: Updating) -> None:

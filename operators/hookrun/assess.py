@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from operators.api.durations import parse_duration
 from operators.api.hookrun import HookRunSpec
 from operators.api.hooktemplate import Metric
-from operators.hookrun.expressions import ExpressionError, parse
+from operators.hookrun.conditions.evaluate import ExpressionError, parse
 
 FINAL = ("Successful", "Failed", "Error", "Inconclusive")
 _WORST_LAST = ("Successful", "Running", "Pending", "Inconclusive", "Error", "Failed")

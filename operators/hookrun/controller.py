@@ -16,22 +16,22 @@ from operators.api import keys
 from operators.api.hooktemplate import Metric
 from operators.hookrun.arguments import values_of
 from operators.hookrun.assess import FINAL, Assessment, Measured, assess
-from operators.hookrun.measurement import ProviderError, Value
-from operators.hookrun.measuring import Fresh, Measuring, with_fresh
 from operators.hookrun.metrics import HookMetrics
 from operators.hookrun.providers import kubernetes, prometheus, web
-from operators.hookrun.providers.guard import Reach
+from operators.hookrun.providers.egress import Reach
 from operators.hookrun.settings import HookSettings
 from operators.hookrun.status import difference, dump_status
+from operators.hookrun.tasks import Fresh, Measuring, with_fresh
+from operators.hookrun.verdict import ProviderError, Value
 from operators.hookrun.view import RunView, run_view
-from operators.runtime.client import Client
-from operators.runtime.errors import Conflict, NotFound
+from operators.kube.client import Client
+from operators.kube.errors import Conflict, NotFound
+from operators.kube.resources import HOOK_RUNS, Json
 from operators.runtime.events import EventRecorder, ObjectReference
 from operators.runtime.expectations import Expectation, Expectations, written
 from operators.runtime.informer import Informer
 from operators.runtime.metrics import QueueMetrics
 from operators.runtime.reconciler import Controller, Outcome
-from operators.runtime.resources import HOOK_RUNS, Json
 from operators.runtime.store import Change, Key, Store
 from operators.runtime.workqueue import WorkQueue
 

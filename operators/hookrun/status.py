@@ -7,7 +7,7 @@ from typing import Any
 
 from operators.api.hookrun import HookRunSpec
 from operators.hookrun.assess import FINAL, Measured, Result, RunState
-from operators.planning.times import rfc3339, timestamp
+from operators.kube.times import rfc3339, timestamp
 
 _COUNTERS = {
     "count": "count",

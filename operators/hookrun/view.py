@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from operators.api.hookrun import HookRunSpec
 from operators.hookrun.assess import RunState, unreadable
 from operators.hookrun.status import read_state
-from operators.planning.times import timestamp
+from operators.kube.times import timestamp
 from operators.planning.views import OwnerView, owner_view
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from operators.planning.times import rfc3339
+from operators.kube.times import rfc3339
 
 Json = Mapping[str, Any]
 _MESSAGE_LIMIT = 1024

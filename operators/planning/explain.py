@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from operators.kube.times import rfc3339
 from operators.planning.actions import Blocked
-from operators.planning.scene import Scene
-from operators.planning.times import rfc3339
+from operators.planning.rollout import Scene
 from operators.planning.views import PodView
 
 #: What holds a rollout by the user's own wish: nothing is under way, and nothing is wrong.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from operators.kube.times import rfc3339
 from operators.planning.actions import Action, Blocked, DeletePod
 from operators.planning.budgets import at_least_one
 from operators.planning.explain import name_some
-from operators.planning.podhooks import Answer, ask
-from operators.planning.scene import Scene
-from operators.planning.times import rfc3339
-from operators.planning.trouble import ENDED
+from operators.planning.hooks.pods import Answer, ask
+from operators.planning.podproblems import ENDED
+from operators.planning.rollout import Scene
 from operators.planning.views import PodView
 from operators.planning.workloads import Observed, Spec
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from operators.api import keys
+from operators.kube.times import timestamp
+from operators.planning.inplace.annotations import Grace, UpdateState, read_grace, read_state
+from operators.planning.podproblems import ENDED, Trouble, trouble_of
 from operators.planning.templates import template_digest
-from operators.planning.times import timestamp
-from operators.planning.trouble import ENDED, Trouble, trouble_of
-from operators.planning.updatestate import Grace, UpdateState, read_grace, read_state
 
 Json = Mapping[str, Any]
 #: Seconds after which a pod that is not ready, and does not say why, no longer counts as merely starting.

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from operators.api.selectors import LabelSelector
 from operators.api.strategies import PodHook, StrategyBase
 from operators.api.workloads import ScaleStrategy
+from operators.kube.times import timestamp
 from operators.planning.refusals import Refusal
 from operators.planning.templates import template_digest
-from operators.planning.times import timestamp
 from operators.planning.views import HookRunView, HookTemplateView, PodView, RevisionView
 
 Json = Mapping[str, Any]

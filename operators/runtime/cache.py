@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from operators.runtime.client import Client
-from operators.runtime.errors import Gone
+from operators.kube.client import Client
+from operators.kube.errors import Gone
+from operators.kube.resources import Json, Resource
 from operators.runtime.metrics import CacheMetrics
-from operators.runtime.resources import Json, Resource
 from operators.runtime.store import Change, Identified, Key, Store
 
 V = TypeVar("V", bound=Identified)

@@ -14,12 +14,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from operators.runtime.client import Client
-from operators.runtime.errors import AlreadyExists, ApiError, NotFound, Throttled, Unavailable
+from operators.kube.client import Client
+from operators.kube.errors import AlreadyExists, ApiError, NotFound, Throttled, Unavailable
+from operators.kube.resources import EVENTS, Json
+from operators.kube.retries import backoff
 from operators.runtime.eventseries import CAPACITY, EventBook, ObjectReference, Series
 from operators.runtime.metrics import EventMetrics
-from operators.runtime.resources import EVENTS, Json
-from operators.runtime.retries import backoff
 
 __all__ = ["EventRecorder", "ObjectReference"]
 

@@ -9,11 +9,11 @@ import random
 from collections.abc import Callable
 from typing import TypeVar
 
+from operators.kube.client import Client
+from operators.kube.errors import ApiError
+from operators.kube.resources import Json, Resource
+from operators.kube.retries import backoff
 from operators.runtime.cache import Cache
-from operators.runtime.client import Client
-from operators.runtime.errors import ApiError
-from operators.runtime.resources import Json, Resource
-from operators.runtime.retries import backoff
 from operators.runtime.store import Identified, Store
 
 V = TypeVar("V", bound=Identified)

@@ -12,9 +12,9 @@ import logging
 import math
 from datetime import UTC, datetime
 
-from operators.runtime.client import Client
-from operators.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound
-from operators.runtime.resources import LEASES, Json
+from operators.kube.client import Client
+from operators.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
+from operators.kube.resources import LEASES, Json
 
 log = logging.getLogger(__name__)
 _RELEASE = 3.0

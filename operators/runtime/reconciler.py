@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from operators.runtime.errors import AlreadyExists, ApiError, Conflict, NotFound, NotLeading
+from operators.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, NotLeading
 from operators.runtime.metrics import PassMetrics
 from operators.runtime.workqueue import QueueClosed, WorkQueue
 

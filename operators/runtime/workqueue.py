@@ -8,8 +8,8 @@ import time
 from collections import deque
 from typing import Generic, TypeVar
 
+from operators.kube.retries import backoff
 from operators.runtime.metrics import QueueMetrics
-from operators.runtime.retries import backoff
 
 K = TypeVar("K")
 _FIRST, _CAP = 0.005, 60.0

@@ -16,9 +16,9 @@ from typing import Any
 from operators.api import keys
 from operators.gamedeployment.observed import Observed, gamedeployment_view
 from operators.gamedeployment.plan import plan
+from operators.kube.times import rfc3339
 from operators.planning import actions as act
 from operators.planning.revisions import revision_data
-from operators.planning.times import rfc3339
 from operators.planning.views import PodView, hookrun_view, hooktemplate_view, pod_view, revision_view
 
 Json = dict[str, Any]

@@ -10,8 +10,8 @@ from operators.gamestatefulset.claims import SURGE_ANNOTATION, claim_view
 from operators.gamestatefulset.observed import Observed, gamestatefulset_view
 from operators.gamestatefulset.ordinals import ordinal_of
 from operators.gamestatefulset.plan import plan
+from operators.kube.times import rfc3339
 from operators.planning import actions as act
-from operators.planning.times import rfc3339
 from operators.planning.views import hookrun_view, hooktemplate_view, node_view, revision_view
 from operators.simulation.cluster import UID, Json, SimulatedCluster, gamedeployment
 

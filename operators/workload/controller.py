@@ -12,18 +12,18 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+from operators.kube.errors import ApiError, Forbidden, Invalid
 from operators.planning.actions import Blocked, Plan
 from operators.planning.refusals import Refusal, refused_again
-from operators.planning.standing import troubled_status
+from operators.planning.status import troubled_status
 from operators.planning.views import HookRunView, OwnerView, PodView, RevisionView
 from operators.planning.workloads import Spec, WorkloadView
-from operators.runtime.errors import ApiError, Forbidden, Invalid
 from operators.runtime.reconciler import Outcome
 from operators.runtime.store import Change, Key
 from operators.runtime.workqueue import WorkQueue
+from operators.workload.announcements import Announcement, Told
+from operators.workload.context import Rim, reference, status_patch
 from operators.workload.execute import Execution
-from operators.workload.rim import Rim, reference, status_patch
-from operators.workload.telling import Announcement, Told
 
 log = logging.getLogger(__name__)
 #: Fields whose change is written at once; mere counters of a rollout wait up to this many seconds.

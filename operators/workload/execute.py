@@ -14,17 +14,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from operators.api import keys
+from operators.kube.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound, NotLeading, Unavailable
+from operators.kube.resources import CONTROLLER_REVISIONS, HOOK_RUNS, PODS, Json
+from operators.kube.times import rfc3339
 from operators.planning import actions as act
 from operators.planning.refusals import subject
 from operators.planning.revisions import revision_data
-from operators.planning.times import rfc3339
 from operators.planning.workloads import WorkloadView
 from operators.runtime.batching import bounded, slow_start
-from operators.runtime.errors import AlreadyExists, ApiError, Conflict, Invalid, NotFound, NotLeading, Unavailable
 from operators.runtime.expectations import Expectation, created, deleted, written
-from operators.runtime.resources import CONTROLLER_REVISIONS, HOOK_RUNS, PODS, Json
 from operators.runtime.store import Store
-from operators.workload.rim import Rim, failure_reason, reference
+from operators.workload.context import Rim, failure_reason, reference
 
 log = logging.getLogger(__name__)
 _UNKNOWN_OUTCOME = 10.0

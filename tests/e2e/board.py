@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 
-from tests.cluster.choose import kubectl_program
+from devcluster.choose import kubectl_program
 
 IMAGE = "hub.bktencent.com/blueking/game-demo"
 

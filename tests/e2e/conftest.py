@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cluster import choose
+from devcluster import choose
 
 
 @pytest.fixture(scope="session")

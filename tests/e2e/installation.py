@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.cluster import containers, processes
-from tests.cluster.choose import Cluster
-from tests.cluster.helm import HelmFailed, Release
+from devcluster import containers, processes
+from devcluster.choose import Cluster
+from devcluster.helm import HelmFailed, Release
 
 NAME = "game-operators"
 PORT = 10251

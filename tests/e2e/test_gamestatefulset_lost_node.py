@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.cluster import choose, processes
+from devcluster import choose, processes
 from tests.e2e.test_gamestatefulset import SetBoard, stateful
 
 OPT_IN = "pod.gamestatefulset.bkbcs.tencent.com/node-lost-force-delete"

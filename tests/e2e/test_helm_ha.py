@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from devcluster import processes
 from examples.quickstart import demo
-from tests.cluster import processes
 from tests.e2e.board import HOOK, Board, Watch, workload
 from tests.e2e.installation import installation
 

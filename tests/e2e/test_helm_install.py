@@ -6,8 +6,8 @@ import shutil
 
 import pytest
 
-from tests.cluster import processes
-from tests.cluster.helm import CHART, HelmFailed
+from devcluster import processes
+from devcluster.helm import CHART, HelmFailed
 from tests.e2e.board import Board, workload
 from tests.e2e.installation import installation
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.cluster import foreign
-from tests.cluster.processes import wait
+from devcluster import foreign
+from devcluster.processes import wait
 from tests.e2e import board
 from tests.e2e.installation import NAME, installation
 from tests.integration.webhooks.conftest import (

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
+from devcluster import processes, promtool
+from devcluster.audit import Audit
 from examples.quickstart import demo, stateful
-from tests.cluster import processes, promtool
-from tests.cluster.audit import Audit
 from tests.e2e.board import HOOK, Board, workload
 from tests.e2e.installation import NAME, installation
 from tests.e2e.scraping import Scraper

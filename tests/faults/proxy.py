@@ -21,7 +21,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from operators.runtime.credentials import Credentials
+from operators.kube.credentials import Credentials
 
 _HOP_BY_HOP = {"host", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length", "trailers"}
 

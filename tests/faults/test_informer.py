@@ -5,14 +5,14 @@ import random
 
 import pytest
 
+from operators.kube.client import Client
+from operators.kube.errors import ApiError, Conflict, NotFound
+from operators.kube.resources import Resource
 from operators.runtime.batching import bounded
-from operators.runtime.client import Client
-from operators.runtime.errors import ApiError, Conflict, NotFound
 from operators.runtime.expectations import Expectations, created, deleted, written
 from operators.runtime.informer import Informer
-from operators.runtime.resources import Resource
 from tests.faults.proxy import Fault
-from tests.unit.runtime.apiserver import until
+from tests.unit.kube.apiserver import until
 from tests.unit.runtime.views import Thing
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")

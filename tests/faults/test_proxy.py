@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from operators.runtime.client import Client
-from operators.runtime.errors import NotFound, Throttled, Unavailable
-from operators.runtime.resources import Resource
-from tests.cluster.choose import kubectl_program
+from devcluster.choose import kubectl_program
+from operators.kube.client import Client
+from operators.kube.errors import NotFound, Throttled, Unavailable
+from operators.kube.resources import Resource
 from tests.faults.proxy import Fault
 
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")

@@ -10,7 +10,7 @@ import math
 
 from operators.api.strategies import CanaryStep
 from operators.planning import actions as act
-from operators.planning.stephash import step_hash
+from operators.planning.canary.stephash import step_hash
 from tests.properties.canaryworld import kept_by
 from tests.properties.gameworld import Pod, kept_at, seconds, share
 

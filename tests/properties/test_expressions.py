@@ -9,8 +9,8 @@ import time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.hookrun.expressions import ExpressionError, evaluate, parse
-from operators.hookrun.grammar import CLOSURES, FUNCTIONS, STRING_WORDS
+from operators.hookrun.conditions.evaluate import ExpressionError, evaluate, parse
+from operators.hookrun.conditions.parser import CLOSURES, FUNCTIONS, STRING_WORDS
 from operators.hookrun.jsonpath import JsonPathError, extract
 
 EXAMPLES = int(os.environ.get("GAME_OPERATORS_EXAMPLES", "2000"))

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from operators.kube.times import rfc3339
 from operators.planning import actions as act
-from operators.planning.times import rfc3339
 from operators.simulation.cluster import hook_template
 from operators.simulation.statefulset import SimulatedSet, gamestatefulset
 from tests.properties.gameworld import Pod

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.unit.webhooks.builders import hook_template, metric, strategy, workload
 from webhooks.apiserver import ApiError
-from webhooks.judge import Judge, Options
+from webhooks.handlers import Judge, Options
 from webhooks.metrics import Metrics
 from webhooks.reviews import BadReview, Review, answer, read
 from webhooks.verdicts import Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from operators.planning.hookarguments import UnresolvedArgument, merge_arguments
+from operators.planning.hooks.arguments import UnresolvedArgument, merge_arguments
 from webhooks.objects import Json, entries, part, text
 from webhooks.validation.problems import Problem, warning
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from operators.hookrun import jsonpath, kinds
+from operators.hookrun import jsonpath
 from operators.hookrun.arguments import ArgumentError, substitute
-from operators.hookrun.expressions import ExpressionError, parse
-from operators.planning.hookarguments import is_built_in
+from operators.hookrun.conditions import typecheck as kinds
+from operators.hookrun.conditions.evaluate import ExpressionError, parse
+from operators.planning.hooks.arguments import is_built_in
 from webhooks.objects import Json, entries, part, text
 from webhooks.validation.problems import Problem, warning
 from webhooks.validation.workloads import label_problems

@@ -16,10 +16,10 @@ from typing import Any
 
 from operators.api import keys
 from operators.api.hooktemplate import KubernetesProvider
-from operators.hookrun.measurement import ProviderError, Value
-from operators.runtime.client import Client
-from operators.runtime.errors import ApiError, Conflict, Unavailable
-from operators.runtime.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, PODS, Json, Resource
+from operators.hookrun.verdict import ProviderError, Value
+from operators.kube.client import Client
+from operators.kube.errors import ApiError, Conflict, Unavailable
+from operators.kube.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, PODS, Json, Resource
 
 #: Annotation that tells which patches were made: ``<run and metric>=<number>``, the newest last.
 MARK = "tkex.bkbcs.tencent.com/hook-patches"

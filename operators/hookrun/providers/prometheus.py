@@ -19,9 +19,9 @@ from requests.adapters import BaseAdapter
 
 from operators.api.hooktemplate import PrometheusProvider
 from operators.hookrun.arguments import query_value, substitute
-from operators.hookrun.measurement import ProviderError, Value, shown_address
-from operators.hookrun.providers.fetch import Answer, fetch
-from operators.hookrun.providers.guard import Reach
+from operators.hookrun.providers.egress import Reach
+from operators.hookrun.providers.http import Answer, fetch
+from operators.hookrun.verdict import ProviderError, Value, shown_address
 
 _TIMEOUT = 30
 

@@ -9,9 +9,9 @@ import orjson
 from operators.api.hooktemplate import WebProvider
 from operators.hookrun.arguments import header_value, substitute, url_value
 from operators.hookrun.jsonpath import extract
-from operators.hookrun.measurement import ProviderError, Value
-from operators.hookrun.providers.fetch import fetch
-from operators.hookrun.providers.guard import Reach
+from operators.hookrun.providers.egress import Reach
+from operators.hookrun.providers.http import fetch
+from operators.hookrun.verdict import ProviderError, Value
 
 _DEFAULT_TIMEOUT, _LONGEST_TIMEOUT = 10, 300
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.choose import Cluster, kubectl_program
+from devcluster.choose import Cluster, kubectl_program
 
 #: The API server ends a refusal with this when it did not get to the CEL rules.
 _INCOMPLETE = "<nil>: Invalid value: null: some validation rules were not checked"

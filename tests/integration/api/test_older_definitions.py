@@ -17,10 +17,10 @@ import httpx
 import pytest
 import yaml
 
+from devcluster import processes
+from devcluster.daemons import ETCD
+from devcluster.helm import CHART, Release
 from operators.api.crds import definitions
-from tests.cluster import processes
-from tests.cluster.daemons import ETCD
-from tests.cluster.helm import CHART, Release
 from tests.integration.api.broken import manifest
 
 NOTHING_ELSE = {

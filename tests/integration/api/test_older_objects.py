@@ -10,8 +10,8 @@ import secrets
 
 import pytest
 
+from devcluster import processes
 from operators.api.crds import definitions
-from tests.cluster import processes
 from tests.integration.api.broken import changed, manifest
 
 RULES = (

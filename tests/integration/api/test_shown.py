@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cluster import processes
+from devcluster import processes
 from tests.integration.api.broken import changed, manifest, shown
 
 IMAGE = "hub.bktencent.com/blueking/game-demo:0.0.1"

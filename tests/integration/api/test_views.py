@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from devcluster import processes
 from operators.api.crds import definitions
-from tests.cluster import processes
 from tests.integration.api.broken import GOOD, manifest
 
 STILL = {"spec.replicas": 0}

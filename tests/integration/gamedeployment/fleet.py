@@ -16,13 +16,10 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from operators.cli import settings
-from operators.cli.assembly import Assembly
-from operators.planning.times import rfc3339
-from operators.runtime.client import Client
-from operators.runtime.errors import ApiError, Conflict, NotFound
-from operators.runtime.events import EventRecorder
-from operators.runtime.resources import (
+from devcluster.choose import Cluster
+from operators.kube.client import Client
+from operators.kube.errors import ApiError, Conflict, NotFound
+from operators.kube.resources import (
     CONTROLLER_REVISIONS,
     EVENTS,
     GAME_DEPLOYMENTS,
@@ -32,7 +29,10 @@ from operators.runtime.resources import (
     Json,
     Resource,
 )
-from tests.cluster.choose import Cluster
+from operators.kube.times import rfc3339
+from operators.manager import settings
+from operators.manager.controllers import Assembly
+from operators.runtime.events import EventRecorder
 
 API_VERSION = "tkex.tencent.com/v1alpha1"
 GATE = "InPlaceUpdateReady"

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from operators.runtime.errors import Invalid, Unavailable
-from operators.runtime.resources import CONTROLLER_REVISIONS, EVENTS, GAME_DEPLOYMENTS, PODS, Resource
+from operators.kube.errors import Invalid, Unavailable
+from operators.kube.resources import CONTROLLER_REVISIONS, EVENTS, GAME_DEPLOYMENTS, PODS, Resource
 from tests.integration.gamedeployment.fleet import Counting, template
 
 ONE = {"type": "RollingUpdate", "maxUnavailable": 1, "maxSurge": 0}

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.cluster import choose, processes
+from devcluster import choose, processes
 
 NATIVE, OURS = "statefulset", "gamestatefulset"
 MOST = 4

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.cluster import foreign
+from devcluster import foreign
 from tests.unit.helm.charts import render
 
 CASES = {

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from operators.runtime.client import Client
-from tests.cluster.choose import Cluster
+from devcluster.choose import Cluster
+from operators.kube.client import Client
 from tests.integration.hookrun.hooks import Hooks
 from tests.unit.hookrun.servers import Server, serving
 

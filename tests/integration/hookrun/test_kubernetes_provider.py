@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from operators.api.hooktemplate import KubernetesProvider
-from operators.hookrun.measurement import ProviderError
 from operators.hookrun.providers.kubernetes import MARK, Asker, measure
-from operators.runtime.client import Client
-from operators.runtime.errors import Invalid
-from operators.runtime.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, PODS, Json, Resource
+from operators.hookrun.verdict import ProviderError
+from operators.kube.client import Client
+from operators.kube.errors import Invalid
+from operators.kube.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, PODS, Json, Resource
 from tests.integration.hookrun.hooks import Hooks, annotations, kubernetes
 
 PREFIX = "metadata.annotations."

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from devcluster import processes
+from devcluster.packages import install_prometheus
+from devcluster.state import Missing
 from operators.api.hooktemplate import Metric, PrometheusProvider
-from operators.hookrun.measurement import ProviderError, Value, judge
 from operators.hookrun.providers import prometheus
-from tests.cluster import processes
-from tests.cluster.packages import install_prometheus
-from tests.cluster.state import Missing
+from operators.hookrun.verdict import ProviderError, Value, judge
 from tests.integration.hookrun.hooks import Hooks
 from tests.unit.hookrun.runs import metric
 from tests.unit.hookrun.servers import HERE

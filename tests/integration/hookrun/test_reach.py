@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from operators.hookrun.settings import HookSettings
-from operators.runtime.resources import PODS, Json, Resource
+from operators.kube.resources import PODS, Json, Resource
 from tests.integration.hookrun.hooks import Hooks, web
 from tests.unit.hookrun.servers import Server
 

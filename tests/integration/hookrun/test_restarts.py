@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from operators.runtime.client import Client
-from operators.runtime.errors import Unavailable
-from operators.runtime.resources import HOOK_RUNS, PODS, Json, Resource
+from operators.kube.client import Client
+from operators.kube.errors import Unavailable
+from operators.kube.resources import HOOK_RUNS, PODS, Json, Resource
 from tests.integration.hookrun.hooks import Hooks, kubernetes, until, web
 from tests.unit.hookrun.servers import Server
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from operators.hookrun.controller import GRACE
-from operators.runtime.errors import Invalid, NotFound
-from operators.runtime.resources import HOOK_RUNS
+from operators.kube.errors import Invalid, NotFound
+from operators.kube.resources import HOOK_RUNS
 from tests.integration.hookrun.hooks import STATUS_ROUTE, Hooks, until, web
 from tests.unit.hookrun.servers import Server
 

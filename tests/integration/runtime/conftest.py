@@ -2,8 +2,8 @@
 
 import pytest
 
-from operators.runtime.client import Client
-from operators.runtime.resources import Resource
+from operators.kube.client import Client
+from operators.kube.resources import Resource
 from tests.integration.runtime.processes import Process
 from tests.unit.runtime.views import Thing
 

@@ -9,7 +9,7 @@ from operators.runtime.expectations import Expectations, created, deleted, writt
 from operators.runtime.feed import Feed
 from operators.runtime.informer import Informer
 from tests.integration.runtime.conftest import CONFIG_MAPS, config_map, decode
-from tests.unit.runtime.apiserver import until
+from tests.unit.kube.apiserver import until
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from operators.runtime.errors import ApiError
+from operators.kube.errors import ApiError
+from operators.kube.resources import EVENTS
 from operators.runtime.events import EventRecorder, ObjectReference
-from operators.runtime.resources import EVENTS
 from tests.integration.runtime.conftest import CONFIG_MAPS, config_map
-from tests.unit.runtime.apiserver import until
+from tests.unit.kube.apiserver import until
 
 
 @pytest.fixture

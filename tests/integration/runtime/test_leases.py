@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from operators.runtime.client import Client
+from operators.kube.client import Client
+from operators.kube.resources import LEASES
 from operators.runtime.leaderelection import LeaderElector
-from operators.runtime.resources import LEASES
-from tests.unit.runtime.apiserver import until
+from tests.unit.kube.apiserver import until
 
 TIMES = {"lease_duration": 3.0, "renew_deadline": 2.0, "retry_period": 0.4}
 

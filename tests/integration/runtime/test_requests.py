@@ -2,8 +2,8 @@
 
 import pytest
 
-from operators.runtime.errors import AlreadyExists, Conflict, Gone, Invalid, NotFound
-from operators.runtime.resources import EVENTS, HOOK_RUNS, PODS
+from operators.kube.errors import AlreadyExists, Conflict, Gone, Invalid, NotFound
+from operators.kube.resources import EVENTS, HOOK_RUNS, PODS
 from tests.integration.runtime.conftest import CONFIG_MAPS, config_map
 
 

@@ -18,11 +18,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cluster.choose import Cluster
-from tests.cluster.processes import wait
+from devcluster.choose import Cluster
+from devcluster.processes import wait
 from webhooks import authority, credentials
 from webhooks.configuration import configuration
-from webhooks.selection import Registration
+from webhooks.registration import Registration
 
 MARK = "game-operators.test/admission"
 LABEL = "io.tencent.bcs.dev/deletion-allow"

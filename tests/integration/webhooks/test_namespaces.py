@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.processes import wait
+from devcluster.processes import wait
 from tests.integration.webhooks.conftest import (
     DEFAULT,
     MARK,

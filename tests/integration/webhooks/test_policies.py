@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.processes import wait
+from devcluster.processes import wait
 from tests.integration.webhooks.conftest import (
     DEFAULT,
     LABEL,

@@ -8,7 +8,7 @@ import re
 import httpx
 import pytest
 
-from tests.cluster.processes import wait
+from devcluster.processes import wait
 from tests.integration.webhooks.conftest import (
     API,
     DEFAULT,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.cluster.processes import wait
+from devcluster.processes import wait
 from tests.integration.webhooks.conftest import (
     DEFAULT,
     REGISTRY,
@@ -25,8 +25,8 @@ from tests.integration.webhooks.conftest import (
     workload,
 )
 from webhooks import authority, credentials
-from webhooks.access import roles
 from webhooks.configuration import configuration
+from webhooks.rbac import roles
 
 ROLES = {
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.cluster.processes import wait
+from devcluster.processes import wait
 from tests.integration.webhooks.conftest import MARK, collection, create, hook_template, refused, workload
 
 pytestmark = pytest.mark.usefixtures("registered")

@@ -1,7 +1,7 @@
 """What the controllers say about a manifest, told by the pure functions they decide with."""
 
 from operators.hookrun.assess import Measured, assess, record
-from operators.hookrun.measurement import Value, judge
+from operators.hookrun.verdict import Value, judge
 from operators.hookrun.view import run_view
 from operators.planning.actions import Blocked
 from operators.simulation.cluster import UID, SimulatedCluster

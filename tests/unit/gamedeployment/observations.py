@@ -7,9 +7,9 @@ version 1 is OLD; unless said otherwise pods run, are ready, and have been so fo
 from operators.api import keys
 from operators.gamedeployment.observed import Observed, gamedeployment_view
 from operators.gamedeployment.plan import plan
+from operators.kube.times import rfc3339
 from operators.planning import actions as act
 from operators.planning.revisions import revision_data
-from operators.planning.times import rfc3339
 from operators.planning.views import hookrun_view, hooktemplate_view, pod_view, revision_view
 from operators.simulation.cluster import UID, gamedeployment, hook_template
 

@@ -4,7 +4,7 @@ import pytest
 
 from operators.api import keys
 from operators.planning import actions as act
-from operators.planning.canary import HOOK_STEP, PAUSE_STEP
+from operators.planning.canary.state import HOOK_STEP, PAUSE_STEP
 from operators.simulation.cluster import hook_template
 from tests.unit.gamedeployment.rollouts import WHITE_PAPER, Rollout
 

@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 
 from operators.api import keys
+from operators.kube.errors import Forbidden, Invalid, Unavailable
+from operators.kube.resources import HOOK_RUNS, HOOK_TEMPLATES, PODS
 from operators.planning.views import HookRunView, OwnerView
-from operators.runtime.errors import Forbidden, Invalid, Unavailable
-from operators.runtime.resources import HOOK_RUNS, HOOK_TEMPLATES, PODS
 from operators.runtime.store import Change
 from operators.simulation.cluster import UID, hook_template
+from tests.unit.gamedeployment.controllers import KEY, Station
 from tests.unit.gamedeployment.observations import NEW, NOW, OLD, OWNER, decide, new, pod, raw_pod
-from tests.unit.gamedeployment.rims import KEY, Station
 
 QUOTA = Forbidden(403, "Forbidden", "exceeded quota: pods, used 7, limited 7")
 PRE_DELETE = {"preDeleteUpdateStrategy": {"hook": {"templateName": "check"}}}

@@ -8,7 +8,7 @@ from operators.planning import actions as act
 from operators.planning.refusals import Refusal
 from operators.planning.views import pod_view
 from operators.simulation.cluster import gamedeployment
-from operators.workload.telling import Told
+from operators.workload.announcements import Told
 from tests.unit.gamedeployment.fleets import Fleet
 from tests.unit.gamedeployment.observations import (
     NEW,

@@ -3,7 +3,7 @@
 from operators.api import keys
 from operators.gamestatefulset.order import Roster
 from operators.gamestatefulset.ordinals import members
-from operators.planning.trouble import Trouble
+from operators.planning.podproblems import Trouble
 from operators.planning.views import OwnerView, PodView
 
 OWNER = OwnerView("GameStatefulSet", "foo", "uid-foo")

@@ -8,13 +8,13 @@ import json
 
 from operators.api import keys
 from operators.api.strategies import CanaryStep
-from operators.gamestatefulset.ensemble import gather
 from operators.gamestatefulset.observed import Observed, gamestatefulset_view
 from operators.gamestatefulset.plan import plan
+from operators.gamestatefulset.rollout import gather
+from operators.kube.times import rfc3339
 from operators.planning import actions as act
+from operators.planning.canary.stephash import step_hash
 from operators.planning.revisions import revision_data
-from operators.planning.stephash import step_hash
-from operators.planning.times import rfc3339
 from operators.planning.views import hookrun_view, hooktemplate_view, node_view, pod_view, revision_view
 from operators.simulation.cluster import hook_template
 

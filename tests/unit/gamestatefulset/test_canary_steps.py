@@ -10,10 +10,10 @@ import pytest
 
 from operators.api import keys
 from operators.api.strategies import CanaryStep
+from operators.kube.times import rfc3339
 from operators.planning import actions as act
-from operators.planning.canary import HOOK_STEP, PAUSE_STEP, Mark
-from operators.planning.stephash import go_step_hash, step_hash
-from operators.planning.times import rfc3339
+from operators.planning.canary.state import HOOK_STEP, PAUSE_STEP, Mark
+from operators.planning.canary.stephash import go_step_hash, step_hash
 from tests.unit.gamestatefulset.observations import (
     NOW,
     UID,

@@ -8,9 +8,8 @@ from dataclasses import replace
 import pytest
 
 from operators.api import keys
-from operators.planning.views import HookRunView, OwnerView, node_view
-from operators.runtime.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
-from operators.runtime.resources import (
+from operators.kube.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from operators.kube.resources import (
     CONTROLLER_REVISIONS,
     GAME_STATEFUL_SETS,
     HOOK_TEMPLATES,
@@ -18,9 +17,11 @@ from operators.runtime.resources import (
     PERSISTENT_VOLUME_CLAIMS,
     PODS,
 )
+from operators.planning.views import HookRunView, OwnerView, node_view
 from operators.runtime.store import Change
 from operators.simulation.cluster import hook_template
-from operators.workload.rim import status_patch
+from operators.workload.context import status_patch
+from tests.unit.gamestatefulset.controllers import KEY, Station
 from tests.unit.gamestatefulset.observations import (
     CHECK,
     NOW,
@@ -32,7 +33,6 @@ from tests.unit.gamestatefulset.observations import (
     remembered,
     template,
 )
-from tests.unit.gamestatefulset.rims import KEY, Station
 
 PARALLEL = {"podManagementPolicy": "Parallel"}
 IN_PLACE = {"type": "InplaceUpdate"}

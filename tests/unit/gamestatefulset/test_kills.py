@@ -10,12 +10,12 @@ from contextlib import suppress
 import pytest
 
 from operators.api import keys
-from operators.planning.times import rfc3339
-from operators.runtime.errors import Conflict
-from operators.runtime.resources import HOOK_RUNS, HOOK_TEMPLATES, PERSISTENT_VOLUME_CLAIMS, PODS
+from operators.kube.errors import Conflict
+from operators.kube.resources import HOOK_RUNS, HOOK_TEMPLATES, PERSISTENT_VOLUME_CLAIMS, PODS
+from operators.kube.times import rfc3339
 from operators.simulation.cluster import hook_template
+from tests.unit.gamestatefulset.controllers import Station
 from tests.unit.gamestatefulset.observations import CHECK, NOW, raw_pod, remembered
-from tests.unit.gamestatefulset.rims import Station
 from tests.unit.gamestatefulset.sets import DATA
 
 READY = {"type": keys.INPLACE_READY_GATE, "status": "True"}

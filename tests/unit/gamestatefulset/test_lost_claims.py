@@ -3,9 +3,10 @@
 import pytest
 
 from operators.gamestatefulset.claims import SURGE_ANNOTATION, claim_view
+from operators.kube.errors import Unavailable
+from operators.kube.resources import PERSISTENT_VOLUME_CLAIMS
 from operators.planning import actions as act
-from operators.runtime.errors import Unavailable
-from operators.runtime.resources import PERSISTENT_VOLUME_CLAIMS
+from tests.unit.gamestatefulset.controllers import Station
 from tests.unit.gamestatefulset.observations import (
     CHECK,
     OWNER,
@@ -17,7 +18,6 @@ from tests.unit.gamestatefulset.observations import (
     raw_pod,
     remembered,
 )
-from tests.unit.gamestatefulset.rims import Station
 from tests.unit.gamestatefulset.sets import DATA, Set
 
 PARALLEL = {"podManagementPolicy": "Parallel"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster.helm import CHART, HelmFailed, helm, values_file
+from devcluster.helm import CHART, HelmFailed, helm, values_file
 
 __all__ = ["CHART", "NAMESPACE", "RELEASE", "HelmFailed", "Rendered", "render"]
 

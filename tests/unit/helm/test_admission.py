@@ -6,11 +6,11 @@ import argparse
 
 import pytest
 
-from tests.cluster.helm import helm
+from devcluster.helm import helm
 from tests.unit.helm.charts import CHART, NAMESPACE, RELEASE, HelmFailed, render
 from webhooks import settings
 from webhooks.manifests import documents
-from webhooks.selection import Registration
+from webhooks.registration import Registration
 
 NAME, WEBHOOKS, SECRET = f"{NAMESPACE}-{RELEASE}", f"{RELEASE}-webhooks", f"{RELEASE}-webhooks-certificate"
 SERVICE = (NAMESPACE, WEBHOOKS, 443)

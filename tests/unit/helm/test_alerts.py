@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster import promtool
+from devcluster import promtool
 from tests.unit.helm.charts import NAMESPACE, RELEASE
 from tests.unit.helm.monitoring import alerts, groups, metrics, panels
 

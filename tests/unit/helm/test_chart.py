@@ -11,9 +11,10 @@ import tarfile
 import pytest
 import yaml
 
+from devcluster.helm import helm, values_file
 from operators.api.crds import definitions
-from operators.cli import check, settings
-from tests.cluster.helm import helm, values_file
+from operators.cli import check
+from operators.manager import settings
 from tests.unit.helm.charts import CHART, NAMESPACE, RELEASE, HelmFailed, render
 
 EVERYTHING = {

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web as http
 
-from operators.hookrun.providers.guard import Reach
+from operators.hookrun.providers.egress import Reach
 
 HERE = Reach(allowed=("127.0.0.0/8", "::1/128"))
 Handler = Callable[[http.Request], Awaitable[http.StreamResponse]]

@@ -6,8 +6,8 @@ import pytest
 
 from operators.hookrun.arguments import ArgumentError, header_value, query_value, substitute, url_value, values_of
 from operators.planning.actions import CreateHookRun
-from operators.planning.hookarguments import UnresolvedArgument, merge_arguments
-from operators.planning.podhooks import Hook, new_run
+from operators.planning.hooks.arguments import UnresolvedArgument, merge_arguments
+from operators.planning.hooks.pods import Hook, new_run
 from operators.planning.views import ContainerView, HookTemplateView, PodView
 
 

@@ -11,8 +11,8 @@ import yaml
 
 from operators.api.hooktemplate import HookTemplateSpec
 from operators.hookrun.assess import refusal
-from operators.hookrun.expressions import ExpressionError, evaluate
-from operators.hookrun.grammar import CLOSURES, FUNCTIONS, STRING_WORDS
+from operators.hookrun.conditions.evaluate import ExpressionError, evaluate
+from operators.hookrun.conditions.parser import CLOSURES, FUNCTIONS, STRING_WORDS
 from operators.hookrun.jsonpath import check
 from tests.unit.hookrun.runs import metric, spec
 

@@ -17,9 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from operators.api.hooktemplate import Metric, PrometheusProvider, WebProvider
-from operators.hookrun.measurement import ProviderError, Value, judge
-from operators.hookrun.providers import fetch, guard, prometheus, web
-from operators.hookrun.providers.guard import Reach
+from operators.hookrun.providers import egress as guard
+from operators.hookrun.providers import http as fetch
+from operators.hookrun.providers import prometheus, web
+from operators.hookrun.providers.egress import Reach
+from operators.hookrun.verdict import ProviderError, Value, judge
 from tests.unit.hookrun.runs import metric
 from tests.unit.hookrun.servers import HERE, Server, serving
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from operators.hookrun.providers.guard import Reach
+from operators.hookrun.providers.egress import Reach
 from operators.hookrun.settings import HookSettings
 
 

@@ -8,7 +8,8 @@ import pytest
 from operators.api import keys
 from operators.api.strategies import Canary, CanaryStep
 from operators.planning.actions import CreateHookRun, DeleteHookRun, TerminateHookRun
-from operators.planning.canary import (
+from operators.planning.canary.hooks import StepHooks
+from operators.planning.canary.state import (
     HOOK_STEP,
     PAUSE_STEP,
     Mark,
@@ -20,9 +21,8 @@ from operators.planning.canary import (
     read_mark,
     read_memory,
 )
-from operators.planning.canaryhooks import StepHooks
-from operators.planning.canarysteps import decide
-from operators.planning.stephash import go_step_hash, same_steps, step_hash
+from operators.planning.canary.stephash import go_step_hash, same_steps, step_hash
+from operators.planning.canary.steps import decide
 from operators.planning.views import HookRunView, HookTemplateView
 
 NOW = 1_000_000.0

@@ -1,7 +1,7 @@
 """Conditions are merged by type: whose they are decides who writes them (spec/gamestatefulset.md 8.4)."""
 
+from operators.kube.times import rfc3339
 from operators.planning.conditions import OURS, condition, settle
-from operators.planning.times import rfc3339
 from tests.unit.gamestatefulset.sets import Set
 
 NOW = 5000.0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from operators.planning.times import rfc3339
+from operators.kube.times import rfc3339
 from operators.planning.views import PATIENCE, pod_view
 
 MADE, TURNED = 1000.0, 2000.0

@@ -3,7 +3,7 @@
 import asyncio
 import copy
 
-from operators.runtime.errors import AlreadyExists, Conflict, NotFound
+from operators.kube.errors import AlreadyExists, Conflict, NotFound
 
 
 class MemoryApi:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from operators.runtime.errors import Forbidden, Invalid, NotFound, Unavailable
+from operators.kube.errors import Forbidden, Invalid, NotFound, Unavailable
 from operators.runtime.events import EventRecorder, ObjectReference
 from operators.runtime.eventseries import SIMILAR
 from operators.runtime.metrics import EventMetrics

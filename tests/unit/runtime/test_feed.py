@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from operators.runtime.errors import Unavailable
+from operators.kube.errors import Unavailable
 from operators.runtime.feed import Feed
 from tests.unit.runtime.memory import MemoryApi
 from tests.unit.runtime.views import SPACE, THINGS, decode, raw

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from operators.runtime.informer import Informer
 from operators.runtime.metrics import CacheMetrics
-from tests.unit.runtime.apiserver import answer, hang_up, is_list, is_watch, slow, status, until
+from tests.unit.kube.apiserver import answer, hang_up, is_list, is_watch, slow, status, until
 from tests.unit.runtime.views import SPACE, THINGS, decode
 
 

@@ -5,10 +5,10 @@ import random
 
 import pytest
 
+from operators.kube.errors import Conflict, Forbidden, Unavailable
+from operators.kube.resources import LEASES
 from operators.runtime import leaderelection
-from operators.runtime.errors import Conflict, Forbidden, Unavailable
 from operators.runtime.leaderelection import LeaderElector, LeadershipLost
-from operators.runtime.resources import LEASES
 from tests.unit.runtime.memory import MemoryApi, never
 
 pytestmark = pytest.mark.looptime

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from prometheus_client import CollectorRegistry
 
-from operators.runtime.errors import Conflict, Invalid, NotLeading, Throttled, Unavailable
+from operators.kube.errors import Conflict, Invalid, NotLeading, Throttled, Unavailable
 from operators.runtime.metrics import PassMetrics
 from operators.runtime.reconciler import Controller, Outcome
 from operators.runtime.workqueue import WorkQueue

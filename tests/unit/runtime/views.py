@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from operators.runtime.resources import Resource
+from operators.kube.resources import Resource
 
 THINGS = Resource("games.test", "v1", "things", "Thing")
 SPACE = "default"

@@ -16,7 +16,7 @@ from webhooks.apiserver import ApiError, Conflict, NotFound
 from webhooks.certificates import FromFiles, FromSecret
 from webhooks.metrics import Metrics
 from webhooks.rotation import BUNDLE, CERTIFICATE, Policy
-from webhooks.serving import Served, UnusableCertificate
+from webhooks.tls import Served, UnusableCertificate
 from webhooks.tlsfiles import load_chain
 
 DAY = timedelta(days=1)

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from webhooks import main
-from webhooks.access import roles
 from webhooks.configuration import configuration
 from webhooks.manifests import documents
 from webhooks.policies import policies
 from webhooks.protection import DEFAULT
-from webhooks.selection import Registration
+from webhooks.rbac import roles
+from webhooks.registration import Registration
 from webhooks.settings import Files
 
 PROTECTED = ["gamedeployments", "gamestatefulsets", "hooktemplates"]

@@ -11,10 +11,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from operators.api.decoding import read_deep
+from operators.kube.decoding import read_deep
 from tests.unit.webhooks.builders import DEFAULT, LABEL, workload
 from webhooks.apiserver import ApiError
-from webhooks.judge import Judge, Options
+from webhooks.handlers import Judge, Options
 from webhooks.metrics import Metrics
 from webhooks.reviews import BODY_LIMIT, BadReview, answer, read
 from webhooks.server import Admission, plain

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from tests.unit.webhooks.builders import LABEL, hook_template, metric, review, strategy, template_of, web, workload
 from webhooks.apiserver import ApiError
-from webhooks.judge import Judge, Options
+from webhooks.handlers import Judge, Options
 from webhooks.metrics import Metrics
 from webhooks.reviews import Review
 from webhooks.verdicts import Verdict

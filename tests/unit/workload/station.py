@@ -5,16 +5,16 @@ import copy
 
 from prometheus_client import CollectorRegistry
 
-from operators.cli.assembly import by_namespace, by_owner, by_series, costed, orphans
+from operators.kube.errors import Conflict
+from operators.kube.resources import CONTROLLER_REVISIONS, HOOK_RUNS, HOOK_TEMPLATES, NODES, PODS
+from operators.manager.controllers import by_namespace, by_owner, by_series, costed, orphans
 from operators.planning.views import hookrun_view, hooktemplate_view, node_view, pod_view, revision_view
-from operators.runtime.errors import Conflict
 from operators.runtime.events import EventRecorder
 from operators.runtime.expectations import Expectations
-from operators.runtime.resources import CONTROLLER_REVISIONS, HOOK_RUNS, HOOK_TEMPLATES, NODES, PODS
 from operators.runtime.store import Store
 from operators.runtime.workloadmetrics import HookRunCreations
 from operators.runtime.workqueue import WorkQueue
-from operators.workload.rim import Rim, Stores
+from operators.workload.context import Rim, Stores
 from tests.unit.runtime.memory import MemoryApi
 
 

@@ -1,0 +1,152 @@
+"""The observation of a GameStatefulSet sorted out: ordinals, versions, surge, claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from operators.api.gamestatefulset import GameStatefulSetSpec
+from operators.gamestatefulset.claims import claim_names
+from operators.gamestatefulset.membership import Membership, answers, claim
+from operators.gamestatefulset.observed import Observed
+from operators.gamestatefulset.order import Roster
+from operators.gamestatefulset.ordinals import members, pod_name
+from operators.planning import rollout as scenes
+from operators.planning.actions import Action, Blocked
+from operators.planning.budgets import Budget, budget
+from operators.planning.canary.state import Tally
+from operators.planning.revisions import history
+from operators.planning.rollout import Numbers, Scene
+from operators.planning.views import PodView
+
+KIND = "GameStatefulSet"
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """A scene whose pods have ordinals. ``before`` are the actions that revisions and ownership need."""
+
+    scene: Scene
+    spec: GameStatefulSetSpec
+    observed: Observed
+    roster: Roster
+    membership: Membership
+    before: tuple[Action, ...]
+
+    @property
+    def ordered(self) -> bool:
+        """One pod after the other."""
+        return self.spec.pod_management_policy == "OrderedReady"
+
+    @property
+    def due(self) -> tuple[int, ...]:
+        """Ordinals of the replicas that the partition does not keep."""
+        return tuple(o for o in self.roster.members if o not in self.roster.kept)
+
+    def available(self, pod: PodView) -> bool:
+        """What "ready" means: ready, and for minReadySeconds."""
+        return pod.available(self.scene.now, self.spec.min_ready_seconds)
+
+    def settled(self, ordinal: int) -> bool:
+        """The ordinal has a pod, and that is available, complete, and past its hook."""
+        pod = self.roster.active(ordinal)
+        return pod is not None and pod.name in self.scene.settled
+
+    def tally(self) -> Tally:
+        """The replicas counted for the canary: updated are only those that the partition does not keep (spec 4.6)."""
+        update = self.scene.revisions.update
+        living = [p for o in self.roster.members if (p := self.roster.active(o)) is not None]
+        updated = [p for o in self.due if (p := self.roster.active(o)) is not None and p.revision == update]
+        return Tally(
+            replicas=self.spec.replicas,
+            outdated=sum(p.revision != update for p in living),
+            updated=len(updated),
+            updated_ready=sum(self.scene.update_ready(p) for p in updated),
+            ready=sum(p.ready for p in living),
+            available=sum(self.available(p) for p in living),
+            stable=sum(p.revision == self.scene.course.stable for p in living),
+        )
+
+
+def _limits(spec: GameStatefulSetSpec) -> Budget:
+    """OrderedReady takes one pod at a time, whatever the numbers say; Parallel never waits for a budget of nothing."""
+    if spec.pod_management_policy == "OrderedReady":
+        return Budget(1, 0)
+    numbers = spec.update_strategy.numbers
+    limits = budget(numbers.max_unavailable, numbers.max_surge, spec.replicas)
+    return limits if limits.unavailable or limits.surge else Budget(1, 0)
+
+
+def gather(observed: Observed, spec: GameStatefulSetSpec, now: float) -> Ensemble:
+    """Sort the observation out."""
+    stored = history(observed.revisions, observed.workload.uid, spec.selector)
+    membership = claim(observed, spec, {r.name: r.template for r in stored.known})
+    observed, stale = answers(observed, membership.pods)
+    numbers = spec.update_strategy.numbers
+    scene = scenes.arrange(
+        KIND,
+        observed,
+        spec,
+        Numbers(numbers.partition, numbers.max_unavailable, numbers.max_surge),
+        _limits(spec),
+        membership.active,
+        stored,
+        now,
+    )
+    inside, _ = members(spec.replicas, spec.reserve_orders)
+    roster = Roster(observed.workload.name, inside, pods=membership.pods, kept=frozenset(inside[: scene.kept]))
+    living = [p for o in inside if (p := roster.active(o)) is not None]
+    complete = len(living) == spec.replicas and all(p.revision == scene.revisions.update and p.ready for p in living)
+    before = (*scene.revisions.actions, *membership.actions, *stale)
+    whole = len(living) == spec.replicas == len(scene.pods)
+    found = Ensemble(replace(scene, whole=whole, complete=complete), spec, observed, roster, membership, before)
+    roster = replace(roster, surge=_surge(found))
+    roster = replace(roster, hindered=dict(_hindered(observed, spec, membership, roster)))
+    return replace(found, roster=roster)
+
+
+def _surge(found: Ensemble) -> tuple[int, ...]:
+    """Ordinals of surge pods, right above those of the replicas (spec 2.6).
+
+    They are as many as replicas are not updated and ready, so that the last ones stay until the last batch is back.
+    Only an update brings them: while it is held none comes, and those that are there stay.
+    """
+    scene, roster = found.scene, found.roster
+    if found.ordered or not scene.surge:
+        return ()
+    target = scene.course.target
+    behind = [o for o in found.due if not found.settled(o) or roster.pods[o].revision != target]
+    outdated = any((p := roster.active(o)) is not None and p.revision != target for o in behind)
+    under_way = outdated or scene.revisions.current != target
+    _, above = members(found.spec.replicas, found.spec.reserve_orders, min(scene.surge, len(behind)))
+    chosen = []
+    for ordinal in above:
+        pod = roster.pods.get(ordinal)
+        serving = pod is not None and pod.active and pod.revision == target
+        comes = outdated and not scene.course.held and (pod is None or not pod.active)
+        if (serving and under_way) or comes:
+            chosen.append(ordinal)
+    return tuple(chosen)
+
+
+def _hindered(
+    observed: Observed, spec: GameStatefulSetSpec, membership: Membership, roster: Roster
+) -> Iterator[tuple[int, Blocked]]:
+    """Ordinals that cannot get a pod now: a stranger holds the name, or a claim of it is on its way out.
+
+    A claim that went along with a pod of the ordinal is gone as soon as the garbage collector has seen that the pod is.
+    """
+    for ordinal in roster.wanted:
+        if ordinal in roster.pods:
+            continue
+        if ordinal in membership.taken:
+            yield ordinal, membership.taken[ordinal]
+            continue
+        name = pod_name(roster.workload, ordinal)
+        for claim_ in claim_names(spec.volume_claim_templates, name):
+            held = observed.claims.get(claim_)
+            if held is not None and (held.deleting or held.goes_with(name)):
+                why = "is being deleted" if held.deleting else "goes with the pod that was there before"
+                text = f"pod {name} is not created before its claim {claim_}, which {why}, is gone"
+                yield ordinal, Blocked("ClaimTerminating", text, name)
+                break

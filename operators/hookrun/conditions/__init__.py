@@ -1,0 +1,1 @@
+"""The language of hook conditions: parser, type check, evaluation, patterns."""

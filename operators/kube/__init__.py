@@ -1,0 +1,1 @@
+"""The Kubernetes API for every program here: resources, wire format, errors, client, credentials."""

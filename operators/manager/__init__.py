@@ -1,0 +1,1 @@
+"""The manager: settings, composition of the controllers, and the life of the process."""

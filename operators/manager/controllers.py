@@ -1,0 +1,196 @@
+"""Which caches and controllers a process has: those of the controllers that were named, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry
+
+from operators.gamedeployment.controller import GameDeploymentController
+from operators.gamedeployment.observed import gamedeployment_view
+from operators.gamestatefulset.claims import claim_view
+from operators.gamestatefulset.controller import GameStatefulSetController
+from operators.gamestatefulset.lostnodes import Delays
+from operators.gamestatefulset.observed import gamestatefulset_view
+from operators.hookrun.controller import HookRunController
+from operators.hookrun.settings import HookSettings
+from operators.kube import resources
+from operators.kube.client import Client
+from operators.kube.resources import Json, Resource
+from operators.manager.settings import Settings
+from operators.planning.views import hookrun_view, hooktemplate_view, node_view, pod_view, revision_view
+from operators.runtime.cache import Cache
+from operators.runtime.events import EventRecorder
+from operators.runtime.expectations import Expectations
+from operators.runtime.feed import Feed
+from operators.runtime.informer import Informer
+from operators.runtime.metrics import CacheMetrics, PassMetrics, QueueFamilies, QueueMetrics, WorkloadMetrics
+from operators.runtime.reconciler import Controller
+from operators.runtime.store import Key, Store
+from operators.runtime.workloadmetrics import HookRunCreations, statefulset_metrics
+from operators.runtime.workqueue import WorkQueue
+from operators.workload.context import Rim, Stores
+from operators.workload.controller import WorkloadController
+
+Index = Callable[[Any], Iterable[Hashable]]
+
+
+class Worker(Protocol):
+    """What leads to passes; runs on the leader only."""
+
+    async def run(self) -> None: ...
+    def drain(self) -> None: ...
+
+
+def by_owner(view: Any) -> tuple[str, ...]:
+    """Index by the UID of the controller."""
+    return (view.owner.uid,) if view.owner is not None else ()
+
+
+def by_namespace(view: Any) -> tuple[str, ...]:
+    """Index by namespace."""
+    return (view.namespace,)
+
+
+def by_series(view: Any) -> tuple[tuple[str, str], ...]:
+    """Index by namespace and name without what follows its last dash: the workload that revisions are named after."""
+    return ((view.namespace, view.name.rpartition("-")[0]),)
+
+
+def costed(view: Any) -> tuple[str, ...]:
+    """Index of the nodes that have a cost."""
+    return ("",) if view.cost is not None else ()
+
+
+def by_node_if_leaving(view: Any) -> tuple[str, ...]:
+    """Index of the pods that are being deleted by their node."""
+    return (view.node,) if view.deleting and view.node else ()
+
+
+def orphans(view: Any) -> tuple[str, ...]:
+    """Index by namespace of what nobody controls."""
+    return (view.namespace,) if view.owner is None else ()
+
+
+class Assembly:
+    """The parts of one process. ``feeds`` are by plural: kopf brings their events."""
+
+    def __init__(self, settings: Settings, client: Client, events: EventRecorder, registry: CollectorRegistry) -> None:
+        self._settings, self._client, self._events, self._registry = settings, client, events, registry
+        self._caches, self._queues = CacheMetrics(registry), QueueFamilies(registry)
+        self._passes = PassMetrics(registry)
+        self._creations = HookRunCreations(registry)
+        self.feeds: dict[str, Feed[Any]] = {}
+        self.informers: dict[str, Informer[Any]] = {}
+        #: What is told of anew every resync period: the objects that passes are about.
+        self.subjects: list[Cache[Any]] = []
+        build = {
+            "gamedeployment": self._gamedeployment,
+            "gamestatefulset": self._gamestatefulset,
+            "hook": self._hook,
+        }
+        self.workers: list[Worker] = [build[name]() for name in settings.controllers]
+
+    def sources(self) -> dict[str, Cache[Any]]:
+        """Everything that fills a cache, by name."""
+        return {**self.informers, **self.feeds}
+
+    def missing(self) -> str:
+        """Which caches are not filled yet; "" when all are."""
+        waiting = [name for name, source in self.sources().items() if not source.synced.is_set()]
+        return f"waiting for the caches of {', '.join(waiting)}" if waiting else ""
+
+    def _feed(self, resource: Resource, decode: Callable[[Json], Any], **indexes: Index) -> Feed[Any]:
+        """The feed of a collection; controllers that want the same one share it."""
+        known = self.feeds.get(resource.plural)
+        if known is not None:
+            return known
+        settings = self._settings
+        feed: Feed[Any] = Feed(
+            self._client, resource, decode, Store(indexes), namespace=settings.namespace, resync=settings.resync_period
+        )
+        feed.measure(self._caches, resource.plural)
+        self.feeds[resource.plural] = feed
+        return feed
+
+    def _informer(self, resource: Resource, decode: Callable[[Json], Any], **indexes: Index) -> Informer[Any]:
+        """An informer; controllers that want the same one share it.
+
+        Where only a namespace is ours, what stands outside of it is good to have, not needed.
+        """
+        known = self.informers.get(resource.plural)
+        if known is not None:
+            return known
+        namespaced = resource is not resources.NODES
+        informer: Informer[Any] = Informer(
+            self._client,
+            resource,
+            decode,
+            Store(indexes),
+            namespace=self._settings.namespace if namespaced else None,
+            optional=not namespaced and self._settings.namespace is not None,
+        )
+        informer.measure(self._caches, resource.plural)
+        self.informers[resource.plural] = informer
+        return informer
+
+    def _gamedeployment(self) -> Worker:
+        return self._workload(
+            resources.GAME_DEPLOYMENTS, gamedeployment_view, GameDeploymentController, WorkloadMetrics(self._registry)
+        )
+
+    def _gamestatefulset(self) -> Worker:
+        claims = self._informer(resources.PERSISTENT_VOLUME_CLAIMS, claim_view, series=by_series)
+        delays = Delays(self._settings.node_lost_delay, self._settings.node_sick_delay)
+
+        def passes_of(rim: Rim, queue: WorkQueue[Key]) -> GameStatefulSetController:
+            passes = GameStatefulSetController(rim, queue, claims.store, delays)
+            claims.subscribe(passes.on_claim)
+            self.informers[resources.NODES.plural].subscribe(passes.on_node)
+            return passes
+
+        metrics = statefulset_metrics(self._registry)
+        return self._workload(resources.GAME_STATEFUL_SETS, gamestatefulset_view, passes_of, metrics)
+
+    def _workload(
+        self,
+        resource: Resource,
+        decode: Callable[[Json], Any],
+        passes_of: Callable[[Rim, WorkQueue[Key]], WorkloadController[Any]],
+        metrics: WorkloadMetrics,
+    ) -> Worker:
+        """A controller of workloads, subscribed to all that wakes it."""
+        workloads = self._feed(resource, decode, namespace=by_namespace)
+        templates = self._feed(resources.HOOK_TEMPLATES, hooktemplate_view, namespace=by_namespace)
+        pods = self._informer(resources.PODS, pod_view, owner=by_owner, orphans=orphans, leaving=by_node_if_leaving)
+        revisions = self._informer(resources.CONTROLLER_REVISIONS, revision_view, owner=by_owner, series=by_series)
+        hook_runs = self._informer(resources.HOOK_RUNS, hookrun_view, owner=by_owner)
+        nodes = self._informer(resources.NODES, node_view, costed=costed)
+        stores = Stores(workloads.store, pods.store, revisions.store, hook_runs.store, templates.store, nodes.store)
+        rim = Rim(resource, self._client, stores, Expectations(), self._events, metrics, self._creations, time.time)
+        queue: WorkQueue[Key] = WorkQueue(QueueMetrics(self._queues, resource.kind))
+        passes = passes_of(rim, queue)
+        workloads.subscribe(passes.on_workload)
+        self.subjects.append(workloads)
+        templates.subscribe(passes.on_template)
+        pods.subscribe(passes.on_pod)
+        revisions.subscribe(passes.on_revision)
+        hook_runs.subscribe(passes.on_hook_run)
+        name = resource.kind.lower()
+        return Controller(name, queue, passes.reconcile, workers=self._settings.workers, metrics=self._passes)
+
+    def _hook(self) -> Worker:
+        hooks = HookRunController(
+            self._client,
+            self._events,
+            self._registry,
+            HookSettings(allow_cidrs=self._settings.hook_allow_cidr, deny_cidrs=self._settings.hook_deny_cidr),
+            QueueMetrics(self._queues, "HookRun"),
+            namespace=self._settings.namespace,
+        )
+        hooks.informer.measure(self._caches, "hookrun objects")
+        self.informers["hookrun objects"] = hooks.informer
+        self.subjects.append(hooks.informer)
+        return hooks

@@ -1,0 +1,132 @@
+"""``game-operators run``: one process, every controller, led by one replica at a time.
+
+Kopf is the frame: it starts and ends the runtime, brings the events of custom resources and answers the liveness probe.
+Pods, HookRuns, revisions and nodes come by informers of our own (docs/decisions/0003-kopf.md). Standbys keep their
+caches warm; only the leader works, and one that loses the Lease ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import kopf
+import prometheus_client
+
+from operators.api import keys
+from operators.kube.credentials import NoCredentials
+from operators.kube.decoding import read_deep
+from operators.manager.manager import CannotListen, Operators
+from operators.manager.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class _Patience:
+    """Pauses between kopf's requests that fail: longer each time, but without end.
+
+    With an end, an outage of the API server would end the process.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        for pause in (1, 1, 2, 3, 5, 8, 13):
+            yield float(pause)
+        while True:
+            yield 20.0
+
+
+def _configure(settings: kopf.OperatorSettings, *, everywhere: bool) -> None:
+    settings.posting.enabled = False
+    settings.watching.inactivity_timeout = 90
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = _Patience()
+    # Watching CRDs and namespaces takes rights in the whole cluster.
+    settings.scanning.disabled = not everywhere
+
+
+def _registry(operators: Operators) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.startup(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
+    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+        _configure(settings, everywhere=operators.settings.namespace is None)
+        await operators.start()
+
+    @kopf.on.login(registry=registry)
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        await operators.client.credentials.reload()
+        return kopf.ConnectionInfo(**await operators.client.credentials.in_words_of_kopf())
+
+    @kopf.on.cleanup(registry=registry)
+    async def stop(**_: Any) -> None:
+        await operators.stop()
+
+    @kopf.on.probe(registry=registry, id="heartbeat_age_seconds")
+    async def heartbeat(**_: Any) -> float:
+        return operators.heartbeat.age
+
+    def feed(plural: str) -> None:
+        @kopf.on.event(keys.GROUP, keys.VERSION, plural, registry=registry)
+        async def observe(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
+            operators.assembly.feeds[plural].observe(type, dict(body))
+
+    for plural in operators.assembly.feeds:
+        feed(plural)
+    return registry
+
+
+async def _main(settings: Settings) -> int:
+    """Run until told to stop; the exit code."""
+    operators = await Operators.prepare(settings)
+    try:
+        await operators.listen()
+        await _until_ended(operators)
+    finally:
+        await operators.stop()  # kopf leaves the clean-up out when it is ended in mid-start
+    return operators.exit_code
+
+
+async def _until_ended(operators: Operators) -> None:
+    settings, loop = operators.settings, asyncio.get_running_loop()
+    mine = set(asyncio.all_tasks())
+    tasks = await kopf.spawn_tasks(
+        registry=_registry(operators),
+        clusterwide=settings.namespace is None,
+        namespaces=[settings.namespace] if settings.namespace else (),
+        standalone=True,
+        stop_flag=operators.ending,
+        liveness_endpoint=f"http://{settings.address}:{settings.liveness_port}/healthz",
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, operators.signalled, number)
+    await kopf.run_tasks(tasks, ignored=mine)
+
+
+def _spare_the_collector() -> None:
+    """Look for cycles less often: a page of pods is 100,000 objects without one (docs/decisions/0002-client.md)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
+
+
+def run(settings: Settings) -> int:
+    """Run until told to stop.
+
+    Returns:
+        0 after a stop that was asked for, 1 when the process could not start or a part of it failed.
+    """
+    _spare_the_collector()
+    read_deep()
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # series the dashboards do not know
+    try:
+        return asyncio.run(_main(settings))
+    except (NoCredentials, CannotListen) as error:
+        log.critical("%s", error)
+    except Exception:  # the last line before the exit code
+        log.critical("the operators failed", exc_info=True)
+    return 1

@@ -1,0 +1,1 @@
+"""Canary steps: where a rollout stands, what holds it, when it goes on."""

@@ -1,0 +1,101 @@
+"""How a pass ends, whatever it decided: actions in order, what was refused left out, the status, the next look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from operators.planning.actions import Action, CreatePod, PatchSpec, Plan
+from operators.planning.canary.hooks import StepHooks
+from operators.planning.canary.state import Tally
+from operators.planning.canary.steps import Decision, decide
+from operators.planning.explain import explain
+from operators.planning.hooks.cleanup import clean, marks, retry
+from operators.planning.inprogress import Updating
+from operators.planning.refusals import withhold
+from operators.planning.revisions import trim
+from operators.planning.rollout import Scene
+from operators.planning.scaling import Scaling
+from operators.planning.status import status
+
+
+def canary_steps(scene: Scene, tally: Tally, *, index_prefix: str = "") -> Decision:
+    """The canary's move in this pass; ``tally`` are the pods that count for its steps."""
+    runs = scene.runs.of_kind("canary")
+    hooks = StepHooks(runs, scene.observed.templates, scene.observed.host_ip, index_prefix)
+    return decide(scene.course, tally, hooks, scene.now, complete=scene.complete)
+
+
+def put_on_record(scene: Scene, actions: Sequence[Action], steps: Decision, **more: Any) -> Plan:
+    """The new version is stored before anything of it exists; the next pass goes on from there.
+
+    The canary's patch of the spec comes along: what a person says by ``paused`` is heard in every pass.
+    """
+    patch = [steps.patch] if steps.patch is not None else []
+    tried = withhold([*actions, *patch], scene.observed.refusals, scene.now)
+    blocked = (*tried.blocked, *explain(scene).blocked)
+    state = {**status(scene, blocked, steps.record), **more}
+    return Plan(tuple(tried.actions), state, blocked, steps.notes, wake_after=min(tried.waits, default=None))
+
+
+def conclude(
+    scene: Scene,
+    before: Sequence[Action],
+    scaling: Scaling,
+    work: Updating,
+    steps: Decision,
+    **more: Any,
+) -> Plan:
+    """The whole plan; ``before`` is what revisions and ownership need, ``more`` are fields of the status."""
+    retried, switched_off = retry(scene)
+    cleaned = clean(scene, scaling.victims, work.targets)
+    actions: list[Action] = [*before, *scaling.actions, *work.actions, *_unique(retried, cleaned), *steps.actions]
+    actions += marks(scene, actions)
+    actions += _patch_spec(scene, switched_off, steps.patch)
+    if not any(isinstance(a, CreatePod) for a in actions):
+        actions += _trim(scene)
+    tried = withhold(actions, scene.observed.refusals, scene.now)
+    tried.actions.sort(key=lambda a: a.stage)
+    explained = explain(scene)
+    blocked = (*tried.blocked, *steps.blocked, *work.blocked, *scaling.blocked, *explained.blocked)
+    waits = [*work.waits, *scaling.waits, *explained.waits, *tried.waits]
+    waits += [] if steps.wait is None else [steps.wait]
+    state = {**status(scene, blocked, steps.record), **more}
+    return Plan(tuple(tried.actions), state, blocked, steps.notes, wake_after=min(waits, default=None))
+
+
+def _unique(*groups: list[Action]) -> list[Action]:
+    """Without repeats: a HookRun can be stale and retried at once."""
+    seen: dict[tuple[str, str], Action] = {}
+    for action in (a for group in groups for a in group):
+        seen.setdefault((type(action).__name__, getattr(action, "name", "")), action)
+    return list(seen.values())
+
+
+def _patch_spec(scene: Scene, switched_off: Sequence[str], canary: PatchSpec | None) -> list[Action]:
+    """One patch of the spec a pass, each is guarded by the version it was planned on.
+
+    One-shot switches that have done their work go off, names of pods that are gone are taken off podsToDelete, and
+    the canary makes its move.
+    """
+    if switched_off:
+        patch: dict[str, Any] = {field: {"retry": None} for field in switched_off}
+        return [PatchSpec({"spec": patch}, "retry was carried out")]
+    named = scene.spec.scale_strategy.pods_to_delete
+    existing = {p.name for p in scene.observed.pods} if named else set()
+    left = [name for name in named if name in existing]
+    if len(left) != len(named):
+        gone = ", ".join(name for name in named if name not in existing)
+        patch = {"spec": {"scaleStrategy": {"podsToDelete": left or None}}}
+        return [PatchSpec(patch, f"podsToDelete: gone are {gone}")]
+    return [canary] if canary is not None else []
+
+
+def _trim(scene: Scene) -> list[Action]:
+    """Revisions beyond the history limit that nothing needs; what a pod in grace still runs is needed."""
+    if len(scene.stored.known) <= scene.spec.revision_history_limit:
+        return []
+    live = {scene.revisions.update, scene.revisions.current, scene.course.stable}
+    live.update(p.revision for p in scene.observed.pods)
+    live.update(p.grace.origin for p in scene.pods if p.grace is not None)
+    return list(trim(scene.stored.known, live, scene.spec.revision_history_limit))

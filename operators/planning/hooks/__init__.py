@@ -1,0 +1,1 @@
+"""Hooks of pods as planning sees them: asking, arguments, clean-up of HookRuns."""

@@ -1,0 +1,235 @@
+"""Hooks that guard one pod: before delete, before and after an in-place update (spec/gamedeployment.md 5).
+
+A pod is free to go when its HookRun succeeded. Which HookRun speaks for which pod follows from labels alone: type,
+revision and instance. An answer that nobody waits for any more is removed, and one that could not be acted on in time
+is asked for anew, so that it can never let a later delete through.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+from operators.api import keys
+from operators.planning.actions import Blocked, CreateHookRun
+from operators.planning.hooks.arguments import UnresolvedArgument, merge_arguments
+from operators.planning.inplace.update import modified_containers
+from operators.planning.views import HookRunView, HookTemplateView, PodView
+
+PodHook = Literal["predelete", "preinplace", "postinplace"]
+
+TYPE_LABELS: Mapping[str, str] = {
+    "predelete": "pre-delete-step",
+    "preinplace": "pre-inplace-step",
+    "postinplace": "post-inplace-step",
+    "canary": "canary-step",
+}
+KINDS: Mapping[str, str] = {label: kind for kind, label in TYPE_LABELS.items()}
+_NAME_LIMIT = 253
+#: Seconds that a yes is worth anything. Players come and go: after that it says nothing of who is inside.
+ANSWER_LIFE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A configured hook: the template's name and the arguments the workload supplies."""
+
+    template: str
+    args: tuple[tuple[str, str], ...] = ()
+
+
+class Answer(Enum):
+    """What the hook of a pod says."""
+
+    PROCEED = "proceed"
+    WAIT = "wait"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer, what to start if nobody was asked yet, and the reason to show."""
+
+    answer: Answer
+    start: CreateHookRun | None = None
+    blocked: Blocked | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The spec of a HookRun, and the names of arguments that its HookTemplate does not declare and so does not get."""
+
+    spec: dict[str, Any]
+    dropped: tuple[str, ...] = ()
+
+
+class HookRuns:
+    """The HookRuns of one workload, found by what they speak for; ``now`` (Unix seconds) tells how old they are."""
+
+    def __init__(self, runs: Iterable[HookRunView], now: float) -> None:
+        self._now = now
+        self.all: list[HookRunView] = sorted(runs, key=lambda r: r.name)
+        self._by_subject: dict[tuple[str, str, str], HookRunView] = {}
+        self._by_kind: dict[str, list[HookRunView]] = {}
+        for run in self.all:
+            kind = KINDS.get(run.labels.get(keys.HOOK_TYPE_LABEL, ""), "")
+            self._by_kind.setdefault(kind, []).append(run)
+            held = self._by_subject.setdefault((kind, *subject(run)), run)
+            if held.deleting and not run.deleting:
+                self._by_subject[kind, *subject(run)] = run
+
+    def of(self, kind: PodHook, pod: PodView) -> HookRunView | None:
+        """The run that speaks for the pod in its present revision; of several, the first by name that stays."""
+        return self._by_subject.get((kind, pod.revision, pod.instance)) if self._by_subject else None
+
+    def expired(self, kind: str, run: HookRunView) -> bool:
+        """It let its pod be stopped, which was not done in time: the budget closed, a write was refused, nobody led.
+
+        What was said after an update stays true. A run that does not say when it ended is taken at its word.
+        """
+        late = run.ended is not None and self._now - run.ended > ANSWER_LIFE
+        return late and run.phase == "Successful" and kind in ("predelete", "preinplace")
+
+    def of_kind(self, kind: str) -> list[HookRunView]:
+        """All runs of a kind, by name."""
+        return self._by_kind.get(kind, [])
+
+
+def subject(run: HookRunView) -> tuple[str, str]:
+    """Revision and instance of the pod a run speaks for."""
+    return run.labels.get(keys.HOOK_REVISION_LABEL, ""), run.labels.get(keys.HOOK_INSTANCE_LABEL, "")
+
+
+def cut_name(name: str) -> str:
+    """A name, as long as a name may be; a longer one ends in a hash instead, so that no two become one."""
+    if len(name) <= _NAME_LIMIT:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:10]
+    return f"{name[: _NAME_LIMIT - 11].rstrip('-.')}-{digest}"
+
+
+def run_name(kind: PodHook, pod: PodView, template: str) -> str:
+    """``<kind>-<revision>-<instance>-<template>``."""
+    return cut_name(f"{kind}-{pod.revision}-{pod.instance}-{template}")
+
+
+def _supplied(hook: Hook, pod: PodView, modified: Sequence[str]) -> list[tuple[str, str]]:
+    """Arguments of the step first, so that what the controller knows wins over what a user wrote."""
+    args = list(hook.args)
+    args += [
+        ("PodName", pod.name),
+        ("PodNamespace", pod.namespace),
+        ("PodIP", pod.pod_ip),
+        ("HostIP", pod.host_ip),
+    ]
+    args += [(f"PodContainer[{i}]", c.name) for i, c in enumerate(pod.containers)]
+    args += [(f"ModifiedContainer[{i}]", name) for i, name in enumerate(modified)]
+    return args
+
+
+def compose(
+    hook: Hook, template: HookTemplateView | None, supplied: Sequence[tuple[str, str]], about: str, pod: str = ""
+) -> Composed | Blocked:
+    """What a HookRun consists of: the template's metrics and policy, its arguments filled; or why there can be none.
+
+    ``about`` names in words who asks.
+    """
+    if template is None or template.deleting:
+        text = f"HookTemplate {hook.template!r} of the {about} does not exist"
+        return Blocked("HookTemplateMissing", text, pod, waiting=False)
+    try:
+        merged = merge_arguments(template.args, supplied)
+    except UnresolvedArgument as error:
+        text = f"{about} with HookTemplate {hook.template!r}: {error}"
+        return Blocked("HookArgumentMissing", text, pod, waiting=False)
+    spec: dict[str, Any] = {"metrics": list(template.metrics)}
+    if merged.args:
+        spec["args"] = [{"name": name, "value": value} for name, value in merged.args]
+    if template.policy:
+        spec["policy"] = template.policy
+    return Composed(spec, merged.dropped)
+
+
+def new_run(
+    kind: PodHook,
+    hook: Hook,
+    template: HookTemplateView | None,
+    pod: PodView,
+    wanted: Mapping[str, str] | None = None,
+) -> CreateHookRun | Blocked:
+    """The HookRun to start for a pod, or why none can be started. ``wanted`` are the images it is to run."""
+    modified = modified_containers(pod, wanted) if kind == "preinplace" and wanted is not None else []
+    supplied = _supplied(hook, pod, modified)
+    composed = compose(hook, template, supplied, f"{kind} hook of pod {pod.name}", pod.name)
+    if isinstance(composed, Blocked):
+        return composed
+    labels = {
+        keys.HOOK_TYPE_LABEL: TYPE_LABELS[kind],
+        keys.HOOK_REVISION_LABEL: pod.revision,
+        keys.HOOK_INSTANCE_LABEL: pod.instance,
+    }
+    name = run_name(kind, pod, hook.template)
+    return CreateHookRun(name, labels, composed.spec, kind, pod.name, dropped=composed.dropped)
+
+
+def said_by(run: HookRunView, pod: PodView) -> Verdict:
+    """What a run that exists answers for its pod."""
+    if run.deleting:
+        return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", f"HookRun {run.name} is being removed", pod.name))
+    if run.phase == "Successful":
+        return Verdict(Answer.PROCEED)
+    said = f": {run.message}" if run.message else ""
+    if run.completed:
+        text = f"HookRun {run.name} of pod {pod.name} ended {run.phase}{said}"
+        return Verdict(Answer.REFUSED, blocked=Blocked("HookFailed", text, pod.name, waiting=False))
+    text = f"HookRun {run.name} of pod {pod.name} is {run.phase or 'Pending'}{said}"
+    return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+
+
+def ask(
+    kind: PodHook,
+    hook: Hook | None,
+    pod: PodView,
+    runs: HookRuns,
+    templates: Mapping[str, HookTemplateView],
+    wanted: Mapping[str, str] | None = None,
+) -> Verdict:
+    """Whether the pod may be deleted or updated (spec/gamedeployment.md 5.3).
+
+    Pods that do not run serve nobody and go unasked.
+    """
+    if hook is None or pod.phase != "Running":
+        return Verdict(Answer.PROCEED)
+    return asked(kind, hook, pod, runs, templates, wanted)
+
+
+def asked(
+    kind: PodHook,
+    hook: Hook,
+    pod: PodView,
+    runs: HookRuns,
+    templates: Mapping[str, HookTemplateView],
+    wanted: Mapping[str, str] | None = None,
+) -> Verdict:
+    """What the hook says of the pod, which is to be started if nobody has asked yet.
+
+    A pod without an instance id is not asked for before it has got one: another pod's answer could be taken for its
+    own.
+    """
+    if not pod.instance:
+        text = f"pod {pod.name} gets its instance id before its {kind} hook is asked"
+        return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+    run = runs.of(kind, pod)
+    if run is not None and runs.expired(kind, run):
+        text = f"HookRun {run.name} of pod {pod.name} said yes more than {ANSWER_LIFE:.0f} s ago; it is asked anew"
+        return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+    if run is not None:
+        return said_by(run, pod)
+    made = new_run(kind, hook, templates.get(hook.template), pod, wanted)
+    if isinstance(made, Blocked):
+        return Verdict(Answer.REFUSED, blocked=made)
+    text = f"{kind} hook of pod {pod.name} is being asked"
+    return Verdict(Answer.WAIT, start=made, blocked=Blocked("HookRunning", text, pod.name))

@@ -1,0 +1,247 @@
+"""The observation sorted out: which version pods should have, how far each has come, how many may be touched.
+
+The same for every kind of workload. Which pods are its own, and how many there should be, each kind says for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from operators.api.strategies import StrategyBase
+from operators.planning.budgets import Budget
+from operators.planning.canary.state import Course, Tally, Wanted, chart, read_memory
+from operators.planning.hooks.pods import Hook, HookRuns, PodHook
+from operators.planning.inplace import update as inplace
+from operators.planning.revisions import History, Remembered, Revisions, resolve
+from operators.planning.templates import gives
+from operators.planning.views import OwnerView, PodView
+from operators.planning.workloads import Observed, Spec, WorkloadView
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Partition and budgets as the spec writes them, wherever it does."""
+
+    partition: int | str | None
+    max_unavailable: int | str
+    max_surge: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything that scaling and updating decide on, computed once a pass.
+
+    ``pods`` are the active pods we own, by name; ``outdated`` are those not at the revision they are brought to, and
+    ``updated`` the rest. ``progress`` says for each where its in-place update stands; ``settled`` are the names of
+    those that are available, complete in every respect, and past their hook (spec 2.7, decision 9). ``course`` says
+    which revision pods are brought to, how many are kept back, and whether any may be updated at all. ``budget`` is
+    what an update may use now, ``surge`` what the spec allows at most. ``images`` are those of each revision.
+    ``first`` holds until the pods of a new workload have all been created once; ``whole`` when none is missing or too
+    many; ``complete`` when, besides, every pod is at the update revision.
+    """
+
+    kind: str
+    workload: WorkloadView[Spec]
+    spec: Spec
+    numbers: Numbers
+    observed: Observed[Spec]
+    pods: tuple[PodView, ...]
+    outdated: tuple[PodView, ...]
+    updated: tuple[PodView, ...]
+    revisions: Revisions
+    stored: History
+    runs: HookRuns
+    hooks: Mapping[str, Hook | None]
+    course: Course
+    budget: Budget
+    surge: int
+    progress: Mapping[str, inplace.Progress]
+    settled: frozenset[str]
+    images: Mapping[str, inplace.Images]
+    first: bool
+    whole: bool
+    complete: bool
+    now: float
+
+    @property
+    def kept(self) -> int:
+        """Pods that stay at the old version."""
+        return self.course.kept
+
+    @property
+    def in_place(self) -> bool:
+        """Pods are updated where they are."""
+        return self.spec.update_strategy.type == "InplaceUpdate"
+
+    @property
+    def settings(self) -> inplace.Settings:
+        """How pods are updated in place."""
+        details = self.spec.update_strategy.in_place_update_strategy
+        post_hook = self.hooks["postinplace"] is not None
+        return inplace.Settings(details.grace_period_seconds, details.policy, post_hook=post_hook)
+
+    @property
+    def update_hook(self) -> PodHook:
+        """Kind of hook that guards the update of a pod: a lone pre-delete hook guards in-place updates too."""
+        return "preinplace" if self.in_place and self.hooks["preinplace"] else "predelete"
+
+    def tally(self, leaving: Collection[str]) -> Tally:
+        """The pods that stay, counted for the canary."""
+        pods = [p for p in self.pods if p.name not in leaving]
+        updated = [p for p in pods if p.revision == self.revisions.update]
+        return Tally(
+            replicas=self.spec.replicas,
+            outdated=len(pods) - len(updated),
+            updated=len(updated),
+            updated_ready=sum(self.update_ready(p) for p in updated),
+            ready=sum(p.ready for p in pods),
+            available=sum(p.available(self.now, self.spec.min_ready_seconds) for p in pods),
+            stable=sum(p.revision == self.course.stable for p in pods),
+        )
+
+    def update_ready(self, pod: PodView) -> bool:
+        """Available, its last in-place update complete, and its post hook passed (spec 2.7, decision 9)."""
+        return pod.name in self.settled
+
+
+def origin(pod: PodView, templates: Mapping[str, Mapping[str, object]]) -> str:
+    """The revision an adopted pod was made from, "" when none gives it."""
+    if pod.revision in templates:
+        return pod.revision
+    if pod.made_of is None:
+        return ""
+    labels, annotations, spec = pod.made_of
+    return next((name for name, template in templates.items() if gives(template, labels, annotations, spec)), "")
+
+
+def left_to_rival(observed: Observed[Spec], pod: PodView) -> bool:
+    """Another workload's selector takes the pod too, and was there before: one of them has to keep back."""
+    age = (observed.workload.created, observed.workload.uid)
+    return any(
+        rival.spec is not None and (rival.created, rival.uid) < age and rival.spec.selector.matches(pod.labels)
+        for rival in observed.rivals
+    )
+
+
+def remembered(workload: WorkloadView[Any]) -> Remembered:
+    """What the status says of revisions."""
+    status = workload.status
+    present = status.get("observedGeneration") == workload.generation
+    return Remembered(
+        current=str(status.get("currentRevision") or ""),
+        update=str(status.get("updateRevision") or "") if present else "",
+        collisions=int(status.get("collisionCount") or 0),
+    )
+
+
+def _course(
+    spec: Spec, numbers: Numbers, workload: WorkloadView[Spec], revisions: Revisions, pods: Sequence[PodView]
+) -> Course:
+    strategy = spec.update_strategy
+    course = chart(
+        Wanted(strategy.canary, numbers.partition, strategy.paused, spec.replicas),
+        read_memory(workload.status, workload.annotations, paused=strategy.paused),
+        revisions.update,
+        revisions.current,
+        mixed=any(p.revision != revisions.update for p in pods),
+        known=revisions.templates,
+    )
+    if not course.steps and revisions.current == revisions.update:
+        return replace(course, kept=0)  # back to where pods came from: a partition keeps none of the others (spec 6.2)
+    return course
+
+
+def _hooks(spec: Spec) -> dict[str, Hook | None]:
+    holders = {
+        "predelete": spec.pre_delete_update_strategy,
+        "preinplace": spec.pre_inplace_update_strategy,
+        "postinplace": spec.post_inplace_update_strategy,
+    }
+    return {
+        kind: Hook(h.hook.template_name, tuple((a.name, a.value) for a in h.hook.args)) if h.hook else None
+        for kind, h in holders.items()
+    }
+
+
+def _settled(pod: PodView, progress: inplace.Progress, now: float, min_ready: int, runs: HookRuns) -> bool:
+    if not progress.done or not pod.available(now, min_ready) or (pod.gated and pod.gate is False):
+        return False
+    return not awaits_post_hook(pod, runs)
+
+
+def awaits_post_hook(pod: PodView, runs: HookRuns) -> bool:
+    """The hook after the pod's last update has not succeeded yet.
+
+    The pod carries a mark until it has; a run that the Go operators left has none.
+    """
+    if pod.state is None or pod.state.revision != pod.revision:
+        return False
+    if pod.state.post_hook:
+        return True
+    run = runs.of("postinplace", pod)
+    return run is not None and not run.deleting and run.phase != "Successful"
+
+
+def _progress(
+    pods: Sequence[PodView],
+    images: Mapping[str, inplace.Images],
+    wanted: Collection[str],
+    strategy: StrategyBase,
+    now: float,
+) -> dict[str, inplace.Progress]:
+    """Where the update in place of each pod stands; ``wanted`` are the revisions that pods are to have."""
+    policy = strategy.in_place_update_strategy.policy
+    return {
+        p.name: inplace.advance(p, images.get(p.revision), policy, now, superseded=p.revision not in wanted)
+        for p in pods
+    }
+
+
+def arrange(
+    kind: str,
+    observed: Observed[Spec],
+    spec: Spec,
+    numbers: Numbers,
+    limits: Budget,
+    pods: Sequence[PodView],
+    stored: History,
+    now: float,
+) -> Scene:
+    """Sort the observation out. ``pods`` are the active ones we own, ``limits`` what the spec allows an update."""
+    workload, strategy = observed.workload, spec.update_strategy
+    memory = remembered(workload)
+    revisions = resolve(workload.name, spec.template, workload.digest, workload.annotations, stored, pods, memory)
+    course = _course(spec, numbers, workload, revisions, pods)
+    outdated = tuple(p for p in pods if p.revision != course.target)
+    surge = 0 if strategy.type in ("OnDelete", "HotPatchUpdate") else limits.surge
+    stopped = course.held and not course.begins
+    images = {name: inplace.images_of(template) for name, template in revisions.templates.items()}
+    progress = _progress(pods, images, {course.target, revisions.current}, strategy, now)
+    owner = OwnerView(kind, workload.name, workload.uid)
+    runs = HookRuns((r for r in observed.hook_runs if r.owner == owner), now)
+    return Scene(
+        kind=kind,
+        workload=workload,
+        spec=spec,
+        numbers=numbers,
+        observed=observed,
+        pods=tuple(pods),
+        outdated=outdated,
+        updated=tuple(p for p in pods if p.revision == course.target),
+        revisions=revisions,
+        stored=stored,
+        runs=runs,
+        hooks=_hooks(spec),
+        course=course,
+        budget=Budget(limits.unavailable, 0 if stopped else surge),
+        surge=surge,
+        progress=progress,
+        settled=frozenset(p.name for p in pods if _settled(p, progress[p.name], now, spec.min_ready_seconds, runs)),
+        images=images,
+        first=not memory.current and not outdated and len(pods) < spec.replicas,
+        whole=len(pods) == spec.replicas,
+        complete=len(pods) == spec.replicas and all(p.revision == revisions.update for p in pods),
+        now=now,
+    )

@@ -1,0 +1,214 @@
+"""Bringing pods to the version they should have, within the budget (spec/gamedeployment.md 2.7, 2.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from operators.planning.actions import Action, Blocked, DeletePod, UpdatePodInPlace
+from operators.planning.hooks.pods import Answer, PodHook, Verdict, ask
+from operators.planning.inplace import update as inplace
+from operators.planning.inprogress import Updating
+from operators.planning.refusals import pod_refused
+from operators.planning.rollout import Scene
+from operators.planning.views import HookRunView, PodView
+
+
+def may_update(scene: Scene, outdated: Sequence[PodView], result: Updating) -> bool:
+    """Whether any of these pods may be updated now; where none may, that is said."""
+    strategy = scene.spec.update_strategy
+    if not outdated:
+        return False
+    if scene.course.held:
+        if scene.course.memory.user_paused and not scene.course.active:
+            result.blocked.append(Blocked("Paused", f"updateStrategy.paused: {len(outdated)} pods are not updated"))
+        return False
+    if strategy.type == "HotPatchUpdate":
+        text = "updateStrategy.type HotPatchUpdate needs a patched kubelet and is not enabled; nothing is updated"
+        result.blocked.append(Blocked("HotPatchNotEnabled", text, waiting=False))
+        return False
+    if strategy.type == "OnDelete":
+        result.blocked.append(Blocked("OnDelete", f"{len(outdated)} pods are updated when somebody deletes them"))
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much an update may take: of ``working`` pods ``room`` may be down.
+
+    ``down`` are down already: not available, not complete, or their hook not passed. ``able`` tells whether pods can be
+    created at all: one that could not be replaced must not be deleted.
+    """
+
+    room: int
+    down: int
+    working: int
+    able: bool = True
+
+
+class Walk:
+    """One walk over the candidates: a pod is taken while the budget lasts, one that serves nobody costs nothing.
+
+    A pod that is available is taken only while fewer pods are down than may be (spec 2.7 step 6). One that serves, but
+    is not available yet (minReadySeconds, a post hook), is down already by that count. Taking it harms all the same, so
+    that it is taken only while no more pods are down than may be: were it free, a second release right after a first
+    would take every pod at once.
+    """
+
+    def __init__(self, scene: Scene, outdated: Sequence[PodView], allowance: Allowance, result: Updating) -> None:
+        self.scene, self.result, self.able = scene, result, allowance.able
+        self.in_place = scene.in_place
+        self.working, self.room = allowance.working, allowance.room
+        self.down = allowance.down
+        self.new = scene.revisions.templates[scene.course.target]
+        self.images = scene.images[scene.course.target]
+        self.recreates = scene.spec.update_strategy.in_place_update_strategy.on_ineligible == "Recreate"
+        self.settings = scene.settings
+        self.hooked = self.settings.post_hook or scene.hooks[scene.update_hook] is not None
+        self.ineligible = cache(self._ineligible)
+        self.runs: dict[str, HookRunView | None] = {}
+        if scene.runs.all:
+            self.runs = {p.name: scene.runs.of(self.guard(p), p) for p in outdated}
+        self.open = sum(run is not None and not run.completed for run in self.runs.values())
+        self.candidates: Sequence[PodView] = ()
+        self.begun: list[Action] = []
+
+    def asked(self, pod: PodView) -> bool:
+        """The hook that guards the pod's update has been asked."""
+        return self.runs.get(pod.name) is not None
+
+    def waits(self, pod: PodView) -> bool:
+        """The hook that guards the pod's update is running."""
+        run = self.runs.get(pod.name)
+        return run is not None and not run.completed
+
+    def _ineligible(self, revision: str) -> str | None:
+        """Why pods of a revision cannot be updated in place."""
+        if not self.in_place:
+            return None
+        return inplace.ineligible_path(self.scene.revisions.templates.get(revision), self.new)
+
+    def replaces(self, pod: PodView) -> bool:
+        """The pod is updated by a new one in its place."""
+        return not self.in_place or self.ineligible(pod.revision) is not None
+
+    def guard(self, pod: PodView) -> PodHook:
+        """The hook that guards this pod's update: replacing it is a deletion, also under InplaceUpdate."""
+        return "predelete" if self.replaces(pod) else self.scene.update_hook
+
+    def run(self, candidates: Sequence[PodView]) -> None:
+        """Take what may be taken, in this order, and say what waits."""
+        self.candidates = candidates
+        held: list[PodView] = []
+        stuck: list[PodView] = []
+        for pod in candidates:
+            if self.in_place and not self.recreates and self.ineligible(pod.revision):
+                stuck.append(pod)
+                continue
+            self.result.targets[pod.name] = self.guard(pod)
+            if not self._refused(pod) and not self._take(pod):
+                held.append(pod)
+        # One write of a pod in a pass: a new update replaces whatever the refresh wanted of it.
+        replaced = {getattr(a, "uid", "") for a in self.begun}
+        self.result.actions[:] = [a for a in self.result.actions if getattr(a, "uid", None) not in replaced]
+        self.result.actions.extend(self.begun)
+        if stuck:
+            self._tell_ineligible(stuck)
+        if held:
+            self._tell_held(held)
+
+    def _refused(self, pod: PodView) -> bool:
+        """The API server refused to change it a moment ago; others are tried meanwhile (spec 9.1 #27)."""
+        if not self.scene.observed.refusals:
+            return False
+        kind = DeletePod if self.replaces(pod) else UpdatePodInPlace
+        if not pod_refused(self.scene.observed.refusals, kind, pod.uid, self.scene.now):
+            return False
+        self._begin(pod)  # withheld with all that was refused, and told of there
+        return True
+
+    def _take(self, pod: PodView) -> bool:
+        """Update one pod, or ask its hook, if the budget allows; False when it does not."""
+        free = self._costs_nothing(pod)
+        if (self.replaces(pod) and not self.able) or not (free or self._fits(pod)):
+            return False
+        if self._given_back(pod):
+            return True
+        verdict = Verdict(Answer.PROCEED) if self._untouched(pod) else self._ask(pod)
+        if verdict.start is not None:
+            if self.open >= max(1, self.room):
+                return False
+            self.open += 1
+            self.begun.append(verdict.start)
+        if verdict.blocked is not None:
+            self.result.blocked.append(verdict.blocked)
+        if verdict.answer is Answer.PROCEED:
+            self._begin(pod)
+        if not free:
+            self.down += pod.name in self.scene.settled
+        return True
+
+    def _fits(self, pod: PodView) -> bool:
+        if pod.name in self.scene.settled:
+            return self.down < self.room
+        return not pod.ready or self.down <= self.room
+
+    def _costs_nothing(self, pod: PodView) -> bool:
+        """Only labels and annotations change, and no hook disturbs the pod."""
+        if self.hooked or self.replaces(pod) or not self.scene.progress[pod.name].done:
+            return False
+        return self.scene.images.get(pod.revision) == self.images
+
+    def _untouched(self, pod: PodView) -> bool:
+        """The pod is in grace, and what it would go to is what it still runs: nothing to ask a hook for."""
+        in_grace = inplace.in_grace(pod) and not self.replaces(pod)
+        return in_grace and not inplace.changed_images(pod, self.images, self._origin(pod))
+
+    def _given_back(self, pod: PodView) -> bool:
+        """A pod in grace for an older update is given back first when its hook has to be asked anew.
+
+        It serves while the hook is asked, in the name of the revision it runs.
+        """
+        if not self.scene.progress[pod.name].superseded or self.scene.hooks[self.guard(pod)] is None:
+            return False
+        if self._untouched(pod):
+            return False
+        return any(isinstance(a, UpdatePodInPlace) and a.uid == pod.uid for a in self.result.actions)
+
+    def _ask(self, pod: PodView) -> Verdict:
+        kind, scene = self.guard(pod), self.scene
+        return ask(kind, scene.hooks[kind], pod, scene.runs, scene.observed.templates, self.images)
+
+    def _begin(self, pod: PodView) -> None:
+        if self.replaces(pod):
+            self.begun.append(DeletePod(pod.name, pod.uid, "rollingUpdate"))
+            return
+        old, target = self.scene.revisions.templates.get(pod.revision), self.scene.course.target
+        origin = self._origin(pod)
+        self.begun.append(inplace.begin(pod, old, self.new, target, self.settings, origin, self.scene.now))
+
+    def _origin(self, pod: PodView) -> inplace.Origin:
+        return inplace.origin_of(pod, self.scene.images, done=self.scene.progress[pod.name].done)
+
+    def _tell_ineligible(self, stuck: list[PodView]) -> None:
+        first = min(stuck, key=lambda p: p.name)
+        more = f" (and {len(stuck) - 1} more)" if len(stuck) > 1 else ""
+        text = (
+            f"pod {first.name}{more} cannot be updated in place: {self.ineligible(first.revision)} changed; only "
+            "images, labels and annotations can; revert the template, or choose RollingUpdate or onIneligible: Recreate"
+        )
+        self.result.blocked.append(Blocked("InPlaceNotPossible", text, first.name, waiting=False))
+
+    def _tell_held(self, held: list[PodView]) -> None:
+        numbers = self.scene.numbers
+        if not self.able:
+            text = f"{len(held)} pods are not replaced, because no pod can be created now"
+        else:
+            text = (
+                f"{len(held)} of {len(self.candidates)} pods wait: {self.down} of {self.working} pods are down or "
+                f"taken, {max(0, self.room)} may be (maxUnavailable {numbers.max_unavailable}, maxSurge "
+                f"{numbers.max_surge}, replicas {self.scene.spec.replicas})"
+            )
+        self.result.blocked.append(Blocked("BudgetExhausted", text))

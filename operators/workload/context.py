@@ -1,0 +1,78 @@
+"""What passes over workloads work with at the rim, and how they speak of what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from operators.kube.client import Client
+from operators.kube.resources import Resource
+from operators.planning import actions as act
+from operators.planning.workloads import WorkloadView
+from operators.runtime.events import EventRecorder, ObjectReference
+from operators.runtime.expectations import Expectations
+from operators.runtime.metrics import WorkloadMetrics
+from operators.runtime.store import Store
+from operators.runtime.workloadmetrics import HookRunCreations
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The caches a pass reads."""
+
+    workloads: Store[Any]
+    pods: Store[Any]
+    revisions: Store[Any]
+    hook_runs: Store[Any]
+    templates: Store[Any]
+    nodes: Store[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rim:
+    """What the executor works with, shared by all passes over one kind of workload."""
+
+    resource: Resource
+    client: Client
+    stores: Stores
+    expectations: Expectations
+    events: EventRecorder
+    metrics: WorkloadMetrics
+    hook_runs_created: HookRunCreations
+    now: Callable[[], float]
+
+
+def failure_reason(action: act.Action) -> str:
+    """Reason of the Event for an action that failed (spec/gamedeployment.md 8.1)."""
+    match action:
+        case act.CreatePod():
+            return "FailedCreate"
+        case act.DeletePod(why="rollingUpdate"):
+            return "FailedUpdatePodReCreate"
+        case act.DeletePod():
+            return "FailedDelete"
+        case act.ForceDeletePod():
+            return "FailedDelete"
+        case act.CreateClaim():
+            return "FailedCreate"
+        case act.UpdatePodInPlace() | act.SetGate():
+            return "FailedUpdatePodInPlace"
+        case act.CreateHookRun(kind="postinplace"):
+            return "FailedCreatePostHookRun"
+        case act.CreateHookRun():
+            return "FailedCreateHookRun"
+        case _:
+            return "FailedWrite"
+
+
+def reference(resource: Resource, workload: WorkloadView[Any]) -> ObjectReference:
+    """What events are about."""
+    return ObjectReference(resource.api_version, resource.kind, workload.namespace, workload.name, workload.uid)
+
+
+def status_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge patch from one status to another, {} when they say the same. Empty lists equal absent ones."""
+    changed = {k: v for k, v in new.items() if old.get(k) != v and not (not v and v != 0 and k not in old)}
+    changed.update({k: None for k in old if k not in new})
+    return changed

@@ -1,0 +1,29 @@
+"""The real controller of GameDeployments over an API server in memory (spec/gamedeployment.md 2.1, 2.10)."""
+
+from operators.gamedeployment.controller import GameDeploymentController
+from operators.gamedeployment.observed import gamedeployment_view
+from operators.kube.resources import GAME_DEPLOYMENTS
+from operators.runtime.metrics import WorkloadMetrics
+from operators.simulation.cluster import gamedeployment
+from tests.unit.gamedeployment.observations import NEW, NOW, OLD, STRATEGY, raw_revision, template
+from tests.unit.workload import station
+
+KEY = ("game", "gd")
+
+
+class Station(station.Station):
+    """The GameDeployment ``gd`` with its revisions OLD and NEW."""
+
+    def __init__(self, pods=(), spec=None, *, strategy=None):
+        body = gamedeployment(
+            {"template": template(2), **(spec or {}), "updateStrategy": {**STRATEGY, **(strategy or {})}}
+        )
+        body["status"] = {"observedGeneration": 1, "updateRevision": NEW, "currentRevision": OLD}
+        revisions = [raw_revision(name, number, template(number)) for name, number in ((OLD, 1), (NEW, 2))]
+        super().__init__(GAME_DEPLOYMENTS, gamedeployment_view, body, revisions, pods, NOW)
+
+    def metrics(self, registry):
+        return WorkloadMetrics(registry)
+
+    def made(self, rim):
+        return GameDeploymentController(rim, self.queue)

@@ -1,0 +1,237 @@
+"""The condition language (spec/hooks.md 2) and the cases of section 8 that need no server."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from operators.api.hooktemplate import Metric
+from operators.hookrun.conditions.evaluate import ExpressionError, evaluate
+from operators.hookrun.conditions.patterns import RegexError, compile_pattern
+from operators.hookrun.verdict import Value, judge
+from tests.unit.hookrun.runs import metric
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("asInt(result) == 1", "1"),
+        ("asInt(result) == -5", "-5"),
+        ("asFloat(result) > 1e3", "1.5e3"),
+        ("isInf(asFloat(result)) && !isNaN(asFloat(result))", "-Inf"),
+        ("asInt(result) == 7", 7.0),
+        ("asInt(result) == 0", [0.0]),
+        ("len(result) == 0", []),
+        ("len(result) > 0 && result[0] >= 1 || true", []),
+        ("not (len(result) > 0 and result[0] >= 1)", []),
+        ("0 in result and 5 not in result", [0.0, 1.0]),
+        ("result[0] == 0", [0.0]),
+        ("result == 'ok'", "ok"),
+        ('result contains "an" && result startsWith "ba" && result endsWith "na"', "banana"),
+        ('result matches "^v[0-9]+(\\\\.[0-9]+){2}$"', "v1.22.3"),
+        ('!(result matches "^x")', "ax"),
+        ("all(result, {# > 1}) && none(result, {# > 9}) && any(result, {# == 2}) && one(result, {# == 3})", [2.0, 3.0]),
+        ("count(result, {# > 1}) == 2 && len(filter(result, {# < 3})) == 2", [1.0, 2.0, 3.0]),
+        ("map(1..3, {# * 2})[2] == 6", ""),
+        ("all(1..3, {count(1..#, {# > 0}) > 0})", ""),
+        ("asInt(result) in 1..5", "3"),
+        ('{a: 1, "b c": 2}.a == 1 && {a: 1}["b"] == nil', ""),
+        ("result[1:3] == 'bc' && len([1, 2, 3][1:]) == 2 && len([1, 2][:1]) == 1", "abcd"),
+        ("2 ** 3 ** 2 == 512 && -7 % 3 == -1 && 7 / 2 == 3.5 && 1 + 2 * 3 == 7", ""),
+        ("1_000 == 1000 && .5 == 0.5 && 0x10 == 16 && 1e2 == 100", ""),
+        ('"a" + "b" == "ab" && "\\n\\x41\\u00e9" == "\\nAé"', ""),
+        ("asInt(result) > 3 ? false : true", "2"),
+        ("result != nil && nil == nil", "x"),
+        ("[1, 'a'][1] == 'a' && [1, 'a'][0] == 1 && !([1, 'a'][0] == 2)", ""),
+        ("map(result, {# > 1 ? 'up' : 'down'})[1] == 'up'", [1.0, 2.0]),
+        ("all(filter(result, {# >= 0.5}), {# * 2 >= 1})", [0.1, 0.5, 7.0]),
+        ("'a' in {a: 1} && 'b' not in {a: 1} && 1 not in ['1']", ""),
+        ("asFloat(result) / 0 > 1e308 && -asFloat(result) / 0.0 < -1e308 && isNaN(0.0 / 0)", "1"),
+        ("len(result) == 0 || result[0] >= 1", []),
+        ("map(1..2, {map(1..2, {#})})[1][1] == 2 && map(1..2, {count(1..3, {# > 1}) + #})[1] == 4", ""),
+        ("any([[1, 2], [3]], {len(#) == 1}) && [{a: 1}][0].a == 1 && any([{a: 2}], {.a == 2})", ""),
+        ("result matches '^a.*z$'", "a" + "b" * 9000 + "z"),
+    ],
+)
+def test_language(text: str, result: object) -> None:
+    assert evaluate(text, result) is True
+
+
+@pytest.mark.parametrize(
+    ("text", "result", "reason"),
+    [
+        ("result", "1", "must be true or false"),
+        ("result == 1", "1", "string == number"),
+        ("result > true", 1.0, "number > bool"),
+        ("result[0] > 1", [], "out of range"),
+        ("result[-1] > 1", [1.0], "out of range"),
+        ("asInt(result) == 1", "1.0", "asInt"),
+        ("asInt(result) == 1", " 1", "asInt"),
+        ("asInt(result) == 1", [1.0, 2.0], "asInt"),
+        ("asInt(result) == 1", "9" * 30, "64 bits"),
+        ("asFloat(result) == 1", "1e999", "out of range"),
+        ("1 in result", "1", "needs a list"),
+        ("1 && true", "", "&& needs a bool"),
+        ("!result == 1", 1.0, "! needs a bool"),
+        ("-result == 1", "1", "- needs a number"),
+        ("1 / 0 == 1", "", "ZeroDivision"),
+        ("1 % 0 == 1", "", "ZeroDivision"),
+        ("9 ** 9 ** 9 > 1", "", "Overflow"),
+        ("9223372036854775807 + 1 > 0", "", "64 bits"),
+        ("pods > 1", "", "unknown name 'pods'"),
+        ("result.__class__ == 1", "", "not a string"),
+        ("().x", "", "unexpected"),
+        ("# > 1", "", "element"),
+        ("asInt", "1", "unknown name"),
+        ("asInt(result, 2) == 1", "1", "unexpected"),
+        ("all(result, # > 1)", [1.0], "unexpected"),
+        ("1 == ", "", "ends too early"),
+        ('result == "a', "", "cannot be read"),
+        ("1 == 1; 2", "", "cannot be read"),
+        ("", "", "ends too early"),
+        ("len(1..99999) > 1", "", "range"),
+        ("all(1..9999, {all(1..9999, {# > 0})})", "", "takes too long"),
+        ('result matches "("', "", "matches"),
+        ('result matches "(a)\\\\1"', "", "not supported"),
+        ("(" * 200 + "true" + ")" * 200, "", "too deeply"),
+        ("+".join(["1"] * 1500) + " == 1500", "", "too large"),
+        ("true || result == 1", "1", "string == number"),
+        ("len(result) == 0 || result[0] == 'x'", [], "number == string"),
+        ("false && asInt(true) == 1", "", "asInt needs a string or number or list, not a bool"),
+        ("true || asInt(result) + 'x' == 'x'", "1", "number + string"),
+        ('true || result matches "("', "", "matches"),
+        ("result % 2 == 0", 4.0, "% needs whole numbers"),
+        ("true || 1..2.5 == nil", "", "whole numbers"),
+        ("true || [1][0.5] == 1", "", "whole numbers"),
+        ("true || (1 ? true : false)", "", "needs a bool"),
+        ("all([1, 'a'], {# > 0})", "", "string > number"),
+        ("result[0:1] == 1", [1.0], "list == number"),
+        ("len(1) == 1", "", "len needs a string or list or map"),
+        ("isNaN(result)", "1", "isNaN needs a number"),
+        ("all(result, {#})", [1.0], "all needs a bool"),
+        ("result contains 'a'", [1.0], "contains needs a string"),
+        ("map(1..5000, {result + result})[0] == ''", "x" * 30_000, "takes too long"),
+        ("true || " * 600 + "true", "", "longer than 4096"),
+        ("!" * 500 + "true", "", "too deeply"),
+        ("0x_ == 1", "", "unexpected"),
+        ("\u0663 == 3", "", "cannot be read"),
+    ],
+)
+def test_errors_say_why(text: str, result: object, reason: str) -> None:
+    with pytest.raises(ExpressionError, match=re.escape(reason)):
+        evaluate(text, result)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        ("^a.c$", "abc", True),
+        ("b+", "abbc", True),
+        ("^(ab|cd)*$", "abcdab", True),
+        ("^(ab|cd)*$", "abc", False),
+        ("(?i)OK", "its ok", True),
+        ("[^a-c]", "abc", False),
+        (r"\bcat\b", "a cat.", True),
+        (r"\bcat\b", "concat", False),
+        (r"^\d{2,3}$", "1234", False),
+        (r"^\d{2,3}$", "123", True),
+        ("(?m)^b$", "a\nb", True),
+        ("^(a*)*$", "aaa", True),
+        ("a.b", "a\nb", False),
+        ("(?s)a.b", "a\nb", True),
+        ("", "", True),
+    ],
+)
+def test_patterns(pattern: str, text: str, found: bool) -> None:
+    assert compile_pattern(pattern).search(text, lambda _: None) is found
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(",
+        "(?=a)",
+        r"(a)\1",
+        "(?:){99999}",
+        "((a{50}){50}){50}",
+        "a" * 2000,
+        "(?x)a",
+        "[[:alpha:]]+",
+        "a++",
+        "(" * 101 + "a" + ")" * 101,
+    ],
+)
+def test_patterns_that_are_refused(pattern: str) -> None:
+    with pytest.raises(RegexError):
+        compile_pattern(pattern)
+
+
+def test_a_pattern_that_backtracks_for_ever_elsewhere_costs_little() -> None:
+    spent: list[int] = []
+    assert not compile_pattern("^(a+)+$").search("a" * 4000 + "b", spent.append)
+    assert sum(spent) < 40_000
+
+
+@pytest.mark.parametrize("flags", ["", "(?i)"])
+def test_a_class_of_many_characters_costs_as_little_as_a_short_one(flags: str) -> None:
+    odd = "".join(chr(0x4E00 + 2 * i) for i in range(1000))
+    pattern = compile_pattern(f"{flags}[{odd}]")
+    began = time.process_time()
+    assert not pattern.search("".join(chr(0x6000 + i % 5000) for i in range(49_000)), lambda _: None)
+    assert time.process_time() - began < 2.0
+    assert pattern.search("\u4e02", lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "inside", "outside"),
+    [
+        ("[a-ce-gb-f]", "abcdefg", "`hz"),
+        ("[^a-c]", "dz\n", "abc"),
+        ("[0-9A-Fx]", "0F9x", "Gg"),
+        (r"[\d_]", "5_", "a"),
+        (r"[^\W]", "a_9", "-"),
+        ("(?i)[k-m]", "KLMklm", "jN"),
+        ("(?i)[^k-m]", "jN", "Kl"),
+    ],
+)
+def test_classes(pattern: str, inside: str, outside: str) -> None:
+    compiled = compile_pattern(pattern)
+    assert [c for c in inside + outside if compiled.search(c, lambda _: None)] == list(inside)
+
+
+def judged(value: Value, **conditions: str) -> tuple[str, str]:
+    return judge(Metric.model_validate(metric(**conditions)), value)
+
+
+def test_hook_83_failed() -> None:
+    assert judged(Value("45", "45"), successCondition="asInt(result) < 30")[0] == "Failed"
+
+
+def test_hook_84_string_against_number() -> None:
+    phase, message = judged(Value("1", "1"), successCondition="result == 1")
+    assert phase == "Error"
+    assert message.startswith("successCondition: ")
+
+
+def test_hook_91_failure_condition_on_a_string() -> None:
+    assert judged(Value("0", "0"), failureCondition="asInt(result) == 0")[0] == "Failed"
+    assert judged(Value("1", "1"), failureCondition="asInt(result) == 0") == ("Successful", "")
+
+
+def test_hook_95_both_conditions() -> None:
+    both = {"successCondition": "asInt(result) > 5", "failureCondition": "asInt(result) < 8"}
+    assert judged(Value("6", "6"), **both)[0] == "Failed"
+    assert judged(Value("9", "9"), **both)[0] == "Successful"
+    neither = {"successCondition": "asInt(result) > 8", "failureCondition": "asInt(result) < 2"}
+    assert judged(Value("5", "5"), **neither)[0] == "Inconclusive"
+
+
+def test_an_error_of_the_first_condition_is_told() -> None:
+    phase, message = judged(Value("x", "x"), successCondition="asInt(result) == 1", failureCondition="nonsense")
+    assert (phase, message.split(":")[0]) == ("Error", "successCondition")
+
+
+def test_without_conditions_any_value_is_good() -> None:
+    assert judged(Value("x", "x")) == ("Successful", "")

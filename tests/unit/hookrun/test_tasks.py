@@ -1,0 +1,202 @@
+"""Measurements under way: bounded, fair, each counted once; and the metrics they leave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from operators.api.hooktemplate import Metric
+from operators.hookrun.assess import Measured, Result
+from operators.hookrun.metrics import HookMetrics
+from operators.hookrun.tasks import Fresh, Measuring, with_fresh
+from operators.hookrun.verdict import ProviderError, Value
+from operators.hookrun.view import RunView, run_view
+from tests.unit.hookrun.runs import T0, measured, metric, result, run, spec
+
+ONE = Metric.model_validate(metric("a"))
+OWNER = [{"apiVersion": "v1", "kind": "GameDeployment", "name": "g", "uid": "g", "controller": True}]
+
+
+def view(name: str = "r", namespace: str = "d", **metadata: Any) -> RunView:
+    known = {"namespace": namespace, "name": name, "uid": f"{namespace}/{name}", "resourceVersion": "1"}
+    return run_view({"metadata": known | metadata, "spec": {"metrics": [metric("a")]}})
+
+
+class Endpoint:
+    """Answers measurements when it is told to, and knows who asks."""
+
+    def __init__(self) -> None:
+        self.asking: list[str] = []
+        self.most = 0
+        self.answer = asyncio.Event()
+        self.fails: Exception | None = None
+        self.done: list[str] = []
+
+    async def ask(self, run_: RunView, metric_: Metric, successes: int) -> Value:
+        self.asking.append(run_.uid)
+        self.most = max(self.most, len(self.asking))
+        try:
+            await self.answer.wait()
+        finally:
+            self.asking.remove(run_.uid)
+        if self.fails:
+            raise self.fails
+        return Value(str(successes), str(successes))
+
+    def told(self, run_: RunView, metric_: Metric, found: Measured) -> None:
+        self.done.append(run_.uid)
+
+
+@pytest.fixture
+def endpoint() -> Endpoint:
+    return Endpoint()
+
+
+@pytest.fixture
+async def measuring(endpoint: Endpoint) -> AsyncIterator[Measuring]:
+    found = Measuring(endpoint.ask, endpoint.told, lambda: T0, max_concurrent=4)
+    yield found
+    await found.close()
+    assert endpoint.asking == []
+
+
+async def settle() -> None:
+    """Let all tasks go as far as they can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_one_namespace_gets_half_of_the_slots(measuring: Measuring, endpoint: Endpoint) -> None:
+    for number in range(6):
+        measuring.start(view(f"r{number}", "greedy"), ONE, None)
+    measuring.start(view("r", "modest"), ONE, None)
+    await settle()
+    assert endpoint.asking == ["greedy/r0", "greedy/r1", "modest/r"]
+    endpoint.answer.set()
+    await settle()
+    assert (len(endpoint.done), endpoint.most) == (7, 3)
+
+
+async def test_a_metric_is_not_measured_twice_at_once(measuring: Measuring, endpoint: Endpoint) -> None:
+    for _ in range(3):
+        measuring.start(view(), ONE, None)
+    await settle()
+    assert (endpoint.asking, measuring.busy("d/r")) == (["d/r"], {"a"})
+    endpoint.answer.set()
+    await settle()
+    measuring.start(view(), ONE, None)  # its result is not written yet
+    await settle()
+    assert (endpoint.done, measuring.busy("d/r"), len(measuring.fresh("d/r"))) == (["d/r"], frozenset(), 1)
+
+
+async def test_results_stay_until_they_are_written(measuring: Measuring, endpoint: Endpoint) -> None:
+    endpoint.answer.set()
+    measuring.start(view(), ONE, result("a", "Successful", "Failed"))
+    await settle()
+    fresh = measuring.fresh("d/r")
+    assert fresh == (Fresh("a", 2, Measured("Successful", T0, T0, "1")),)
+    measuring.written("d/r", ())
+    assert measuring.fresh("d/r") == fresh
+    measuring.written("d/r", fresh)
+    assert measuring.fresh("d/r") == ()
+
+
+async def test_a_forgotten_run_is_not_heard_of_again(measuring: Measuring, endpoint: Endpoint) -> None:
+    measuring.start(view(), ONE, None)
+    await settle()
+    measuring.forget("d/r")
+    endpoint.answer.set()
+    await settle()
+    assert (endpoint.done, measuring.fresh("d/r"), measuring.busy("d/r")) == ([], (), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ProviderError("no answer"), "no answer"),
+        (ValueError("bad argument"), "bad argument"),
+        (RuntimeError("secret"), "internal error: RuntimeError"),
+        (ProviderError("x" * 5000), "x" * 1024),
+    ],
+)
+async def test_every_failure_is_a_measurement(
+    measuring: Measuring, endpoint: Endpoint, error: Exception, message: str
+) -> None:
+    endpoint.fails = error
+    endpoint.answer.set()
+    measuring.start(view(), ONE, None)
+    await settle()
+    (fresh,) = measuring.fresh("d/r")
+    assert (fresh.measured.phase, fresh.measured.message) == ("Error", message)
+
+
+def test_what_an_earlier_write_brought_in_is_not_counted_again() -> None:
+    state = run(spec(metric("a", interval="1s")), result("a", "Failed"))
+    again = Fresh("a", 0, measured("Failed"))
+    following = Fresh("a", 1, measured("Successful"))
+    assert with_fresh(state, (again,)) == state
+    found = with_fresh(state, (again, following)).result("a")
+    assert isinstance(found, Result)
+    assert (found.count, found.failed, found.successful) == (2, 1, 1)
+
+
+# Metrics
+
+
+class Told:
+    def __init__(self) -> None:
+        self.registry, self.now = CollectorRegistry(), 0.0
+        self.metrics = HookMetrics(self.registry, lambda: self.now)
+
+    def value(self, name: str, /, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"bkbcs_hook_{name}", labels)
+
+
+def test_metrics_have_the_names_and_labels_that_dashboards_know() -> None:
+    told, one = Told(), view(ownerReferences=OWNER)
+    who = {"namespace": "d", "owner": "GameDeployment|g"}
+    told.metrics.passed(one, 0.2, good=True)
+    told.metrics.validated(one, 0.0, good=True)
+    told.metrics.measured(one, ONE, "Error", 3.0)
+    told.metrics.measured(one, ONE, "Successful", 1.0)
+    told.metrics.measured(one, ONE, "Successful", 2.0)
+    told.metrics.ended(one, "Successful", 9.0)
+    told.metrics.aged(one, "Running", 5.0)
+    told.metrics.aged(one, "Successful", 9.0)
+    assert told.value("reconcile_duration_seconds_count", **who, status="success") == 1
+    assert told.value("hookrun_survive_time_seconds", **who, name="r", phase="Running") is None
+    assert told.value("hookrun_survive_time_seconds", **who, name="r", phase="Successful") == 9
+    good = {**who, "metric": "a", "phase": "Successful"}
+    assert told.value("metric_exec_duration_seconds_sum", **good) == 3
+    assert told.value("metric_exec_duration_seconds_max", **good) == 2
+    assert told.value("metric_exec_duration_seconds_min", **good) == 1
+    done = {**who, "action": "executeHookRun"}
+    assert told.value("hookrun_exec_duration_seconds_count", **done, status="success", uid="") == 2
+    assert told.value("hookrun_exec_duration_seconds_max", **done, status="error") == 3
+    assert told.value("hookrun_duration_seconds_sum", **who, phase="Successful") == 9
+    assert told.value("measurements_total", provider="web", phase="Error") == 1
+    versions = [s.labels["name"] for f in told.registry.collect() for s in f.samples if "operator_version" in s.name]
+    assert versions == ["Hook"]
+
+
+def test_series_of_owners_without_runs_go_after_an_hour() -> None:
+    told, one, other = Told(), view(ownerReferences=OWNER), view("s", "e")
+    for each in (one, other):
+        told.metrics.measured(each, ONE, "Successful", 1.0)
+        told.metrics.aged(each, "Successful", 1.0)
+
+    def series() -> set[str]:
+        names = ("bkbcs_hook_metric_exec_duration_seconds_count", "bkbcs_hook_metric_exec_duration_seconds_max")
+        return {s.labels["namespace"] for f in told.registry.collect() for s in f.samples if s.name in names}
+
+    told.metrics.forget(one.uid)
+    told.now = 3000.0
+    told.metrics.forget("nobody")
+    assert series() == {"d", "e"}
+    told.now = 3700.0
+    told.metrics.forget("nobody")
+    assert series() == {"e"}, "that of an owner with a run stays"
