@@ -12,15 +12,15 @@ from operators.planning import actions as act
 from operators.planning.views import node_view
 from operators.runtime.expectations import Expectation, created, deleted
 from operators.runtime.store import Store
-from operators.workload.context import Rim
+from operators.workload.context import Context
 from operators.workload.execute import Execution
 
 
 class ClaimedExecution(Execution):
     """One plan of a GameStatefulSet being carried out; ``claims`` is the cache of volume claims."""
 
-    def __init__(self, rim: Rim, workload: Any, claims: Store[Any]) -> None:
-        super().__init__(rim, workload)
+    def __init__(self, context: Context, workload: Any, claims: Store[Any]) -> None:
+        super().__init__(context, workload)
         self._claims = claims
 
     def _handlers(self) -> dict[type, Callable[[Any], Awaitable[None]]]:
@@ -90,9 +90,9 @@ class ClaimedExecution(Execution):
         if node is not None and node.ready is True and not node.out_of_service:
             raise Conflict(409, "Conflict", f"node {action.node} is ready again")
         namespace = self._workload.namespace
-        with self._timed(self._rim.metrics.delete, "forceDeletePod"):
+        with self._timed(self._context.metrics.delete, "forceDeletePod"):
             await self._client.delete(PODS, namespace, action.name, uid=action.uid, grace=0)
-        store = self._rim.stores.pods
+        store = self._context.stores.pods
 
         def gone() -> bool:
             held = store.get(namespace, action.name)

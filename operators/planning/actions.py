@@ -1,6 +1,6 @@
-"""What a plan asks the rim to do.
+"""What a plan asks the executor to do.
 
-Actions are values: the rim executes them, a simulation applies them to a cluster in memory, a test reads them.
+Actions are values: the executor carries them out, a simulation applies them to a cluster in memory, a test reads them.
 ``stage`` orders execution: everything of a stage is done (concurrently, within limits) before the next begins, and
 a failure in the first stages keeps the later ones from running (a pod must not exist before its revision does).
 """
@@ -71,7 +71,7 @@ class DeleteRevision:
 class AdoptPod:
     """Take an orphan: set the controller reference and the labels it lacks. One of ours may lack labels, too.
 
-    The rim first proves with one uncached read that the workload still exists under the same UID.
+    The executor first proves with one uncached read that the workload still exists under the same UID.
     """
 
     name: str
@@ -150,8 +150,8 @@ class SetGate:
 class UpdatePodInPlace:
     """Change a living pod: new images by container name, and metadata (None removes a key).
 
-    ``begins`` marks the first patch of an update (the one that counts and is announced); ``close_gate`` tells the rim
-    to set the gate False, and see it accepted, before the images change.
+    ``begins`` marks the first patch of an update (the one that counts and is announced); ``close_gate`` tells the
+    executor to set the gate False, and see it accepted, before the images change.
     """
 
     name: str
@@ -167,7 +167,7 @@ class UpdatePodInPlace:
 
 @dataclass(frozen=True, slots=True)
 class CreatePod:
-    """Create a pod from a template; ``body`` is complete but for the owner reference, which the rim adds.
+    """Create a pod from a template; ``body`` is complete but for the owner reference, which the executor adds.
 
     ``claims`` are bodies of volume claims that it lacks: they are created first, and without them it is not.
     """
@@ -198,7 +198,7 @@ class DeletePod:
 class ForceDeletePod:
     """Delete a pod without grace, because its node is lost (spec/gamestatefulset.md 2.10).
 
-    The rim first asks the API server, uncached, whether ``node`` is lost indeed.
+    The executor first asks the API server, uncached, whether ``node`` is lost indeed.
     """
 
     name: str
@@ -304,8 +304,9 @@ class Note:
 class Plan:
     """The decision of one pass.
 
-    ``status`` is the whole status the object should have; the rim writes the difference, or nothing. ``wake_after`` is
-    the number of seconds after which time alone may change the decision, None when only an event can.
+    ``status`` is the whole status the object should have; the controller writes the difference, or
+    nothing. ``wake_after`` is the number of seconds after which time alone may change the decision, None when only an
+    event can.
     """
 
     actions: tuple[Action, ...] = ()

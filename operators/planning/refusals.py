@@ -37,7 +37,7 @@ class Refusal:
     lasting: bool = True
 
 
-def subject(action: Action) -> str:
+def refusal_key(action: Action) -> str:
     """What a refusal speaks of: a single object, but all creations of pods together (their names are made up)."""
     if isinstance(action, CreatePod):
         return "CreatePod"
@@ -74,7 +74,7 @@ def withhold(actions: Sequence[Action], refusals: Mapping[str, Refusal], now: fl
     result = Withheld([])
     kept_back: Counter[str] = Counter()
     for action in actions:
-        about = subject(action)
+        about = refusal_key(action)
         refusal = refusals.get(about)
         if refusal is None or refusal.until <= now:
             result.actions.append(action)
@@ -82,7 +82,7 @@ def withhold(actions: Sequence[Action], refusals: Mapping[str, Refusal], now: fl
         kept_back[about] += 1
         if kept_back[about] == 1:
             result.waits.append(max(0.05, refusal.until - now))
-    first = {subject(a): a for a in reversed(actions)}
+    first = {refusal_key(a): a for a in reversed(actions)}
     for about, count in kept_back.items():
         refusal = refusals[about]
         if refusal.lasting or refusal.count >= _SHOWN_FROM:

@@ -40,7 +40,7 @@ class SimulatedSet(SimulatedCluster):
             hook_runs=tuple(hookrun_view(h) for h in self.hook_runs.values()),
             templates={n: hooktemplate_view(t) for n, t in self.templates.items()},
             claims={n: claim_view(c) for n, c in self.claims.items()},
-            holders=tuple(p for p in owned.values() if p.owner is not None and p.owner.uid != UID),
+            name_conflicts=tuple(p for p in owned.values() if p.owner is not None and p.owner.uid != UID),
             nodes={n: node_view(o) for n, o in self.nodes.items()},
         )
 

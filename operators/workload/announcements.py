@@ -21,14 +21,14 @@ class Announcement:
     message: str
 
 
-class Told:
+class EventDeduplicator:
     """What has been told of one workload. Lost with the process: then it is told once more."""
 
     def __init__(self) -> None:
         self._stuck: set[tuple[str, str]] = set()
         self._seen: dict[str, float] = {}
 
-    def news(self, blocked: Sequence[Blocked], now: float) -> list[Announcement]:
+    def new_notes(self, blocked: Sequence[Blocked], now: float) -> list[Announcement]:
         """One Event for each reason: of what needs a person for every pod that is new to it, else once."""
         by_reason: dict[str, list[Blocked]] = {}
         for item in blocked:

@@ -1,4 +1,4 @@
-"""What passes over workloads work with at the rim, and how they speak of what they do."""
+"""What controllers of workloads are given: stores, client, events, metrics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Stores:
 
 
 @dataclass(frozen=True, slots=True)
-class Rim:
+class Context:
     """What the executor works with, shared by all passes over one kind of workload."""
 
     resource: Resource

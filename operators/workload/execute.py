@@ -18,13 +18,13 @@ from operators.kube.errors import AlreadyExists, ApiError, Conflict, Invalid, No
 from operators.kube.resources import CONTROLLER_REVISIONS, HOOK_RUNS, PODS, Json
 from operators.kube.times import rfc3339
 from operators.planning import actions as act
-from operators.planning.refusals import subject
+from operators.planning.refusals import refusal_key
 from operators.planning.revisions import revision_data
 from operators.planning.workloads import WorkloadView
 from operators.runtime.batching import bounded, slow_start
 from operators.runtime.expectations import Expectation, created, deleted, written
 from operators.runtime.store import Store
-from operators.workload.context import Rim, failure_reason, reference
+from operators.workload.context import Context, failure_reason, reference
 
 log = logging.getLogger(__name__)
 _UNKNOWN_OUTCOME = 10.0
@@ -33,13 +33,13 @@ _UNKNOWN_OUTCOME = 10.0
 class Execution:
     """One plan being carried out.
 
-    ``failures`` are the errors by what they speak of (`operators.planning.refusals.subject`), ``succeeded`` the
+    ``failures`` are the errors by what they speak of (`operators.planning.refusals.refusal_key`), ``succeeded`` the
     subjects that went well, or that the world has moved on from. ``overtaken`` tells that a write met an object newer
     than the one that was planned on.
     """
 
-    def __init__(self, rim: Rim, workload: WorkloadView[Any]) -> None:
-        self._rim, self._client, self._workload = rim, rim.client, workload
+    def __init__(self, context: Context, workload: WorkloadView[Any]) -> None:
+        self._context, self._client, self._workload = context, context.client, workload
         self._key = (workload.namespace, workload.name)
         #: Version of the workload that this pass knows: the one planned on, or what its own patch made of it.
         self.version = workload.resource_version
@@ -75,7 +75,7 @@ class Execution:
     ) -> list[tuple[act.Action, ApiError]]:
         failed: list[tuple[act.Action, ApiError]] = []
         for action, error in zip(batch, results, strict=False):
-            about = subject(action)
+            about = refusal_key(action)
             if isinstance(error, NotFound | Conflict):
                 log.debug("%s: %s", about, error)  # the world moved on; the next pass looks again
                 self.overtaken |= isinstance(error, Conflict)
@@ -113,7 +113,7 @@ class Execution:
         return lambda: handler(action)
 
     def _expect(self, expectation: Expectation) -> None:
-        self._rim.expectations.expect(self._key, expectation, asyncio.get_running_loop().time())
+        self._context.expectations.expect(self._key, expectation, asyncio.get_running_loop().time())
 
     def _expect_made(self, store: Store[Any], answer: Json) -> None:
         metadata = answer["metadata"]
@@ -126,12 +126,12 @@ class Execution:
 
     def _note(self, type_: str, reason: str, message: str) -> None:
         kind = "Normal" if type_ == "Normal" else "Warning"
-        self._rim.events.note(reference(self._rim.resource, self._workload), kind, reason, message)  # type: ignore[arg-type] # two literals
+        self._context.events.note(reference(self._context.resource, self._workload), kind, reason, message)  # type: ignore[arg-type] # two literals
 
     def _owner(self) -> Json:
         return {
-            "apiVersion": self._rim.resource.api_version,
-            "kind": self._rim.resource.kind,
+            "apiVersion": self._context.resource.api_version,
+            "kind": self._context.resource.kind,
             "name": self._workload.name,
             "uid": self._workload.uid,
             "controller": True,
@@ -158,7 +158,7 @@ class Execution:
         except AlreadyExists:
             made = await self._client.get(CONTROLLER_REVISIONS, namespace, action.name)
             self._must_be_ours(made, "ControllerRevision")
-        self._expect_made(self._rim.stores.revisions, made)
+        self._expect_made(self._context.stores.revisions, made)
 
     def _must_be_ours(self, held: Json, kind: str) -> None:
         """A name that was taken is taken by what an earlier pass of ours made, or else by somebody else.
@@ -176,21 +176,21 @@ class Execution:
         patch: Json = {"metadata": {"uid": action.uid, "ownerReferences": [self._owner()]}}
         namespace = self._workload.namespace
         answer = await self._client.strategic_patch(CONTROLLER_REVISIONS, namespace, action.name, patch)
-        self.expect_written(self._rim.stores.revisions, answer)
+        self.expect_written(self._context.stores.revisions, answer)
 
     async def _renumber_revision(self, action: act.RenumberRevision) -> None:
         patch: Json = {"metadata": {"uid": action.uid}, "revision": action.revision}
         answer = await self._client.merge_patch(CONTROLLER_REVISIONS, self._workload.namespace, action.name, patch)
-        self.expect_written(self._rim.stores.revisions, answer)
+        self.expect_written(self._context.stores.revisions, answer)
 
     async def _delete_revision(self, action: act.DeleteRevision) -> None:
         namespace = self._workload.namespace
         await self._client.delete(CONTROLLER_REVISIONS, namespace, action.name, uid=action.uid)
-        self._expect(deleted(self._rim.stores.revisions, namespace, action.name, action.uid))
+        self._expect(deleted(self._context.stores.revisions, namespace, action.name, action.uid))
 
     async def _must_still_be(self) -> None:
         """Before anything is adopted: the workload is there, uncached, and is the one that was planned for."""
-        live = await self._client.get(self._rim.resource, self._workload.namespace, self._workload.name)
+        live = await self._client.get(self._context.resource, self._workload.namespace, self._workload.name)
         if live["metadata"]["uid"] != self._workload.uid or live["metadata"].get("deletionTimestamp"):
             raise Conflict(409, "Conflict", f"{self._workload.name} is no longer the one that was planned for")
 
@@ -210,7 +210,7 @@ class Execution:
     async def _patch_pod(self, name: str, body: Json, subresource: str | None = None) -> None:
         namespace = self._workload.namespace
         answer = await self._client.strategic_patch(PODS, namespace, name, body, subresource=subresource)
-        self.expect_written(self._rim.stores.pods, answer)
+        self.expect_written(self._context.stores.pods, answer)
 
     async def _create_hook_run(self, action: act.CreateHookRun) -> None:
         namespace = self._workload.namespace
@@ -242,7 +242,7 @@ class Execution:
             names = ", ".join(action.dropped)
             text = f"hookrun {action.name} does without arguments its HookTemplate does not declare: {names}"
             self._note("Warning", "HookArgumentDropped", text)
-        self._expect_made(self._rim.stores.hook_runs, made)
+        self._expect_made(self._context.stores.hook_runs, made)
 
     @contextmanager
     def _timed_hook(self, action: act.CreateHookRun) -> Iterator[None]:
@@ -253,18 +253,18 @@ class Execution:
             status = "success"
         finally:
             if action.kind != "canary":
-                kind = self._rim.resource.kind
-                self._rim.hook_runs_created.observe(*self._key, kind, action.kind, status, loop.time() - began)
+                kind = self._context.resource.kind
+                self._context.hook_runs_created.observe(*self._key, kind, action.kind, status, loop.time() - began)
 
     async def _delete_hook_run(self, action: act.DeleteHookRun) -> None:
         namespace = self._workload.namespace
         await self._client.delete(HOOK_RUNS, namespace, action.name, uid=action.uid)
-        self._expect(deleted(self._rim.stores.hook_runs, namespace, action.name, action.uid))
+        self._expect(deleted(self._context.stores.hook_runs, namespace, action.name, action.uid))
 
     async def _terminate_hook_run(self, action: act.TerminateHookRun) -> None:
         patch: Json = {"metadata": {"uid": action.uid}, "spec": {"terminate": True}}
         answer = await self._client.merge_patch(HOOK_RUNS, self._workload.namespace, action.name, patch)
-        self.expect_written(self._rim.stores.hook_runs, answer)
+        self.expect_written(self._context.stores.hook_runs, answer)
 
     async def _annotate(self, action: act.AnnotatePod) -> None:
         await self._patch_pod(action.name, {"metadata": {"uid": action.uid, "annotations": dict(action.annotations)}})
@@ -277,7 +277,7 @@ class Execution:
             "type": keys.INPLACE_READY_GATE,
             "status": "True" if ready else "False",
             "reason": reason or None,
-            "lastTransitionTime": rfc3339(self._rim.now()),
+            "lastTransitionTime": rfc3339(self._context.now()),
         }
         return {"metadata": {"uid": uid}, "status": {"conditions": [entry]}}
 
@@ -296,7 +296,7 @@ class Execution:
         }
         if action.images:
             body["spec"] = {"containers": [{"name": n, "image": i} for n, i in action.images.items()]}
-        with self._timed(self._rim.metrics.update, "inplaceUpdate"):
+        with self._timed(self._context.metrics.update, "inplaceUpdate"):
             if action.close_gate:
                 closed = self._gate(action.uid, ready=False, reason=keys.INPLACE_START_REASON)
                 closed["metadata"].update(seen)
@@ -310,7 +310,7 @@ class Execution:
             self._note("Normal", "SuccessfulUpdatePodInPlace", f"successfully update pod {action.name} in-place")
 
     async def _create_pod(self, action: act.CreatePod) -> None:
-        namespace, store = self._workload.namespace, self._rim.stores.pods
+        namespace, store = self._workload.namespace, self._context.stores.pods
         body = {**action.body, "metadata": {**action.body["metadata"], "ownerReferences": [self._owner()]}}
         loop = asyncio.get_running_loop()
         began, status = loop.time(), "failure"
@@ -329,14 +329,14 @@ class Execution:
             self._expect(Expectation(there.describe, lambda: there.fulfilled() or loop.time() >= until))
             raise
         finally:
-            self._rim.metrics.create.labels("/".join(self._key), status).observe(loop.time() - began)
+            self._context.metrics.create.labels("/".join(self._key), status).observe(loop.time() - began)
         self._expect(created(store, namespace, action.name, version))
         self._note("Normal", "SuccessfulCreate", f"succeed to create pod {action.name}")
 
     async def _delete_pod(self, action: act.DeletePod) -> None:
-        with self._timed(self._rim.metrics.delete, *self._counted_as(action)):
+        with self._timed(self._context.metrics.delete, *self._counted_as(action)):
             await self._client.delete(PODS, self._workload.namespace, action.name, uid=action.uid)
-        self._expect(deleted(self._rim.stores.pods, self._workload.namespace, action.name, action.uid))
+        self._expect(deleted(self._context.stores.pods, self._workload.namespace, action.name, action.uid))
         self._tell_deleted(action)
 
     def _counted_as(self, action: act.DeletePod) -> tuple[str, ...]:
@@ -371,10 +371,10 @@ class Execution:
         guard = {**(action.patch.get("metadata") or {}), "resourceVersion": self.version}
         patch: Json = {**action.patch, "metadata": guard}
         answer = await self._client.merge_patch(
-            self._rim.resource, self._workload.namespace, self._workload.name, patch
+            self._context.resource, self._workload.namespace, self._workload.name, patch
         )
         self.version = answer["metadata"]["resourceVersion"]
-        self.expect_written(self._rim.stores.workloads, answer)
+        self.expect_written(self._context.stores.workloads, answer)
 
     def _announce(self, failed: Sequence[tuple[act.Action, ApiError]]) -> None:
         """One Event for each kind of failure: the first, and how many more."""

@@ -427,5 +427,5 @@ def test_gss_11_a_pod_that_two_sets_could_take_goes_to_the_older():
     observed = story.cluster.observe()
     older = replace(observed.workload, name="g", uid="uid-older", created=observed.workload.created - 1)
     younger = replace(older, uid="uid-younger", created=observed.workload.created + 1)
-    assert not any(isinstance(a, act.AdoptPod) for a in plan(replace(observed, rivals=(older,)), 0.0).actions)
-    assert any(isinstance(a, act.AdoptPod) for a in plan(replace(observed, rivals=(younger,)), 0.0).actions)
+    assert not any(isinstance(a, act.AdoptPod) for a in plan(replace(observed, overlapping=(older,)), 0.0).actions)
+    assert any(isinstance(a, act.AdoptPod) for a in plan(replace(observed, overlapping=(younger,)), 0.0).actions)
