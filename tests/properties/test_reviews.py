@@ -14,7 +14,7 @@ from webhooks.apiserver import ApiError
 from webhooks.handlers import Judge, Options
 from webhooks.metrics import Metrics
 from webhooks.reviews import BadReview, Review, answer, read
-from webhooks.verdicts import HookVerdict
+from webhooks.verdicts import Verdict
 
 _EXAMPLES = settings(max_examples=int(os.environ.get("GAME_OPERATORS_EXAMPLES", "1000")), deadline=None)
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12)
@@ -119,7 +119,7 @@ async def test_every_review_gets_a_verdict_or_a_reason(whole, path, fails):
         assert str(asked)
         return
     verdict = await getattr(judge, path)(asked)
-    assert isinstance(verdict, HookVerdict)
+    assert isinstance(verdict, Verdict)
     told = json.loads(answer(asked, verdict))["response"]
     assert told["uid"] == asked.uid
     assert told["allowed"] or told["status"]["message"]
