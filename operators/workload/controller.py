@@ -21,7 +21,7 @@ from operators.planning.workloads import Spec, WorkloadView
 from operators.runtime.reconciler import Outcome
 from operators.runtime.store import Change, Key
 from operators.runtime.workqueue import WorkQueue
-from operators.workload.announcements import Announcement, EventDeduplicator
+from operators.workload.announcements import EventDeduplicator
 from operators.workload.context import Context, reference, status_patch
 from operators.workload.execute import Execution
 
@@ -255,11 +255,11 @@ class WorkloadController(Generic[S]):
             self._context.resource,
             workload.namespace,
             workload.name,
-            {"metadata": {"resourceVersion": execution.version}, "status": patch},
+            {"metadata": {"resourceVersion": execution.session.version}, "status": patch},
             subresource="status",
         )
         self._written[key] = now
-        execution.expect_written(self._context.stores.workloads, answer)
+        execution.session.expect_written(self._context.stores.workloads, answer)
         return None
 
     def _tell(self, key: Key, workload: WorkloadView[S], decision: Plan) -> None:
@@ -267,8 +267,7 @@ class WorkloadController(Generic[S]):
         counts = Counter(b.reason for b in decision.blocked)
         self._context.metrics.observe_blocked("/".join(key), dict(counts))
         told = self._told.setdefault(key, EventDeduplicator())
-        notes = [Announcement(n.type, n.reason, n.message) for n in decision.notes]
-        for note in (*notes, *told.new_notes(decision.blocked, self._context.now())):
+        for note in (*decision.notes, *told.new_notes(decision.blocked, self._context.now())):
             self._context.events.note(reference(self._context.resource, workload), note.type, note.reason, note.message)
             log.info("%s/%s: %s: %s", workload.namespace, workload.name, note.reason, note.message)
 
