@@ -7,12 +7,12 @@ next pass plans. One pod that fails never keeps the others from being tried.
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from operators.kube.errors import ApiError, Conflict, NotFound, NotLeading
 from operators.kube.resources import Json
+from operators.logs import get_logger
 from operators.planning import actions as act
 from operators.planning.workloads import WorkloadView
 from operators.runtime.batching import bounded, slow_start
@@ -22,7 +22,7 @@ from operators.workload.writes.pods import PodWrites
 from operators.workload.writes.revisions import RevisionWrites
 from operators.workload.writes.session import WriteSession
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Writer = Callable[[Any], Awaitable[None]]
 
@@ -76,7 +76,7 @@ class Execution:
         for action, error in zip(batch, results, strict=False):
             about = action.refusal_key
             if isinstance(error, NotFound | Conflict):
-                log.debug("%s: %s", about, error)  # the world moved on; the next pass looks again
+                log.debug("object changed or gone", action=about, error=str(error))  # the next pass looks again
                 self.overtaken |= isinstance(error, Conflict)
             elif isinstance(error, ApiError) and not isinstance(error, NotLeading):
                 failed.append((action, error))
@@ -111,7 +111,7 @@ class Execution:
             more = f" (and {len(group) - 1} more)" if len(group) > 1 else ""
             text = f"{type(action).__name__} {getattr(action, 'name', '')}: {error}{more}"
             self.session.note("Warning", reason, text)
-            log.warning("%s: %s: %s", "/".join(self.session.key), reason, text)
+            log.warning("write failed", **self.session.fields, reason=reason, error=text)
 
 
 def revision_writers(writes: RevisionWrites) -> dict[type[act.Action], Writer]:

@@ -26,6 +26,8 @@ class WriteSession:
         self.workload, self.namespace = workload, workload.namespace
         self.key = (workload.namespace, workload.name)
         self.version = workload.resource_version
+        #: Fields of log lines that say which workload they are about.
+        self.fields = {"kind": context.resource.kind, "namespace": workload.namespace, "name": workload.name}
         hooks = workload.spec and (
             workload.spec.pre_delete_update_strategy.hook or workload.spec.pre_inplace_update_strategy.hook
         )
