@@ -65,7 +65,7 @@ def _from_record(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     about = getattr(record, "k8s_ref", None)  # kopf's object loggers say what they are about
     if isinstance(about, dict):
         line["object"] = "/".join(str(about[k]) for k in ("kind", "namespace", "name") if about.get(k))
-    line |= {f"{key}_" if key in line else key: value for key, value in getattr(record, _FIELDS, {}).items()}
+    line.update({f"{key}_" if key in line else key: value for key, value in getattr(record, _FIELDS, {}).items()})
     trace = [event[key] for key in ("exception", "stack") if event.get(key)]
     if trace:
         line["exc"] = "\n".join(trace)
