@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from operators.kube.decoding import decode
+from operators.kube.wire import decode
 from webhooks.credentials import Credentials
 from webhooks.metrics import Metrics
 

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from operators.kube.decoding import read_deep
+from operators.kube.wire import read_deep
 from operators.runtime.logs import configure
 from webhooks import manifests, process, settings
 from webhooks.credentials import NoCredentials

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from operators.kube.decoding import decode
+from operators.kube.wire import decode
 from webhooks.verdicts import Verdict
 
 Json = Mapping[str, Any]

@@ -10,7 +10,6 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
 from kubernetes.aio import config as loaders
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
@@ -78,17 +77,6 @@ class Credentials:
         """Trusted authority and client certificate."""
         context: ssl.SSLContext = self._transport.ssl_context
         return context
-
-    def session(self, connections: int) -> aiohttp.ClientSession:
-        """A pool of at most so many connections, made by the official client; 0 means without limit."""
-        self._transport.maxsize = connections
-        made: aiohttp.ClientSession = self._transport._create_pool_manager()  # noqa: SLF001 - its hook for this
-        # Unasked, it would send PUT and DELETE again after a lost connection; what is repeated is decided in `retries`.
-        made._retry_connection = False  # noqa: SLF001 - there is no public switch
-        # Else every request would look twice, each time in a thread, for proxies and for a .netrc: a sixth of our CPU,
-        # and a password from such a file beside our token makes aiohttp refuse the request. The proxy is known already.
-        made._trust_env = False  # noqa: SLF001
-        return made
 
     @property
     def options(self) -> dict[str, Any]:

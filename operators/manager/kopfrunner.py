@@ -19,7 +19,7 @@ import prometheus_client
 
 from operators.api import keys
 from operators.kube.credentials import NoCredentials
-from operators.kube.decoding import read_deep
+from operators.kube.wire import read_deep
 from operators.manager.manager import CannotListen, Operators
 from operators.manager.settings import Settings
 

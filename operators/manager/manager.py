@@ -17,13 +17,14 @@ from operators.api import keys
 from operators.kube.client import Client
 from operators.kube.credentials import Credentials
 from operators.kube.errors import ApiError, NotFound
+from operators.kube.metrics import RestMetrics
 from operators.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
 from operators.kube.retries import backoff
 from operators.manager.controllers import Assembly
 from operators.manager.settings import Settings
 from operators.runtime.events import EventRecorder
 from operators.runtime.leaderelection import LeaderElector, LeadershipLost
-from operators.runtime.metrics import EventMetrics, Heartbeat, RestMetrics, operator_version
+from operators.runtime.metrics import EventMetrics, Heartbeat, operator_version
 from operators.runtime.serving import serve
 
 log = logging.getLogger(__name__)

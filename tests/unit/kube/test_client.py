@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from operators.kube.client import Client
 from operators.kube.credentials import Credentials
 from operators.kube.errors import Conflict, Forbidden, Invalid, NotLeading, Throttled, Unauthorized, Unavailable
-from operators.runtime.metrics import RestMetrics
+from operators.kube.metrics import RestMetrics
 from tests.unit.kube import certificates
 from tests.unit.kube.apiserver import answer, anything, connected, hang_up, is_list, running, slow, until
 from tests.unit.runtime.views import SPACE, THINGS

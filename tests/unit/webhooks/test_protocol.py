@@ -11,7 +11,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from operators.kube.decoding import read_deep
+from operators.kube.wire import read_deep
 from tests.unit.webhooks.builders import DEFAULT, LABEL, workload
 from webhooks.apiserver import ApiError
 from webhooks.handlers import Judge, Options
