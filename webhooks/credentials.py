@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import yaml
 
-from webhooks.tlsfiles import load_chain
+from operators.kube.tls import load_chain
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 

@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 import aiohttp
 
@@ -78,15 +78,6 @@ class Client:
         self._name, self._attempts = name, attempts
         self._timeout, self._list_timeout = timeout, list_timeout
         self._metrics, self._fence = metrics, fence
-
-    @classmethod
-    async def connect(cls, *, kubeconfig: str | None = None) -> Self:
-        """Connect by a kubeconfig, else from inside the cluster, else by the user's default kubeconfig.
-
-        Raises:
-            NoCredentials: there are none.
-        """
-        return cls(await Credentials.load(kubeconfig))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -217,7 +208,7 @@ class Client:
         except Unauthorized:
             await self._renew()
             raise
-        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
             raise Unavailable(0, "WatchBroken", f"watch of {resource.plural}: {_explain(error)}") from error
         finally:
             if self._metrics:
@@ -309,7 +300,7 @@ class Client:
                 if status >= 300:
                     raise _answer_error(response, content)
                 return wire.decode_object(content)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unavailable(0, "NoAnswer", f"{request.method} {request.path}: {_explain(error)}") from error
         finally:
             if self._metrics:

@@ -59,8 +59,8 @@ def _registry(operators: Operators) -> kopf.OperatorRegistry:
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.ConnectionInfo:
-        await operators.client.credentials.reload()
-        return kopf.ConnectionInfo(**await operators.client.credentials.in_words_of_kopf())
+        await operators.credentials.reload()
+        return kopf.ConnectionInfo(**await operators.credentials.kopf_connection())
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from operators.kube.tls import load_chain
 from webhooks import authority
 from webhooks.apiserver import ApiError, Conflict, NotFound
 from webhooks.certificates import FromFiles, FromSecret
 from webhooks.metrics import Metrics
 from webhooks.rotation import BUNDLE, CERTIFICATE, Policy
 from webhooks.tls import Served, UnusableCertificate
-from webhooks.tlsfiles import load_chain
 
 DAY = timedelta(days=1)
 SECRET, CONFIGURATION = "secrets/tls", "validatingwebhookconfigurations/game-operators"

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import ssl
 from typing import Any
 
 import pytest
-import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
 from tests.unit.webhooks.builders import hook_template, workload
-from webhooks import credentials
 from webhooks.apiserver import ApiError, ApiServer, Conflict, NotFound
-from webhooks.credentials import Credentials, NoCredentials
+from webhooks.credentials import Credentials
 from webhooks.lookups import Lookups
 from webhooks.metrics import Metrics
 from webhooks.protection import CountInstances, FindUsers
@@ -170,94 +166,3 @@ async def test_a_server_that_is_not_there():
         await api.get("/x")
     assert failed.value.status == 0
     await api.close()
-
-
-# Credentials
-
-
-def config(**user: Any) -> dict[str, Any]:
-    return {
-        "current-context": "here",
-        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": "https://10.0.0.1:6443/", "insecure-skip-tls-verify": True}}],
-        "users": [{"name": "u", "user": user}],
-    }
-
-
-def write(folder, body: Any) -> str:
-    path = folder / "kubeconfig"
-    path.write_text(body if isinstance(body, str) else yaml.safe_dump(body))
-    return str(path)
-
-
-def test_a_kubeconfig_with_a_token(tmp_path):
-    found = credentials.load(write(tmp_path, config(token="abc")))
-    assert found.server == "https://10.0.0.1:6443"
-    assert found.headers() == {"Authorization": "Bearer abc"}
-
-
-def test_a_token_in_a_file_is_read_again(tmp_path):
-    (tmp_path / "token").write_text("one\n")
-    found = credentials.load(write(tmp_path, config(tokenFile="token")))
-    assert found.headers() == {"Authorization": "Bearer one"}
-    (tmp_path / "token").write_text("two\n")
-    assert found.headers() == {"Authorization": "Bearer two"}
-
-
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        (config(exec={"command": "aws"}), "needs a program to be run"),
-        (config() | {"current-context": "there"}, "there is no context 'there'"),
-        ("{", "cannot be used"),
-        ("text", "cannot be used"),
-        (config(**{"client-certificate": "missing.crt", "client-key": "missing.key"}), "missing.crt"),
-    ],
-)
-def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path, body, said):
-    with pytest.raises(NoCredentials, match=said):
-        credentials.load(write(tmp_path, body))
-
-
-def test_without_any_credentials_it_says_where_it_looked(tmp_path, monkeypatch):
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    with pytest.raises(NoCredentials, match="no pod with a service account"):
-        credentials.load()
-
-
-def test_inside_a_pod(tmp_path, monkeypatch):
-    from datetime import UTC, datetime, timedelta
-
-    from webhooks import authority
-
-    (tmp_path / "ca.crt").write_bytes(authority.new_authority(datetime.now(UTC), timedelta(days=1)).certificate)
-    (tmp_path / "token").write_text("of-the-pod")
-    monkeypatch.setattr(credentials, "SERVICE_ACCOUNT", tmp_path)
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
-    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "6443")
-    found = credentials.load()
-    assert found.server == "https://[fd00::1]:6443"
-    assert found.headers() == {"Authorization": "Bearer of-the-pod"}
-
-
-def test_inline_certificates_are_read(tmp_path):
-    from datetime import UTC, datetime, timedelta
-
-    from webhooks import authority
-
-    now = datetime.now(UTC)
-    ca = authority.new_authority(now, timedelta(days=1))
-    pair = authority.issue(ca, ("client",), now, timedelta(days=1))
-    inline = {
-        "client-certificate-data": base64.b64encode(pair.certificate).decode(),
-        "client-key-data": base64.b64encode(pair.key).decode(),
-    }
-    body = config(**inline)
-    body["clusters"][0]["cluster"] = {
-        "server": "https://x",
-        "certificate-authority-data": base64.b64encode(ca.certificate).decode(),
-    }
-    found = credentials.load(write(tmp_path, json.dumps(body)))
-    assert found.tls.verify_mode == ssl.CERT_REQUIRED
-    assert found.headers() == {}
