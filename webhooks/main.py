@@ -8,10 +8,10 @@ import os
 import sys
 from collections.abc import Sequence
 
+from operators.kube.credentials import NoCredentials
 from operators.kube.wire import read_deep
 from operators.runtime.logs import configure
 from webhooks import manifests, process, settings
-from webhooks.credentials import NoCredentials
 
 _DESCRIPTION = "Admission webhooks for game workloads: deletion protection and validation."
 
