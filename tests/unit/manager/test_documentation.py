@@ -36,7 +36,7 @@ async def metrics():
 
 async def written():
     """The sections as they should be."""
-    return {"flags": settings.table() + "\n", "metrics": await metrics()}
+    return {"flags": settings.FLAGS.table() + "\n", "metrics": await metrics()}
 
 
 @pytest.mark.parametrize("name", ["flags", "metrics"])
