@@ -5,6 +5,7 @@ Pure and level-triggered: the same observation gives the same plan, and nothing 
 
 from __future__ import annotations
 
+from operators.api.reasons import BlockedReason
 from operators.gamedeployment.observed import Observed
 from operators.gamedeployment.ownership import arriving_revisions, rollout_of
 from operators.gamedeployment.scale import scale
@@ -21,7 +22,7 @@ def plan(observed: Observed, now: float) -> Plan:
     if workload.deleting:
         return Plan(status=workload.status)
     if workload.spec is None or workload.invalid:
-        refused = Blocked("InvalidSpec", workload.invalid, waiting=False)
+        refused = Blocked(BlockedReason.INVALID_SPEC, workload.invalid, waiting=False)
         return Plan(status=invalid_status(observed, refused, now), blocked=(refused,))
     rollout, ownership = rollout_of(observed, workload.spec, now)
     before = [*rollout.revisions.actions, *ownership]

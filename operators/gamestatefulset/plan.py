@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from operators.api import keys
+from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.observed import Observed
 from operators.gamestatefulset.rollout import SetRollout, set_rollout_of
 from operators.gamestatefulset.scale import ordinal_changes, scale
@@ -32,7 +33,7 @@ def plan(observed: Observed, now: float) -> Plan:
     if workload.deleting:
         return Plan(status=_going(observed))
     if workload.spec is None or workload.invalid:
-        refused = Blocked("InvalidSpec", workload.invalid, waiting=False)
+        refused = Blocked(BlockedReason.INVALID_SPEC, workload.invalid, waiting=False)
         return Plan(status=invalid_status(observed, refused, now), blocked=(refused,))
     state = set_rollout_of(observed, workload.spec, now)
     rollout = state.rollout

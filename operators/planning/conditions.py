@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from operators.api.reasons import ConditionType
 from operators.kube.times import rfc3339
 
 Json = Mapping[str, Any]
@@ -23,7 +24,7 @@ def condition(type_: str, status: bool, reason: str, message: str, generation: i
 
 
 #: Types that the controllers of workloads write, now or in the Go operators.
-OURS = frozenset({"Progressing", "Complete", "Available", "Blocked", "FailedScale", "FailedUpdate"})
+OURS = frozenset(ConditionType)
 
 
 def settle(old: Sequence[Json], new: Sequence[Json], now: float) -> list[dict[str, Any]]:

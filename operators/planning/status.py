@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from operators.api.reasons import BlockedReason, ConditionReason, ConditionType
 from operators.kube.times import rfc3339
 from operators.planning import conditions
 from operators.planning.actions import Blocked
@@ -22,8 +23,8 @@ _HOOK_FIELDS = {
 }
 #: Conditions of the Go operators beside ours: there while it holds, with the error as message (spec 1.3).
 _FAILURES = {
-    "FailedScale": ("FailedScale", "InvalidIndexRange"),
-    "FailedUpdate": ("FailedUpdate", "InPlaceNotPossible"),
+    ConditionType.FAILED_SCALE: (BlockedReason.FAILED_SCALE, BlockedReason.INVALID_INDEX_RANGE),
+    ConditionType.FAILED_UPDATE: (BlockedReason.FAILED_UPDATE, BlockedReason.IN_PLACE_NOT_POSSIBLE),
 }
 
 
@@ -45,8 +46,8 @@ def _available(rollout: Rollout, available: int, ready: int) -> dict[str, Any]:
     needed = max(0, rollout.spec.replicas - rollout.budget.unavailable)
     text = f"{available} of {rollout.spec.replicas} pods are available, {needed} are needed; {ready} are ready"
     enough = available >= needed
-    reason = "MinimumReplicasAvailable" if enough else "MinimumReplicasUnavailable"
-    return conditions.condition("Available", enough, reason, text, rollout.workload.generation)
+    reason = ConditionReason.MINIMUM_REPLICAS_AVAILABLE if enough else ConditionReason.MINIMUM_REPLICAS_UNAVAILABLE
+    return conditions.condition(ConditionType.AVAILABLE, enough, reason, text, rollout.workload.generation)
 
 
 def _progressing(rollout: Rollout, blocked: Sequence[Blocked], ready: int) -> list[dict[str, Any]]:
@@ -64,17 +65,24 @@ def _progressing(rollout: Rollout, blocked: Sequence[Blocked], ready: int) -> li
     if shown:
         text += ". " + shown[0].message + (f" (and {len(shown) - 1} more)" if len(shown) > 1 else "")
     if back:
-        progressing, reason = not whole or bool(rollout.outdated), "CanaryRolledBack"
+        progressing = not whole or bool(rollout.outdated)
+        reason: str = BlockedReason.CANARY_ROLLED_BACK
     elif shown:
         progressing = bool(moving) or not (held or stuck)
         reason = shown[0].reason
     else:
         progressing = not (whole and not rollout.outdated)
-        reason = "RollingOut" if progressing else "Settled"
+        reason = ConditionReason.ROLLING_OUT if progressing else ConditionReason.SETTLED
     done = whole and len(rollout.settled) == total and not rollout.outdated and not back and not shown and not stuck
     return [
-        conditions.condition("Progressing", progressing, reason, text, generation),
-        conditions.condition("Complete", done, "AllPodsUpdated" if done else "InProgress", text, generation),
+        conditions.condition(ConditionType.PROGRESSING, progressing, reason, text, generation),
+        conditions.condition(
+            ConditionType.COMPLETE,
+            done,
+            ConditionReason.ALL_PODS_UPDATED if done else ConditionReason.IN_PROGRESS,
+            text,
+            generation,
+        ),
     ]
 
 
@@ -82,9 +90,10 @@ def blocked_condition(blocked: Sequence[Blocked], generation: int) -> dict[str, 
     """What needs a person."""
     stuck = [b for b in blocked if not b.waiting]
     if not stuck:
-        return conditions.condition("Blocked", False, "NotBlocked", "nothing needs a person", generation)  # noqa: FBT003
+        fine, text = False, "nothing needs a person"
+        return conditions.condition(ConditionType.BLOCKED, fine, ConditionReason.NOT_BLOCKED, text, generation)
     text = stuck[0].message + (f" (and {len(stuck) - 1} more)" if len(stuck) > 1 else "")
-    return conditions.condition("Blocked", True, stuck[0].reason, text, generation)  # noqa: FBT003
+    return conditions.condition(ConditionType.BLOCKED, True, stuck[0].reason, text, generation)  # noqa: FBT003
 
 
 def _failures(blocked: Sequence[Blocked], generation: int) -> list[dict[str, Any]]:
@@ -151,7 +160,10 @@ def status(rollout: Rollout, blocked: Sequence[Blocked], canary_status: CanarySt
 def failed_pass_status(workload: WorkloadView[Any], problem: Blocked, now: float) -> dict[str, Any]:
     """The status as it was, but for what needs a person: nothing else is known of a pass that failed."""
     old = workload.status.get("conditions") or ()
-    fresh = [*(c for c in old if c.get("type") != "Blocked"), blocked_condition([problem], workload.generation)]
+    fresh = [
+        *(c for c in old if c.get("type") != ConditionType.BLOCKED),
+        blocked_condition([problem], workload.generation),
+    ]
     return {**workload.status, "conditions": conditions.settle(old, [dict(c) for c in fresh], now)}
 
 
@@ -162,9 +174,9 @@ def invalid_status(observed: Observed[Spec], refused: Blocked, now: float) -> di
     old = workload.status.get("conditions") or ()
     generation, no = workload.generation, False
     fresh = [
-        conditions.condition("Progressing", no, refused.reason, refused.message, generation),
-        conditions.condition("Complete", no, refused.reason, refused.message, generation),
-        *(c for c in old if c.get("type") == "Available"),
+        conditions.condition(ConditionType.PROGRESSING, no, refused.reason, refused.message, generation),
+        conditions.condition(ConditionType.COMPLETE, no, refused.reason, refused.message, generation),
+        *(c for c in old if c.get("type") == ConditionType.AVAILABLE),
         blocked_condition([refused], generation),
     ]
     return {

@@ -12,6 +12,7 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+from operators.api.reasons import BlockedReason
 from operators.kube.errors import ApiError, Forbidden, Invalid
 from operators.planning.actions import Blocked, Plan
 from operators.planning.refusals import Refusal, refused_again
@@ -212,7 +213,9 @@ class WorkloadController(Generic[S]):
         try:
             return self.decide(workload)
         except Exception as error:
-            problem = Blocked("InternalError", f"no plan can be made: {type(error).__name__}: {error}", waiting=False)
+            problem = Blocked(
+                BlockedReason.INTERNAL_ERROR, f"no plan can be made: {type(error).__name__}: {error}", waiting=False
+            )
             told = Plan(status=failed_pass_status(workload, problem, self._context.now()), blocked=(problem,))
             with contextlib.suppress(ApiError):
                 await self._write_status(key, workload, told, self.carry_out(workload))

@@ -24,14 +24,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from operators.api import keys
+from operators.api.reasons import PauseReason
 from operators.api.strategies import Canary, CanaryStep
 from operators.kube.times import rfc3339, timestamp
 from operators.planning.budgets import kept_old
 from operators.planning.canary.stephash import same_steps, step_hash
 
 Json = Mapping[str, Any]
-PAUSE_STEP = "PausedByCanaryPauseStep"
-HOOK_STEP = "PausedByStepBasedHook"
 _MESSAGE_LIMIT = 500
 
 
@@ -225,7 +224,7 @@ def _rolls_back(desired: DesiredRollout, recorded: RecordedState, index: int) ->
     """``autoRollback``: the hook of the step in force has failed, that is on record, and nobody has resumed."""
     automatic = desired.canary is not None and desired.canary.auto_rollback
     at_hook = index < len(desired.steps) and desired.steps[index].hook is not None
-    return automatic and at_hook and desired.paused and HOOK_STEP in recorded.pauses
+    return automatic and at_hook and desired.paused and PauseReason.HOOK_STEP in recorded.pauses
 
 
 @dataclass(frozen=True, slots=True)
