@@ -69,11 +69,11 @@ def own_pause(reason, since):
 
 
 def index(decision):
-    return decision.status.get("currentStepIndex")
+    return decision.status.dump().get("currentStepIndex")
 
 
 def reasons(decision):
-    return [(c["reason"], c["startTime"]) for c in decision.status["pauseConditions"]]
+    return [(c["reason"], c["startTime"]) for c in decision.status.dump()["pauseConditions"]]
 
 
 def patches(decision):
@@ -207,8 +207,8 @@ def test_gss_105_only_a_pause_of_the_controllers_own_is_taken_back(steps):
     left = {**status, "pauseConditions": [{"reason": PauseReason.PAUSE_STEP, "startTime": rfc3339(NOW - 9)}]}
     noted = {keys.CANARY_PAUSE_ANNOTATION: PauseMark("D", "", 0, PauseReason.PAUSE_STEP, NOW - 9).dump()}
     cleared = decide_any(pods(3), status=left, annotations=noted, **how)
-    assert cleared.status["pauseConditions"] == [], "first in the status ..."
-    after = decide_any(pods(3), status=cleared.status, annotations=noted, **how)
+    assert cleared.status.dump()["pauseConditions"] == [], "first in the status ..."
+    after = decide_any(pods(3), status=cleared.status.dump(), annotations=noted, **how)
     (patch,) = patches(after)
     assert patch["spec"] == {"updateStrategy": {"paused": False}}, "... and then in the spec"
 
@@ -268,9 +268,9 @@ def test_gss_120_a_timed_pause_goes_by_the_time_on_the_object():
 def test_gss_110_the_beginning_is_put_on_record_before_any_pod_is_updated(status, more):
     decision = at(0, {"partition": 2}, PAUSE, spec=more, status=status)
     assert (deeds(decision), index(decision)) == ([], 0)
-    counts = [decision.status[f] for f in ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas")]
+    counts = [decision.status.dump()[f] for f in ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas")]
     assert counts == [3, 3, 3, 0], "the Go operator writes zeros here (8.1 B2)"
-    assert decision.status["updateRevision"] == "D"
+    assert decision.status.dump()["updateRevision"] == "D"
 
 
 def test_gss_114_steps_that_ask_for_less_than_is_there_are_reached():
@@ -361,6 +361,6 @@ def test_gss_119_a_rollout_of_the_go_operator_goes_on_where_it_stands(where):
     status = in_step(where, *WHITE_PAPER, hash_=go_step_hash(steps))
     decision = at(where, *WHITE_PAPER, held=kept_at(3, count=4), status=status)
     assert index(decision) in (where, where + 1)
-    assert decision.status["currentStepHash"] == step_hash(steps)
+    assert decision.status.dump()["currentStepHash"] == step_hash(steps)
     started_over = at(where, *WHITE_PAPER, held=kept_at(3, count=4), status={**status, "currentStepHash": "65bb57b6b5"})
     assert index(started_over) == 0, "the hash of other steps"

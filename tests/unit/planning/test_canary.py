@@ -23,6 +23,7 @@ from operators.planning.canary.state import (
 from operators.planning.canary.stephash import go_step_hash, same_steps, step_hash
 from operators.planning.canary.steps import decide
 from operators.planning.views import HookRunView, HookTemplateView
+from operators.planning.workloadstatus import WorkloadStatus
 
 NOW = 1_000_000.0
 WHITE_PAPER = [
@@ -216,17 +217,20 @@ def test_gd_114_a_hook_step():
 # ---- pausing and resuming, one write at a time
 
 
+def written(decision):
+    """The fields of the status in which a decision is recorded."""
+    return decision.canary_status.recorded_in(WorkloadStatus(), {}).dump()
+
+
 def test_gd_115_reasons_of_pauses_are_listed_once_each():
     list_ = steps({"pause": {}})
     known = recorded(list_, 0, pauses={PauseReason.HOOK_STEP: NOW - 9}, mark=mark(list_, 0))
-    fields = move(canary(list_, known, paused=True), pods()).canary_status.fields({})
+    fields = written(move(canary(list_, known, paused=True), pods()))
     assert [p["reason"] for p in fields["pauseConditions"]] == [PauseReason.PAUSE_STEP, PauseReason.HOOK_STEP]
     assert [p["startTime"] for p in fields["pauseConditions"]] == ["1970-01-12T13:46:40Z", "1970-01-12T13:46:31Z"]
     known = recorded(list_, 0)
-    assert (
-        move(canary(list_, known), pods(updated=0, ready=0, available=0)).canary_status.fields({})["pauseConditions"]
-        == []
-    )
+    waits = move(canary(list_, known), pods(updated=0, ready=0, available=0))
+    assert written(waits)["pauseConditions"] == []
 
 
 def test_a_pause_is_written_into_the_spec_first_and_only_there():
@@ -318,7 +322,7 @@ def test_the_object_is_read_as_it_was_written():
     )
     decision = move(canary(list_, known, paused=True), pods(updated=2), run("r", "Failed", step=4))
     annotations = {keys.CANARY_PAUSE_ANNOTATION: known.mark.dump()}
-    read = read_recorded(decision.canary_status.fields({}), annotations, paused=True)
+    read = read_recorded(written(decision), annotations, paused=True)
     assert read == replace(known, hook_run="r")
 
 
@@ -507,7 +511,7 @@ def test_gd_139_without_steps_a_pause_of_the_user_is_left_alone():
     held = canary(None, RecordedState(update="new", stable="new", pauses={PauseReason.PAUSE_STEP: NOW}), paused=True)
     marked = move(held, pods())
     known = read_recorded(
-        marked.canary_status.fields({}),
+        written(marked),
         {keys.CANARY_PAUSE_ANNOTATION: marked.patch.patch["metadata"]["annotations"][keys.CANARY_PAUSE_ANNOTATION]},
         paused=True,
     )
