@@ -159,7 +159,7 @@ class ReleasePod(Action):
 
 @dataclass(frozen=True, slots=True)
 class CreateHookRun(Action):
-    """Start a check. ``pod`` is annotated as being deleted first when ``mark_pod`` holds.
+    """Start a check about ``pod`` ("" for a canary step).
 
     An existing object of the same name and controller is taken as this one; a foreign one is a conflict. ``dropped``
     names arguments of the user's that the HookTemplate does not declare.
