@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry
 from operators.hookrun.controller import HookRunController
 from operators.hookrun.settings import HookSettings
 from operators.kube.client import Client
+from operators.kube.metrics import RestMetrics
 from operators.kube.resources import EVENTS, HOOK_RUNS, Json, Resource
 from operators.runtime.events import EventRecorder
-from operators.runtime.metrics import RestMetrics
 
 LOOPBACK = HookSettings(allow_cidrs=("127.0.0.0/8",))
 FINAL = ("Successful", "Failed", "Error", "Inconclusive")

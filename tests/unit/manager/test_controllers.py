@@ -6,7 +6,7 @@ import pytest
 from kubernetes.aio.client.configuration import Configuration
 
 from operators.kube import resources
-from operators.kube.credentials import Credentials
+from operators.kube.official import OfficialCredentials
 from operators.manager.manager import Operators
 from tests.unit.manager.test_settings import parsed
 from tests.unit.runtime.views import thing
@@ -15,7 +15,7 @@ OF_GAMEDEPLOYMENT = {"gamedeployments", "hooktemplates", "pods", "controllerrevi
 
 
 def operators(*arguments):
-    return Operators(parsed(*arguments), Credentials(Configuration(host="http://127.0.0.1:1")))
+    return Operators(parsed(*arguments), OfficialCredentials(Configuration(host="http://127.0.0.1:1")))
 
 
 @pytest.fixture
