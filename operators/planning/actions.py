@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar, Literal
 
+from operators.planning.workloadstatus import WorkloadStatus
+
 Json = Mapping[str, Any]
 
 
@@ -408,7 +410,7 @@ class Plan:
     """
 
     actions: tuple[Action, ...] = ()
-    status: Json = field(default_factory=dict)
+    status: WorkloadStatus = field(default_factory=WorkloadStatus)
     blocked: tuple[Blocked, ...] = ()
     notes: tuple[Note, ...] = ()
     wake_after: float | None = None
