@@ -9,13 +9,13 @@ from typing import Final
 from urllib.parse import quote
 
 from operators.api import keys
+from operators.api.hookphase import FINAL_PHASES
 from webhooks.apiserver import ApiServer, Json, NotFound
 from webhooks.objects import part, text
 from webhooks.protection import KINDS, WORKLOADS, CountInstances, FindUsers
 from webhooks.validation.references import Arguments, declared, references
 
 _API: Final = f"/apis/{keys.API_VERSION}"
-_FINAL: Final = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
 #: Templates seen a moment ago; what is decided by them is only a warning.
 _KEPT_SECONDS, _KEPT_MOST = 10.0, 10_000
 
@@ -56,7 +56,7 @@ class Lookups:
         return found + [
             f"HookRun {_name(run)}"
             async for run in self._api.objects(_collection(question.namespace, "hookruns"))
-            if _name(run).endswith(f"-{question.template}") and text(part(run, "status"), "phase") not in _FINAL
+            if _name(run).endswith(f"-{question.template}") and text(part(run, "status"), "phase") not in FINAL_PHASES
         ]
 
     async def namespace_ending(self, namespace: str) -> bool:

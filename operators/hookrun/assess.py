@@ -6,12 +6,19 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from operators.api.durations import parse_duration
+from operators.api.hookphase import FINAL_PHASES, HookPhase
 from operators.api.hookrun import HookRunSpec
 from operators.api.hooktemplate import Metric
 from operators.hookrun.conditions.evaluate import ExpressionError, parse
 
-FINAL = ("Successful", "Failed", "Error", "Inconclusive")
-_WORST_LAST = ("Successful", "Running", "Pending", "Inconclusive", "Error", "Failed")
+_WORST_LAST = (
+    HookPhase.SUCCESSFUL,
+    HookPhase.RUNNING,
+    HookPhase.PENDING,
+    HookPhase.INCONCLUSIVE,
+    HookPhase.ERROR,
+    HookPhase.FAILED,
+)
 _KEPT, _ERROR_GAP = 10, 10.0
 _STOPPED, _SKIPPED = "metric terminated", "Run Terminated"
 
@@ -33,7 +40,7 @@ class Result:
     """Where a metric stands."""
 
     name: str
-    phase: str = "Running"
+    phase: str = HookPhase.RUNNING
     message: str = ""
     count: int = 0
     successful: int = 0
@@ -52,12 +59,12 @@ class Result:
         return replace(
             self,
             count=self.count + 1,
-            successful=self.successful + (phase == "Successful"),
-            failed=self.failed + (phase == "Failed"),
-            inconclusive=self.inconclusive + (phase == "Inconclusive"),
-            error=self.error + (phase == "Error"),
-            consecutive_error=self.consecutive_error + 1 if phase == "Error" else 0,
-            consecutive_successful=self.consecutive_successful + 1 if phase == "Successful" else 0,
+            successful=self.successful + (phase == HookPhase.SUCCESSFUL),
+            failed=self.failed + (phase == HookPhase.FAILED),
+            inconclusive=self.inconclusive + (phase == HookPhase.INCONCLUSIVE),
+            error=self.error + (phase == HookPhase.ERROR),
+            consecutive_error=self.consecutive_error + 1 if phase == HookPhase.ERROR else 0,
+            consecutive_successful=self.consecutive_successful + 1 if phase == HookPhase.SUCCESSFUL else 0,
             measurements=(*kept, measured)[-_KEPT:],
         )
 
@@ -142,8 +149,7 @@ def _limit_refusal(metric: Metric) -> str:
 
 
 def _provider_refusal(metric: Metric) -> str:
-    provider = metric.provider
-    given = sum(p is not None for p in (provider.web, provider.prometheus, provider.kubernetes))
+    given = len(metric.provider.given())
     return "" if given == 1 else ("no provider specified" if given == 0 else "multiple providers specified")
 
 
@@ -186,12 +192,12 @@ def effective_count(metric: Metric) -> int | None:
 
 def metric_phase(metric: Metric, result: Result, *, terminating: bool) -> str:
     """The phase that the measurements so far mean; the first rule that matches counts (spec/hooks.md 4.4)."""
-    if result.phase in FINAL:
+    if result.phase in FINAL_PHASES:
         return result.phase
     if not result.measurements:
-        return "Successful" if terminating else "Pending"
-    if result.measurements[-1].phase not in FINAL:
-        return "Running"
+        return HookPhase.SUCCESSFUL if terminating else HookPhase.PENDING
+    if result.measurements[-1].phase not in FINAL_PHASES:
+        return HookPhase.RUNNING
     single = metric.count == 0 and metric.interval is None
     undecided = not (metric.count or metric.successful_limit or metric.consecutive_successful_limit) and not single
     one_is_enough = undecided and metric.failure_condition is not None and metric.failure_limit is None
@@ -199,18 +205,18 @@ def metric_phase(metric: Metric, result: Result, *, terminating: bool) -> str:
     row = metric.consecutive_successful_limit
     wanted = effective_count(metric)
     rules = (
-        (metric.failure_limit is not None and result.failed > metric.failure_limit, "Failed"),
-        (one_is_enough and result.failed > 0, "Failed"),
-        (metric.successful_limit > 0 and result.successful >= metric.successful_limit, "Successful"),
-        (undecided and result.successful > 0, "Successful"),
-        (result.inconclusive > metric.inconclusive_limit, "Inconclusive"),
-        (errors_allowed is not None and result.consecutive_error >= max(1, errors_allowed), "Error"),
-        (row is not None and result.consecutive_successful >= row, "Successful"),
+        (metric.failure_limit is not None and result.failed > metric.failure_limit, HookPhase.FAILED),
+        (one_is_enough and result.failed > 0, HookPhase.FAILED),
+        (metric.successful_limit > 0 and result.successful >= metric.successful_limit, HookPhase.SUCCESSFUL),
+        (undecided and result.successful > 0, HookPhase.SUCCESSFUL),
+        (result.inconclusive > metric.inconclusive_limit, HookPhase.INCONCLUSIVE),
+        (errors_allowed is not None and result.consecutive_error >= max(1, errors_allowed), HookPhase.ERROR),
+        (row is not None and result.consecutive_successful >= row, HookPhase.SUCCESSFUL),
         (single and result.count > 0, result.measurements[-1].phase),
         (wanted is not None and result.count >= wanted, _exhausted(metric, result)),
-        (terminating, "Successful"),
+        (terminating, HookPhase.SUCCESSFUL),
     )
-    return next((phase for holds, phase in rules if holds), "Running")
+    return next((phase for holds, phase in rules if holds), HookPhase.RUNNING)
 
 
 def _exhausted(metric: Metric, result: Result) -> str:
@@ -219,8 +225,8 @@ def _exhausted(metric: Metric, result: Result) -> str:
     ``onCountExhausted: Failed`` asks for what was wanted: the successes of a limit, without one that the last was one.
     """
     limited = bool(metric.successful_limit or metric.consecutive_successful_limit)
-    reached = not limited and result.measurements[-1].phase == "Successful"
-    return "Successful" if reached else metric.on_count_exhausted
+    reached = not limited and result.measurements[-1].phase == HookPhase.SUCCESSFUL
+    return HookPhase.SUCCESSFUL if reached else metric.on_count_exhausted
 
 
 def assess(state: RunState, now: float, busy: Collection[str] = (), *, started: float | None = None) -> Assessment:
@@ -229,12 +235,12 @@ def assess(state: RunState, now: float, busy: Collection[str] = (), *, started: 
     ``busy`` names metrics that are being measured: they are neither asked for again nor waited for by time.
     ``started`` is when the run began if its status does not tell yet; by default now.
     """
-    if state.phase in FINAL:
+    if state.phase in FINAL_PHASES:
         return Assessment(state)
     reason = state.refused or ("" if state.results else refusal(state.spec))
     if reason:
         text = f"HookRun: {state.subject}, hook spec invalid: {reason}"
-        return Assessment(replace(state, phase="Error", message=text, completed=now))
+        return Assessment(replace(state, phase=HookPhase.ERROR, message=text, completed=now))
     if state.started is None:
         state = replace(state, started=now if started is None else started)
     if _terminating(state):
@@ -242,9 +248,9 @@ def assess(state: RunState, now: float, busy: Collection[str] = (), *, started: 
     state, ended = _settle(state)
     terminating = _terminating(state)
     phase = _run_phase(state, terminating=terminating)
-    if phase in FINAL:
+    if phase in FINAL_PHASES:
         return Assessment(replace(state, phase=phase, completed=now), ended=ended)
-    state = replace(state, phase="Running")
+    state = replace(state, phase=HookPhase.RUNNING)
     if terminating:  # what is left ends in the next pass
         return Assessment(state, wake_after=0.0, ended=ended)
     times = tuple((m, t) for m, t in _times(state) if m.name not in busy)
@@ -254,19 +260,23 @@ def assess(state: RunState, now: float, busy: Collection[str] = (), *, started: 
 
 
 def _terminating(state: RunState) -> bool:
-    return state.spec.terminate or any(r.phase in ("Failed", "Error", "Inconclusive") for r in state.results)
+    """The run was interrupted, or a metric has ended otherwise than Successful."""
+    return state.spec.terminate or any(
+        r.phase in FINAL_PHASES and r.phase != HookPhase.SUCCESSFUL for r in state.results
+    )
 
 
 def _stop(state: RunState, now: float) -> RunState:
     """End measurements under way; on request, metrics that were never measured count as good (4.5 G1)."""
     for result in state.results:
         last = result.measurements[-1] if result.measurements else None
-        if last is not None and last.finished is None and result.phase not in FINAL:
-            state = record(state, result.name, replace(last, phase="Successful", finished=now, message=_STOPPED))
+        if last is not None and last.finished is None and result.phase not in FINAL_PHASES:
+            ended = replace(last, phase=HookPhase.SUCCESSFUL, finished=now, message=_STOPPED)
+            state = record(state, result.name, ended)
     if not state.spec.terminate:
         return state
     known = {r.name for r in state.results}
-    skipped = [Result(m.name, "Successful", _SKIPPED) for m in state.spec.metrics if m.name not in known]
+    skipped = [Result(m.name, HookPhase.SUCCESSFUL, _SKIPPED) for m in state.spec.metrics if m.name not in known]
     return replace(state, results=(*state.results, *skipped))
 
 
@@ -282,7 +292,7 @@ def _settle(state: RunState) -> tuple[RunState, tuple[Result, ...]]:
             continue
         last = result.measurements[-1].message if result.measurements else ""
         settled.append(replace(result, phase=phase, message=last))
-        if phase in FINAL:
+        if phase in FINAL_PHASES:
             ended.append(settled[-1])
     return replace(state, results=tuple(settled)), tuple(ended)
 
@@ -295,11 +305,11 @@ def _run_phase(state: RunState, *, terminating: bool) -> str:
         if result is None:
             if terminating:
                 continue
-            return "Running"
-        if result.phase not in FINAL:
-            return "Running"
+            return HookPhase.RUNNING
+        if result.phase not in FINAL_PHASES:
+            return HookPhase.RUNNING
         phases.append(result.phase)
-    return max(phases, key=_WORST_LAST.index, default="Successful")
+    return max(phases, key=_WORST_LAST.index, default=HookPhase.SUCCESSFUL)
 
 
 def _times(state: RunState) -> Iterator[tuple[Metric, float]]:
@@ -307,7 +317,7 @@ def _times(state: RunState) -> Iterator[tuple[Metric, float]]:
     for number, metric in enumerate(state.spec.metrics):
         if state.spec.policy == "Ordered" and number:
             before = state.result(state.spec.metrics[number - 1].name)
-            if before is None or before.phase not in FINAL:
+            if before is None or before.phase not in FINAL_PHASES:
                 return
         moment = _next_time(metric, state.result(metric.name), state.started)
         if moment is not None:
@@ -326,7 +336,7 @@ def _seconds(text: str | None, absent: float) -> float | None:
 
 def _next_time(metric: Metric, result: Result | None, started: float | None) -> float | None:
     """When a metric is to be measured next, None when never."""
-    if result is not None and result.phase in FINAL:
+    if result is not None and result.phase in FINAL_PHASES:
         return None
     if result is None or not result.measurements:
         delay = _seconds(metric.initial_delay, 0.0)

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from operators.api import keys
+from operators.api.hookphase import HookPhase
 from operators.api.hooktemplate import Metric
 from operators.hookrun.view import RunView
 from operators.runtime.metrics import BUCKETS
@@ -118,12 +119,11 @@ class HookMetrics:
 
     def measured(self, run: RunView, metric: Metric, phase: str, seconds: float) -> None:
         """A measurement has ended."""
-        given = (name for name in ("web", "prometheus", "kubernetes") if getattr(metric.provider, name) is not None)
-        self._providers.labels(next(given, ""), phase).inc()
+        self._providers.labels(next(iter(metric.provider.given()), ""), phase).inc()
         self._observe(self._measurements, run, seconds, metric.name, phase)
-        if phase == "Error":
+        if phase == HookPhase.ERROR:
             self._observe(self._executions, run, seconds, "invalidHookConfig", "failure")
-        status = "error" if phase == "Error" else "success"
+        status = "error" if phase == HookPhase.ERROR else "success"
         self._observe(self._executions, run, seconds, "executeHookRun", status)
 
     def ended(self, run: RunView, phase: str, seconds: float) -> None:

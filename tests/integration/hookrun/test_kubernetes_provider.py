@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from operators.api.hooktemplate import KubernetesProvider
-from operators.hookrun.providers.kubernetes import MARK, Asker, measure
-from operators.hookrun.verdict import ProviderError
+from operators.api.providers.kubernetes import KubernetesProvider
+from operators.hookrun.providers.base import Connections, ProviderError
+from operators.hookrun.providers.kubernetes import MARK, Kubernetes
 from operators.kube.client import Client
 from operators.kube.errors import Invalid
 from operators.kube.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, PODS, Json, Resource
 from tests.integration.hookrun.hooks import Hooks, annotations, kubernetes
+from tests.unit.hookrun.runs import request
 
 PREFIX = "metadata.annotations."
 CLB = "networkextension.bkbc.tencent.com/"
@@ -47,11 +48,11 @@ async def ask(
 ) -> str:
     """What one measurement finds: "Successful", or the text of the error."""
     paths = [{"path": path or PREFIX + key, "value": value} for key, value in fields.items()]
-    spec = KubernetesProvider.model_validate({"function": function, "fields": paths})
+    settings = KubernetesProvider.model_validate({"function": function, "fields": paths})
     given = {"PodName": "p", "PodNamespace": hooks.namespace, **args}
-    asker = Asker(hooks.namespace, owner["metadata"]["uid"] if owner else "", "run", "metric", 0)
+    asked = request(hooks.namespace, owner["metadata"]["uid"] if owner else "", **given)
     try:
-        return (await measure(hooks.client, spec, given, asker)).phase or ""
+        return (await Kubernetes().measure(settings, asked, Connections(http=None, objects=hooks.client))).phase or ""
     except ProviderError as error:
         return str(error)
 

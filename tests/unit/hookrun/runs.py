@@ -6,6 +6,7 @@ from typing import Any
 
 from operators.api.hookrun import HookRunSpec
 from operators.hookrun.assess import Measured, Result, RunState
+from operators.hookrun.providers.base import MeasurementRequest
 
 T0 = 1_700_000_000.0
 WEB = {"web": {"url": "http://x/", "jsonPath": "{.a}"}}
@@ -34,3 +35,8 @@ def result(name: str = "a", *phases: str, finished: float = T0, phase: str = "Ru
 
 def run(run_spec: HookRunSpec, *results: Result, started: float | None = T0, **fields: Any) -> RunState:
     return RunState(run_spec, phase="Running" if results else "", started=started, results=results, **fields)
+
+
+def request(namespace: str = "d", owner_uid: str = "", run_uid: str = "u", **args: str) -> MeasurementRequest:
+    """The first measurement of a metric."""
+    return MeasurementRequest(args, namespace, owner_uid, run_uid, metric="a", successes=0)

@@ -11,9 +11,9 @@ from typing import Any
 
 from aiohttp import web as http
 
-from operators.hookrun.providers.egress import Reach
+from operators.hookrun.providers.egress import EgressPolicy
 
-HERE = Reach(allowed=("127.0.0.0/8", "::1/128"))
+HERE = EgressPolicy(allowed=("127.0.0.0/8", "::1/128"))
 Handler = Callable[[http.Request], Awaitable[http.StreamResponse]]
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from operators.hookrun.assess import FINAL, Result, assess, metric_phase, record, unreadable
+from operators.api.hookphase import FINAL_PHASES
+from operators.hookrun.assess import Result, assess, metric_phase, record, unreadable
 from operators.hookrun.status import dump_status, read_state
 from operators.hookrun.view import run_view
 from tests.unit.hookrun.runs import T0, WEB, measured, metric, result, run, spec
@@ -433,7 +434,7 @@ def test_a_run_survives_a_restart_at_any_moment_and_ends(metrics, phases, ordere
     for phase in phases:
         found = assess(state, now)
         assert assess(read_state(one, dump_status(found.state, 1)), now) == assess(found.state, now)
-        if found.state.phase in FINAL:
+        if found.state.phase in FINAL_PHASES:
             assert assess(found.state, now).measure == ()
             return
         assert found.measure or found.wake_after is not None, "nothing would ever happen to this run again"
@@ -442,4 +443,4 @@ def test_a_run_survives_a_restart_at_any_moment_and_ends(metrics, phases, ordere
         if found.measure:
             state = record(state, data.draw(st.sampled_from(found.measure)).name, measured(phase, now))
     over = assess(assess(run(one.model_copy(update={"terminate": True}), *state.results), now).state, now).state
-    assert over.phase in FINAL
+    assert over.phase in FINAL_PHASES

@@ -8,6 +8,7 @@ from kubernetes.aio.client.configuration import Configuration
 from operators.kube import resources
 from operators.kube.credentials import Credentials
 from operators.manager.manager import Operators
+from operators.runtime.store import Store
 from tests.unit.manager.test_settings import parsed
 from tests.unit.runtime.views import thing
 
@@ -150,6 +151,7 @@ async def test_every_resync_period_everything_is_looked_at(made):
     told = []
     for number, subject in enumerate(one.assembly.subjects):
         subject._handlers.clear()
+        subject.store = Store()
         subject.store.put(thing("a", number + 1))
         subject.subscribe(lambda change, subject=subject: told.append(subject.resource.kind))
     task = asyncio.create_task(one._resync())

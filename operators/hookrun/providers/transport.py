@@ -10,24 +10,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 import httpx
 
-from operators.hookrun.providers.egress import Reach, resolve
-from operators.hookrun.verdict import ProviderError, shown_address
+from operators.hookrun.providers.base import HttpResponse, ProviderError, shown_address
+from operators.hookrun.providers.egress import EgressPolicy, resolve
 
 #: Bytes of a body that are read.
 BODY_LIMIT = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back."""
-
-    status: int
-    body: bytes
 
 
 @lru_cache(maxsize=1)
@@ -36,30 +27,38 @@ def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-async def fetch(url: str, headers: Mapping[str, str], reach: Reach, seconds: float) -> Answer:
-    """Ask once; ``seconds`` cover the whole exchange, look-up of the name included.
+class HttpTransport:
+    """Sends requests to the hosts that a policy allows."""
 
-    Raises:
-        ProviderError: refused by policy, no answer, or one that is too large.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            return await _first_reachable(httpx.URL(url), headers, reach, seconds)
-    except TimeoutError as error:
-        raise ProviderError(f"no answer within {seconds} s") from error
-    except httpx.LocalProtocolError as error:  # its text would repeat the header, and what that keeps secret
-        raise ProviderError("a header holds what cannot be sent") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise ProviderError(f"{type(error).__name__}: {error}") from error
+    def __init__(self, policy: EgressPolicy) -> None:
+        self._policy = policy
+
+    async def get(self, url: str, headers: Mapping[str, str], seconds: float) -> HttpResponse:
+        """Send one GET; ``seconds`` cover the whole exchange, the look-up of the name included.
+
+        Raises:
+            ProviderError: refused by policy, no answer in time, or one that is too large.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await _first_reachable(httpx.URL(url), headers, self._policy, seconds)
+        except TimeoutError as error:
+            raise ProviderError(f"no answer within {seconds} s") from error
+        except httpx.LocalProtocolError as error:  # its text would repeat the header, and what that keeps secret
+            raise ProviderError("a header holds what cannot be sent") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ProviderError(f"{type(error).__name__}: {error}") from error
 
 
-async def _first_reachable(url: httpx.URL, headers: Mapping[str, str], reach: Reach, seconds: float) -> Answer:
+async def _first_reachable(
+    url: httpx.URL, headers: Mapping[str, str], policy: EgressPolicy, seconds: float
+) -> HttpResponse:
     if url.scheme not in ("http", "https") or not url.host:
         raise ProviderError(
             f"url must begin with http:// or https:// and name a host, not {shown_address(str(url), 100)}"
         )
     port = url.port or (443 if url.scheme == "https" else 80)
-    *others, last = await resolve(url.raw_host.decode(), port, reach)
+    *others, last = await resolve(url.raw_host.decode(), port, policy)
     for address in others:
         try:
             return await _get(url, address, headers, seconds)
@@ -68,7 +67,7 @@ async def _first_reachable(url: httpx.URL, headers: Mapping[str, str], reach: Re
     return await _get(url, last, headers, seconds)
 
 
-async def _get(url: httpx.URL, address: str, headers: Mapping[str, str], seconds: float) -> Answer:
+async def _get(url: httpx.URL, address: str, headers: Mapping[str, str], seconds: float) -> HttpResponse:
     """Connect to the address that was checked, under the name that was asked for."""
     pinned = url.copy_with(host=f"[{address}]" if ":" in address else address)
     named = {"Accept-Encoding": "identity", **headers, "Host": url.netloc.decode()}
@@ -82,4 +81,4 @@ async def _get(url: httpx.URL, address: str, headers: Mapping[str, str], seconds
             body += chunk
             if len(body) > BODY_LIMIT:
                 raise ProviderError(f"the answer is larger than {BODY_LIMIT} bytes")
-        return Answer(response.status_code, bytes(body))
+        return HttpResponse(response.status_code, bytes(body))
