@@ -7,6 +7,7 @@ import datetime as dt
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from operators.api.hooktemplate import Metric
 from operators.api.providers.prometheus import PrometheusProvider
 from operators.api.providers.web import WebProvider
 from operators.hookrun.outcome import measurement_phase
-from operators.hookrun.providers import egress, transport
+from operators.hookrun.providers import egress, prometheus, transport
 from operators.hookrun.providers.base import Connections, MeasuredValue, ProviderError
 from operators.hookrun.providers.egress import EgressPolicy
 from operators.hookrun.providers.prometheus import Prometheus
@@ -299,6 +300,39 @@ async def test_addresses_of_prometheus_that_are_none(address: str) -> None:
     provider = PrometheusProvider.model_construct(address=address, query="up")
     with pytest.raises(ProviderError):
         await Prometheus().measure(provider, request(), over(EgressPolicy()))
+
+
+async def test_slow_queries_hold_up_no_other(server: Server) -> None:
+    server.holds("/slow")
+    slow = [
+        asyncio.create_task(
+            Prometheus().measure(PrometheusProvider(address=f"{server.url}/slow", query="up"), request(), over(HERE))
+        )
+        for _ in range(60)
+    ]
+    try:
+        async with asyncio.timeout(10):
+            await server.asked_times(60)
+            with pytest.raises(ProviderError, match="malformed"):  # it answers what no Prometheus does, but at once
+                await query(server)
+    finally:
+        for task in slow:
+            task.cancel()
+    ended = await asyncio.gather(*slow, return_exceptions=True)
+    assert {type(each) for each in ended} == {asyncio.CancelledError}
+
+
+async def test_a_query_that_is_cancelled_gives_its_thread_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadPoolExecutor(1) as only:
+        monkeypatch.setattr(prometheus, "_threads", lambda: only)
+        server.holds()
+        slow = asyncio.create_task(query(server))
+        async with asyncio.timeout(10):
+            await server.asked_times(1)
+            slow.cancel()
+            await asyncio.gather(slow, return_exceptions=True)
+            server.data("scalar", [1, "1"])
+            assert (await query(server)).result == 1
 
 
 @pytest.mark.parametrize(
