@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from operators.kube.decoding import read_deep
-from operators.runtime.logs import configure
+from operators.logs import configure
 from webhooks import manifests, process, settings
 from webhooks.credentials import NoCredentials
 

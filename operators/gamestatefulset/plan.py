@@ -12,13 +12,13 @@ from typing import Any
 
 from operators.api import keys
 from operators.gamestatefulset.observed import Observed
-from operators.gamestatefulset.rollout import Ensemble, gather
-from operators.gamestatefulset.scale import order_of, scale
+from operators.gamestatefulset.rollout import SetRollout, set_rollout_of
+from operators.gamestatefulset.scale import ordinal_changes, scale
 from operators.gamestatefulset.update import update
 from operators.planning.actions import Blocked, CreateHookRun, CreateRevision, Plan, RenumberRevision
-from operators.planning.compose import canary_steps, conclude, put_on_record
-from operators.planning.inprogress import refresh
-from operators.planning.rollout import remembered
+from operators.planning.compose import canary_steps, full_plan, revision_first_plan
+from operators.planning.inprogress import continue_updates
+from operators.planning.rollout import recorded_revisions
 from operators.planning.status import invalid_status
 from operators.planning.views import PodView
 
@@ -34,23 +34,23 @@ def plan(observed: Observed, now: float) -> Plan:
     if workload.spec is None or workload.invalid:
         refused = Blocked("InvalidSpec", workload.invalid, waiting=False)
         return Plan(status=invalid_status(observed, refused, now), blocked=(refused,))
-    found = gather(observed, workload.spec, now)
-    scene = found.scene
-    steps = canary_steps(scene, found.tally(), index_prefix=_STEP)
-    if any(isinstance(a, CreateRevision | RenumberRevision) for a in found.before):
-        return _counted(put_on_record(scene, found.before, steps), found)
-    work = refresh(scene)
-    order = order_of(found)
-    scaling = scale(found, order)
-    update(found, order, scaling, work)
-    return _counted(_signed(conclude(scene, found.before, scaling, work, steps), found), found)
+    state = set_rollout_of(observed, workload.spec, now)
+    rollout = state.rollout
+    steps = canary_steps(rollout, state.pod_counts(), index_prefix=_STEP)
+    if any(isinstance(a, CreateRevision | RenumberRevision) for a in state.before):
+        return _counted(revision_first_plan(rollout, state.before, steps), state)
+    work = continue_updates(rollout)
+    changes = ordinal_changes(state)
+    scaling = scale(state, changes)
+    update(state, changes, scaling, work)
+    return _counted(_signed(full_plan(rollout, state.before, scaling, work, steps), state), state)
 
 
-def _counted(decision: Plan, found: Ensemble) -> Plan:
+def _counted(decision: Plan, state: SetRollout) -> Plan:
     """With the counters as they are defined for GameStatefulSets (spec 1.3)."""
-    status, revisions = decision.status, found.scene.revisions
+    status, revisions = decision.status, state.rollout.revisions
     current = status["currentRevision"] or revisions.current
-    counters = _counters(found.membership.claimed, current, revisions.update)
+    counters = _counters(state.membership.claimed, current, revisions.update)
     return replace(decision, status={**status, **counters})
 
 
@@ -60,7 +60,7 @@ def _going(observed: Observed) -> Mapping[str, Any]:
     if not workload.status:
         return workload.status
     claimed = [p for p in observed.pods if p.owner is not None and p.owner.uid == workload.uid]
-    known = remembered(workload)
+    known = recorded_revisions(workload)
     update = str(workload.status.get("updateRevision") or "")
     return {**workload.status, **_counters(claimed, known.current, update)}
 
@@ -76,9 +76,9 @@ def _counters(claimed: Sequence[PodView], current: str, update: str) -> dict[str
     }
 
 
-def _signed(decision: Plan, found: Ensemble) -> Plan:
+def _signed(decision: Plan, state: SetRollout) -> Plan:
     """HookRuns of pods carry the UID of the pod they ask about: an ordinal alone does not tell who is meant."""
-    uids = {p.name: p.uid for p in found.membership.active}
+    uids = {p.name: p.uid for p in state.membership.active}
     actions = tuple(
         replace(a, labels={**a.labels, keys.HOOK_POD_UID_LABEL: uids[a.pod]})
         if isinstance(a, CreateHookRun) and a.pod in uids

@@ -32,7 +32,7 @@ from operators.runtime.reconciler import Controller
 from operators.runtime.store import Key, Store
 from operators.runtime.workloadmetrics import HookRunCreations, statefulset_metrics
 from operators.runtime.workqueue import WorkQueue
-from operators.workload.context import Rim, Stores
+from operators.workload.context import Context, Stores
 from operators.workload.controller import WorkloadController
 
 Index = Callable[[Any], Iterable[Hashable]]
@@ -146,8 +146,8 @@ class Assembly:
         claims = self._informer(resources.PERSISTENT_VOLUME_CLAIMS, claim_view, series=by_series)
         delays = Delays(self._settings.node_lost_delay, self._settings.node_sick_delay)
 
-        def passes_of(rim: Rim, queue: WorkQueue[Key]) -> GameStatefulSetController:
-            passes = GameStatefulSetController(rim, queue, claims.store, delays)
+        def passes_of(context: Context, queue: WorkQueue[Key]) -> GameStatefulSetController:
+            passes = GameStatefulSetController(context, queue, claims.store, delays)
             claims.subscribe(passes.on_claim)
             self.informers[resources.NODES.plural].subscribe(passes.on_node)
             return passes
@@ -159,7 +159,7 @@ class Assembly:
         self,
         resource: Resource,
         decode: Callable[[Json], Any],
-        passes_of: Callable[[Rim, WorkQueue[Key]], WorkloadController[Any]],
+        passes_of: Callable[[Context, WorkQueue[Key]], WorkloadController[Any]],
         metrics: WorkloadMetrics,
     ) -> Worker:
         """A controller of workloads, subscribed to all that wakes it."""
@@ -170,9 +170,11 @@ class Assembly:
         hook_runs = self._hook_runs()
         nodes = self._informer(resources.NODES, node_view, costed=costed)
         stores = Stores(workloads.store, pods.store, revisions.store, hook_runs.store, templates.store, nodes.store)
-        rim = Rim(resource, self._client, stores, Expectations(), self._events, metrics, self._creations, time.time)
+        context = Context(
+            resource, self._client, stores, Expectations(), self._events, metrics, self._creations, time.time
+        )
         queue: WorkQueue[Key] = WorkQueue(QueueMetrics(self._queues, resource.kind))
-        passes = passes_of(rim, queue)
+        passes = passes_of(context, queue)
         workloads.subscribe(passes.on_workload)
         self.subjects.append(workloads)
         templates.subscribe(passes.on_template)

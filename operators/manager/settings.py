@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from operators import logs
 from operators.kube.credentials import SERVICE_ACCOUNT
-from operators.runtime import logs
 
 CONTROLLERS = ("gamedeployment", "gamestatefulset", "hook")
 

@@ -12,7 +12,7 @@ ENDED = ("Failed", "Succeeded")
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class PodProblem:
     """Why a pod is not ready, where its status says so: ``reason`` in one word, ``text`` for people."""
 
     reason: str
@@ -25,19 +25,19 @@ _IMAGE_REASONS = frozenset(
 )
 
 
-def _ended(status: Json) -> Trouble:
+def _ended(status: Json) -> PodProblem:
     """Why a pod ended for good: the kubelet's word, else that of its containers."""
     if status.get("reason"):
-        return Trouble("PodFailed", f"{status['reason']}: {status.get('message', '')}".rstrip(": ")[:300])
+        return PodProblem("PodFailed", f"{status['reason']}: {status.get('message', '')}".rstrip(": ")[:300])
     for container in status.get("containerStatuses") or ():
         ended = (container.get("state") or {}).get("terminated") or {}
         if ended.get("exitCode"):
             why = f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}"
-            return Trouble("PodFailed", f"container {container.get('name')}: {why}")
-    return Trouble("PodFailed", f"phase {status.get('phase')}")
+            return PodProblem("PodFailed", f"container {container.get('name')}: {why}")
+    return PodProblem("PodFailed", f"phase {status.get('phase')}")
 
 
-def trouble_of(conditions: Mapping[str, Json], status: Json) -> Trouble | None:
+def problem_of(conditions: Mapping[str, Json], status: Json) -> PodProblem | None:
     """What it says: an end, an image that cannot be pulled, a container that fails, no node that fits."""
     if status.get("phase") in ENDED:
         return _ended(status)
@@ -49,9 +49,9 @@ def trouble_of(conditions: Mapping[str, Json], status: Json) -> Trouble | None:
                 reason = "ImagePullFailing" if why in _IMAGE_REASONS else "ContainerFailing"
                 said = f" ({waiting['message'][:200]})" if waiting.get("message") else ""
                 image = f" with {container['image']}" if container.get("image") else ""
-                return Trouble(reason, f"container {container.get('name')}{image}: {why}{said}")
+                return PodProblem(reason, f"container {container.get('name')}{image}: {why}{said}")
     scheduled = conditions.get("PodScheduled")
     if scheduled and scheduled.get("status") == "False":
         text = f"{scheduled.get('reason', 'Unschedulable')}: {scheduled.get('message', '')}"
-        return Trouble("PodUnschedulable", text[:300])
+        return PodProblem("PodUnschedulable", text[:300])
     return None

@@ -75,7 +75,7 @@ def test_gd_111_row_8_a_failed_hook_pauses_and_says_why():
     assert "canary step 5 of 5 (hook test)" in blocked["message"]
     assert MISSED in blocked["message"]
     assert rollout.run.name in blocked["message"]
-    # An Event follows for what a person has to decide: the rim announces every such entry.
+    # An Event follows for what a person has to decide: the controller announces every such entry.
     assert [b.message for b in rollout.blocked if not b.waiting] == [blocked["message"]]
 
 

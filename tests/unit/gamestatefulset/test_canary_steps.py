@@ -12,7 +12,7 @@ from operators.api import keys
 from operators.api.strategies import CanaryStep
 from operators.kube.times import rfc3339
 from operators.planning import actions as act
-from operators.planning.canary.state import HOOK_STEP, PAUSE_STEP, Mark
+from operators.planning.canary.state import HOOK_STEP, PAUSE_STEP, PauseMark
 from operators.planning.canary.stephash import go_step_hash, step_hash
 from tests.unit.gamestatefulset.observations import (
     NOW,
@@ -26,7 +26,7 @@ from tests.unit.gamestatefulset.observations import (
     pod,
     pods,
     remembered,
-    scene,
+    rollout,
     started,
     step_run,
     told,
@@ -53,7 +53,7 @@ def at(index, *steps, held=None, paused=False, pauses=(), mark=None, run="", spe
     hashed = step_hash(tuple(CanaryStep.model_validate(s) for s in steps))
     noted = {}
     if mark is not None:
-        noted[keys.CANARY_PAUSE_ANNOTATION] = Mark("D", hashed, index, *mark).dump()
+        noted[keys.CANARY_PAUSE_ANNOTATION] = PauseMark("D", hashed, index, *mark).dump()
     strategy = {"canary": {"steps": list(steps)}, "paused": paused, "rollingUpdate": numbers}
     held = pods(3, "B") if held is None else held
     status = how.pop("status", None) or in_step(index, *steps, pauses=pauses, run=run)
@@ -83,7 +83,7 @@ def patches(decision):
 
 
 def kept(spec=None, strategy=None, status=None, **how):
-    return scene(pods(2, "B"), {"replicas": 2, **(spec or {})}, strategy=strategy, status=status, **how).kept
+    return rollout(pods(2, "B"), {"replicas": 2, **(spec or {})}, strategy=strategy, status=status, **how).kept
 
 
 def test_gss_55_the_partition_is_that_of_the_nearest_step():
@@ -117,10 +117,10 @@ def test_gss_100_the_step_in_force():
     for steps, number, active in (((), None, False), ((PAUSE,), 1, False), ((PAUSE, {"partition": 1}), 1, True)):
         strategy = {"canary": {"steps": list(steps)}} if steps else {}
         status = in_step(number, *steps) if steps else None
-        course = scene(pods(3, "B"), strategy=strategy, status=status).course
-        assert (course.index, course.active) == (number, active)
+        canary = rollout(pods(3, "B"), strategy=strategy, status=status).canary
+        assert (canary.index, canary.active) == (number, active)
         if active:
-            assert course.label == "canary step 2 of 2 (partition 1)"
+            assert canary.label == "canary step 2 of 2 (partition 1)"
 
 
 # ---- when a step is over
@@ -202,7 +202,7 @@ def test_gss_105_only_a_pause_of_the_controllers_own_is_taken_back(steps):
     how = {"strategy": {"canary": done, "paused": True, "type": "InplaceUpdate"}}
     assert patches(decide_any(pods(3), status=status, **how)) == []
     left = {**status, "pauseConditions": [{"reason": PAUSE_STEP, "startTime": rfc3339(NOW - 9)}]}
-    noted = {keys.CANARY_PAUSE_ANNOTATION: Mark("D", "", 0, PAUSE_STEP, NOW - 9).dump()}
+    noted = {keys.CANARY_PAUSE_ANNOTATION: PauseMark("D", "", 0, PAUSE_STEP, NOW - 9).dump()}
     cleared = decide_any(pods(3), status=left, annotations=noted, **how)
     assert cleared.status["pauseConditions"] == [], "first in the status ..."
     after = decide_any(pods(3), status=cleared.status, annotations=noted, **how)

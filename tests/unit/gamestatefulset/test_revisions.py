@@ -14,7 +14,7 @@ from tests.unit.gamestatefulset.observations import (
     pods,
     remembered,
     revision,
-    scene,
+    rollout,
     template,
 )
 
@@ -54,7 +54,7 @@ def test_gss_24_a_template_that_is_new_gets_a_revision_before_any_pod_moves():
 
 
 def test_gss_25_without_pods_the_new_revision_is_both():
-    revisions = scene((), {"template": template("E")}, revisions="AB", status={}).revisions
+    revisions = rollout((), {"template": template("E")}, revisions="AB", status={}).revisions
     assert revisions.current == revisions.update
     assert revisions.update not in "AB"
     assert created(seen(None, "B", "AB")) == {"foo-0": "B"}
