@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -133,15 +133,19 @@ class _Response:
 
     def __init__(self, response: HttpResponse) -> None:
         self.status_code, self.content = response.status, response.body
-        self._body: Any = None
 
-    def json(self) -> Any:
-        """The body."""
-        if self._body is None:
-            try:
-                self._body = orjson.loads(self.content)
-            except ValueError as error:
-                raise ProviderError(f"Prometheus answered {self.status_code} and no JSON") from error
+    @cached_property
+    def _body(self) -> dict[str, Any]:
+        try:
+            body = orjson.loads(self.content)
+        except ValueError as error:
+            raise ProviderError(f"Prometheus answered {self.status_code} and no JSON") from error
+        return body if isinstance(body, dict) else {}
+
+    def json(self) -> dict[str, Any]:
+        """The body of a successful query."""
+        if self._body.get("status") != "success":
+            raise ProviderError(self.error())
         return self._body
 
     def result_type(self) -> str:
@@ -150,9 +154,7 @@ class _Response:
 
     def error(self) -> str:
         """Why the server refused the query."""
-        body = self.json()
-        reason = str(body.get("error", ""))[:300] if isinstance(body, dict) else ""
-        return f"Prometheus answered {self.status_code}: {reason}"
+        return f"Prometheus answered {self.status_code}: {str(self._body.get('error', ''))[:300]}"
 
 
 def convert(kind: str, result: Any) -> MeasuredValue:
