@@ -8,7 +8,6 @@ taken again.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,10 +23,11 @@ from operators.hookrun.outcome import clip, measurement_phase
 from operators.hookrun.providers.base import Connections, MeasuredValue, MeasurementRequest, ProviderError
 from operators.hookrun.providers.registry import ProviderRegistry
 from operators.hookrun.view import RunView
+from operators.logs import get_logger
 from operators.runtime.store import Key
 from operators.runtime.workqueue import WorkQueue
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _MESSAGE_LIMIT = 1024
 
 
@@ -150,7 +150,8 @@ class MeasurementTasks:
         except (ProviderError, ValueError) as error:
             phase, message = HookPhase.ERROR, str(error)
         except Exception as error:  # a defect of ours must not leave the run waiting for ever
-            log.exception("measuring metric %s of HookRun %s/%s failed", metric.name, view.namespace, view.name)
+            where = {"kind": "HookRun", "namespace": view.namespace, "name": view.name, "metric": metric.name}
+            log.exception("measurement failed", **where)
             phase, message = HookPhase.ERROR, f"internal error: {type(error).__name__}"
         finished = self._now()
         del run.tasks[metric.name]
