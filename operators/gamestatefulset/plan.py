@@ -55,7 +55,7 @@ def _counted(decision: Plan, state: SetRollout) -> Plan:
 
 
 def _going(observed: Observed) -> Mapping[str, Any]:
-    """Of a set that is being deleted the pods are counted, and nothing else is done (spec 2.5, 9.13 #143)."""
+    """Of a set that is being deleted the pods are counted, and nothing else is done (spec 2.5, case 143)."""
     workload = observed.workload
     if not workload.status:
         return workload.status

@@ -2,7 +2,7 @@
 
 prometheus-api-client makes the request and reads the response, through a session of ours that sends it like every
 request of a hook. Its own session would follow redirects, repeat requests on a schedule of its own, and connect to
-whatever address a name leads to. The library blocks, so each query has a thread (docs/decisions/prometheus.md).
+whatever address a name leads to. The library blocks, so each query has a thread (docs/decisions/0035-prometheus.md).
 """
 
 from __future__ import annotations

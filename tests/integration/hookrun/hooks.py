@@ -15,10 +15,10 @@ from operators.hookrun.controller import HookRunController
 from operators.hookrun.settings import HookSettings
 from operators.hookrun.view import RunView, run_view
 from operators.kube.client import Client
+from operators.kube.metrics import RestMetrics
 from operators.kube.resources import EVENTS, HOOK_RUNS, Json, Resource
 from operators.runtime.events import EventRecorder
 from operators.runtime.informer import Informer
-from operators.runtime.metrics import RestMetrics
 
 LOOPBACK = HookSettings(allow_cidrs=("127.0.0.0/8",))
 API_VERSION = "tkex.tencent.com/v1alpha1"

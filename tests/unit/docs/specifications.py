@@ -31,6 +31,8 @@ ROOMS = (
 _SECTION = re.compile(r"^#{2,6} (\d+(?:\.\d+)*)\.? ", re.MULTILINE)
 _CASE = re.compile(r"^\| (gd|gss|hook|adm|pkg) (\d+) \| (.*\S) \|$", re.MULTILINE)
 _RULE = re.compile(r"^\|? ?([VH]\d+)\b", re.MULTILINE)
+#: A row of a numbered table, cited as "9.1 #27".
+_ROW = re.compile(r"^\| (\d+) \|", re.MULTILINE)
 _ITEM = r"(?:\d+(?:\.\d+)*|[VH]\d+|#\d+)"
 _LIST = rf"{_ITEM}(?:(?:,? and |, | to | ){_ITEM})*(?:,? (?:and )?cases? \d+(?:(?:,? and |, | to )\d+)*)?"
 _NAMED = re.compile(rf"\bspec/(?P<file>[a-z]+\.md)(?: (?:sections? )?(?P<list>{_LIST}))?")
@@ -48,7 +50,7 @@ class Citation:
 
 def places(text: str) -> set[str]:
     """What of a specification can be cited."""
-    numbered = set(_SECTION.findall(text)) | set(_RULE.findall(text)) | set(re.findall(r"#\d+\b", text))
+    numbered = set(_SECTION.findall(text)) | set(_RULE.findall(text)) | {f"#{row}" for row in _ROW.findall(text)}
     return numbered | {f"case {number}" for _, number, _ in _CASE.findall(text)} | {""}
 
 

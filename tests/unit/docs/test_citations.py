@@ -44,7 +44,7 @@ def test_citations_are_read(name, text, cited):
 
 
 def test_places_are_read():
-    text = "# T\n## 2. A\n### 2.7 B\n| V3 | rule |\n| hook 12 | Given a pod, nothing. |\nitem #27: x\n## Other\n"
+    text = "# T\n## 2. A\n### 2.7 B\n| V3 | rule |\n| hook 12 | Given a pod, nothing. |\n| 27 | x |\n## Other\n"
     assert places(text) == {"2", "2.7", "V3", "case 12", "#27", ""}
 
 

@@ -7,7 +7,7 @@ from kubernetes.aio.client.configuration import Configuration
 
 from operators.hookrun.view import RunView, run_view
 from operators.kube import resources
-from operators.kube.credentials import Credentials
+from operators.kube.official import OfficialCredentials
 from operators.manager.manager import Operators
 from operators.planning.views import HookRunView, hookrun_view
 from operators.runtime.store import Store
@@ -18,7 +18,7 @@ OF_GAMEDEPLOYMENT = {"gamedeployments", "hooktemplates", "pods", "controllerrevi
 
 
 def operators(*arguments):
-    return Operators(parsed(*arguments), Credentials(Configuration(host="http://127.0.0.1:1")))
+    return Operators(parsed(*arguments), OfficialCredentials(Configuration(host="http://127.0.0.1:1")))
 
 
 @pytest.fixture

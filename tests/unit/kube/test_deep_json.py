@@ -7,7 +7,7 @@ import pytest
 
 from operators.gamedeployment.observed import gamedeployment_view
 from operators.gamestatefulset.observed import gamestatefulset_view
-from operators.kube.decoding import decode, read_deep
+from operators.kube.wire import decode, read_deep
 from operators.simulation.cluster import gamedeployment
 
 
