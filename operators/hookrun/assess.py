@@ -1,4 +1,4 @@
-"""What a HookRun measures now, and what its measurements mean (spec/hooks.md 4). Pure: the object and the time in."""
+"""What a HookRun measures now, and the phases that follow from its measurements (spec/hooks.md 4)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STOPPED, _SKIPPED = "metric terminated", "Run Terminated"
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasurementState:
     """One measurement; times in Unix seconds. ``finished`` is None while it goes on, ``resume`` says when to look."""
 
     phase: str
@@ -36,7 +36,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class MetricState:
     """Where a metric stands."""
 
     name: str
@@ -49,11 +49,11 @@ class Result:
     error: int = 0
     consecutive_error: int = 0
     consecutive_successful: int = 0
-    measurements: tuple[Measured, ...] = ()
+    measurements: tuple[MeasurementState, ...] = ()
 
-    def with_measurement(self, measured: Measured) -> Result:
+    def with_measurement(self, measurement: MeasurementState) -> MetricState:
         """Count one more measurement; an error counts too, and ends a row of successes. One under way is replaced."""
-        phase = measured.phase
+        phase = measurement.phase
         unfinished = bool(self.measurements) and self.measurements[-1].finished is None
         kept = self.measurements[:-1] if unfinished else self.measurements
         return replace(
@@ -65,7 +65,7 @@ class Result:
             error=self.error + (phase == HookPhase.ERROR),
             consecutive_error=self.consecutive_error + 1 if phase == HookPhase.ERROR else 0,
             consecutive_successful=self.consecutive_successful + 1 if phase == HookPhase.SUCCESSFUL else 0,
-            measurements=(*kept, measured)[-_KEPT:],
+            measurements=(*kept, measurement)[-_KEPT:],
         )
 
 
@@ -81,11 +81,11 @@ class RunState:
     message: str = ""
     started: float | None = None
     completed: float | None = None
-    results: tuple[Result, ...] = ()
+    results: tuple[MetricState, ...] = ()
     subject: str = ""
     refused: str = ""
 
-    def result(self, name: str) -> Result | None:
+    def result(self, name: str) -> MetricState | None:
         """The result of a metric, None before its first measurement."""
         return next((r for r in self.results if r.name == name), None)
 
@@ -97,11 +97,14 @@ class Assessment:
     state: RunState
     measure: tuple[Metric, ...] = ()
     wake_after: float | None = None
-    ended: tuple[Result, ...] = field(default=())
+    ended: tuple[MetricState, ...] = field(default=())
 
 
 def refusal(spec: HookRunSpec) -> str:
-    """Why the run cannot be executed, "" when it can; the first finding counts (spec/hooks.md 4.1)."""
+    """Why the run cannot be executed, "" when it can; the first reason counts (spec/hooks.md 4.1).
+
+    The texts are those of the Go operators, down to ``startDelay`` and the missing quote: tools match them.
+    """
     if not spec.metrics:
         return "no metrics specified"
     seen: set[str] = set()
@@ -116,7 +119,7 @@ def refusal(spec: HookRunSpec) -> str:
 
 
 def _metric_refusal(metric: Metric) -> str:
-    rules = (_count_refusal, _limit_refusal, _provider_refusal, _unparsable)
+    rules = (_count_refusal, _limit_refusal, _provider_refusal, _condition_refusal)
     return next((found for rule in rules if (found := rule(metric))), "")
 
 
@@ -153,8 +156,8 @@ def _provider_refusal(metric: Metric) -> str:
     return "" if given == 1 else ("no provider specified" if given == 0 else "multiple providers specified")
 
 
-def _unparsable(metric: Metric) -> str:
-    """A condition that no value can ever meet: left to its measurements, a count would run out, and let the pod go."""
+def _condition_refusal(metric: Metric) -> str:
+    """A condition that does not parse: all measurements would be errors, until the count runs out and the pod goes."""
     for text, name in ((metric.success_condition, "successCondition"), (metric.failure_condition, "failureCondition")):
         try:
             if text:
@@ -164,7 +167,7 @@ def _unparsable(metric: Metric) -> str:
     return ""
 
 
-_UNREADABLE = {
+_INVALID_FIELD = {
     "failureLimit": "failureLimit must be >= 0",
     "successfulLimit": "successLimit must be >= 0",
     "inconclusiveLimit": "inconclusiveLimit must be >= 0",
@@ -174,12 +177,12 @@ _UNREADABLE = {
 }
 
 
-def unreadable(location: Sequence[int | str], text: str) -> str:
-    """The reason in the words of 4.1 for a spec that the models refuse; ``location`` is where."""
+def invalid_field(location: Sequence[int | str], text: str) -> str:
+    """The reason, as `refusal` words it, for a spec that the models refuse at ``location``."""
     if tuple(location) == ("metrics",):
         return "no metrics specified"
-    if len(location) == 3 and location[0] == "metrics" and location[2] in _UNREADABLE:
-        return f"metrics[{location[1]}]: {_UNREADABLE[str(location[2])]}"
+    if len(location) == 3 and location[0] == "metrics" and location[2] in _INVALID_FIELD:
+        return f"metrics[{location[1]}]: {_INVALID_FIELD[str(location[2])]}"
     return f"spec.{'.'.join(map(str, location))}: {text}"
 
 
@@ -190,7 +193,7 @@ def effective_count(metric: Metric) -> int | None:
     return 1 if metric.interval is None else None
 
 
-def metric_phase(metric: Metric, result: Result, *, terminating: bool) -> str:
+def metric_phase(metric: Metric, result: MetricState, *, terminating: bool) -> str:
     """The phase that the measurements so far mean; the first rule that matches counts (spec/hooks.md 4.4)."""
     if result.phase in FINAL_PHASES:
         return result.phase
@@ -219,7 +222,7 @@ def metric_phase(metric: Metric, result: Result, *, terminating: bool) -> str:
     return next((phase for holds, phase in rules if holds), HookPhase.RUNNING)
 
 
-def _exhausted(metric: Metric, result: Result) -> str:
+def _exhausted(metric: Metric, result: MetricState) -> str:
     """The count ran out: good by default whatever was measured, so that a delete can be forced (decision 4).
 
     ``onCountExhausted: Failed`` asks for what was wanted: the successes of a limit, without one that the last was one.
@@ -229,10 +232,10 @@ def _exhausted(metric: Metric, result: Result) -> str:
     return HookPhase.SUCCESSFUL if reached else metric.on_count_exhausted
 
 
-def assess(state: RunState, now: float, busy: Collection[str] = (), *, started: float | None = None) -> Assessment:
+def assess(state: RunState, now: float, running: Collection[str] = (), *, started: float | None = None) -> Assessment:
     """Assess a run: settle phases, say what to measure, and when to look again.
 
-    ``busy`` names metrics that are being measured: they are neither asked for again nor waited for by time.
+    ``running`` names metrics that are being measured: they are neither asked for again nor waited for by time.
     ``started`` is when the run began if its status does not tell yet; by default now.
     """
     if state.phase in FINAL_PHASES:
@@ -243,23 +246,23 @@ def assess(state: RunState, now: float, busy: Collection[str] = (), *, started: 
         return Assessment(replace(state, phase=HookPhase.ERROR, message=text, completed=now))
     if state.started is None:
         state = replace(state, started=now if started is None else started)
-    if _terminating(state):
+    if _is_terminating(state):
         state = _stop(state, now)
     state, ended = _settle(state)
-    terminating = _terminating(state)
+    terminating = _is_terminating(state)
     phase = _run_phase(state, terminating=terminating)
     if phase in FINAL_PHASES:
         return Assessment(replace(state, phase=phase, completed=now), ended=ended)
     state = replace(state, phase=HookPhase.RUNNING)
     if terminating:  # what is left ends in the next pass
         return Assessment(state, wake_after=0.0, ended=ended)
-    times = tuple((m, t) for m, t in _times(state) if m.name not in busy)
+    times = tuple((m, t) for m, t in _times(state) if m.name not in running)
     measure = tuple(metric for metric, moment in times if moment <= now)
     later = min((moment - now for _, moment in times if moment > now), default=None)
     return Assessment(state, measure, later, ended)
 
 
-def _terminating(state: RunState) -> bool:
+def _is_terminating(state: RunState) -> bool:
     """The run was interrupted, or a metric has ended otherwise than Successful."""
     return state.spec.terminate or any(
         r.phase in FINAL_PHASES and r.phase != HookPhase.SUCCESSFUL for r in state.results
@@ -272,17 +275,17 @@ def _stop(state: RunState, now: float) -> RunState:
         last = result.measurements[-1] if result.measurements else None
         if last is not None and last.finished is None and result.phase not in FINAL_PHASES:
             ended = replace(last, phase=HookPhase.SUCCESSFUL, finished=now, message=_STOPPED)
-            state = record(state, result.name, ended)
+            state = add_measurement(state, result.name, ended)
     if not state.spec.terminate:
         return state
     known = {r.name for r in state.results}
-    skipped = [Result(m.name, HookPhase.SUCCESSFUL, _SKIPPED) for m in state.spec.metrics if m.name not in known]
+    skipped = [MetricState(m.name, HookPhase.SUCCESSFUL, _SKIPPED) for m in state.spec.metrics if m.name not in known]
     return replace(state, results=(*state.results, *skipped))
 
 
-def _settle(state: RunState) -> tuple[RunState, tuple[Result, ...]]:
+def _settle(state: RunState) -> tuple[RunState, tuple[MetricState, ...]]:
     """Phases as the measurements have them now, and the results that became final by it."""
-    terminating = _terminating(state)
+    terminating = _is_terminating(state)
     settled, ended = [], []
     for result in state.results:
         metric = next((m for m in state.spec.metrics if m.name == result.name), None)
@@ -334,7 +337,7 @@ def _seconds(text: str | None, absent: float) -> float | None:
         return None
 
 
-def _next_time(metric: Metric, result: Result | None, started: float | None) -> float | None:
+def _next_time(metric: Metric, result: MetricState | None, started: float | None) -> float | None:
     """When a metric is to be measured next, None when never."""
     if result is not None and result.phase in FINAL_PHASES:
         return None
@@ -350,9 +353,9 @@ def _next_time(metric: Metric, result: Result | None, started: float | None) -> 
     return last.finished + max(gap, 1.0)
 
 
-def record(state: RunState, name: str, measured: Measured) -> RunState:
+def add_measurement(state: RunState, name: str, measurement: MeasurementState) -> RunState:
     """Add a measurement to a run."""
     known = state.result(name)
-    updated = (known or Result(name)).with_measurement(measured)
+    updated = (known or MetricState(name)).with_measurement(measurement)
     others = [updated if r.name == name else r for r in state.results]
     return replace(state, results=tuple(others) if known else (*state.results, updated))

@@ -99,7 +99,7 @@ class HookRunController:
             outcome = await (self._finished(run) if run.state.phase in FINAL_PHASES else self._execute(key, run))
             good = True
         finally:
-            self._metrics.passed(run, loop.time() - began, good=good)
+            self._metrics.observe_pass(run, loop.time() - began, good=good)
         return outcome
 
     def _track(self, key: Key, run: RunView | None) -> None:
@@ -119,7 +119,7 @@ class HookRunController:
         began = time.monotonic()
         assessment = assess(with_unsaved(run.state, unsaved), now, running, started=first_look)
         if not (run.status.get("phase") or unsaved or running):
-            self._metrics.validated(run, time.monotonic() - began, good=not assessment.state.message)
+            self._metrics.observe_validation(run, time.monotonic() - began, good=not assessment.state.message)
         wait = self._first_write_waits(run, assessment, unsaved, running, first_look + GRACE - now)
         if wait > 0:
             self._start(run, assessment)
@@ -159,10 +159,10 @@ class HookRunController:
         if changes and not await self._write(key, run, changes):
             return False
         self._tasks.mark_saved(run.uid, unsaved)
-        self._metrics.aged(run, state.phase, self._now() - (state.started or run.created))
+        self._metrics.set_age(run, state.phase, self._now() - (state.started or run.created))
         if state.phase in FINAL_PHASES:
             self._tasks.forget(run.uid)
-            self._metrics.ended(run, state.phase, (state.completed or 0.0) - (state.started or run.created))
+            self._metrics.observe_end(run, state.phase, (state.completed or 0.0) - (state.started or run.created))
         self._announce(run, assessment)
         return True
 
@@ -194,7 +194,7 @@ class HookRunController:
         if unsaved:  # the last write seemed to fail although it was made, so that its Events are still to be written
             self._announce(run, Assessment(state, ended=tuple(r for r in state.results if r.name in unsaved)))
         self._tasks.forget(run.uid)
-        self._metrics.aged(run, state.phase, now - (state.started or run.created))
+        self._metrics.set_age(run, state.phase, now - (state.started or run.created))
         ttl = state.spec.ttl_seconds_after_finished
         if ttl is None or run.owner is not None:
             return Outcome()

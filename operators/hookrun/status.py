@@ -7,7 +7,7 @@ from typing import Any
 
 from operators.api.hookphase import FINAL_PHASES, HookPhase
 from operators.api.hookrun import HookRunSpec
-from operators.hookrun.assess import Measured, Result, RunState
+from operators.hookrun.assess import MeasurementState, MetricState, RunState
 from operators.kube.times import rfc3339, timestamp
 
 _COUNTERS = {
@@ -24,11 +24,11 @@ _COUNTERS = {
 def read_state(spec: HookRunSpec, status: Mapping[str, Any], *, subject: str = "", refused: str = "") -> RunState:
     """The state that an object records; for ``subject`` and ``refused`` see `RunState`."""
     results = tuple(
-        Result(
+        MetricState(
             name=entry.get("name") or "",
             phase=entry.get("phase") or HookPhase.RUNNING,
             message=entry.get("message") or "",
-            measurements=tuple(_measured(m) for m in entry.get("measurements") or ()),
+            measurements=tuple(_read_measurement(m) for m in entry.get("measurements") or ()),
             **{field_: int(entry.get(key) or 0) for key, field_ in _COUNTERS.items()},
         )
         for entry in status.get("metricResults") or ()
@@ -45,13 +45,13 @@ def read_state(spec: HookRunSpec, status: Mapping[str, Any], *, subject: str = "
     )
 
 
-def _measured(entry: Mapping[str, Any]) -> Measured:
+def _read_measurement(entry: Mapping[str, Any]) -> MeasurementState:
     finished, resume = timestamp(entry.get("finishedAt")), timestamp(entry.get("resumeAt"))
     phase = entry.get("phase") or HookPhase.RUNNING
     if finished is None and phase in FINAL_PHASES:
         finished = timestamp(entry.get("startedAt")) or 0.0
     started = timestamp(entry.get("startedAt")) or finished or 0.0
-    return Measured(phase, started, finished, entry.get("value"), entry.get("message") or "", resume)
+    return MeasurementState(phase, started, finished, entry.get("value"), entry.get("message") or "", resume)
 
 
 def dump_status(state: RunState, generation: int, old: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]
     return gone | {key: value for key, value in new.items() if old.get(key) != value}
 
 
-def _dump_result(result: Result) -> dict[str, Any]:
+def _dump_result(result: MetricState) -> dict[str, Any]:
     entry: dict[str, Any] = {"name": result.name, "phase": str(result.phase)}
     if result.message:
         entry["message"] = result.message

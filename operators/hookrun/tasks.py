@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from operators.api.hookphase import HookPhase
 from operators.api.hooktemplate import Metric
 from operators.hookrun.arguments import values_of
-from operators.hookrun.assess import Measured, Result, RunState, record
+from operators.hookrun.assess import MeasurementState, MetricState, RunState, add_measurement
 from operators.hookrun.metrics import HookMetrics
 from operators.hookrun.outcome import clip, measurement_phase
 from operators.hookrun.providers.base import Connections, MeasuredValue, MeasurementRequest, ProviderError
@@ -37,7 +37,7 @@ class UnsavedMeasurement:
 
     metric: str
     number: int
-    measured: Measured
+    state: MeasurementState
 
 
 @dataclass(slots=True)
@@ -110,12 +110,12 @@ class MeasurementTasks:
             if not (run.unsaved or run.tasks):
                 del self._runs[uid]
 
-    def start(self, view: RunView, metric: Metric, known: Result | None) -> None:
+    def start(self, view: RunView, metric: Metric, known: MetricState | None) -> None:
         """Begin to measure a metric, unless it is being measured or its last measurement is not saved yet."""
         run = self._runs.setdefault(view.uid, _Run())
         if metric.name in run.tasks or any(unsaved.metric == metric.name for unsaved in run.unsaved):
             return
-        work = self._measure(run, view, metric, known or Result(metric.name))
+        work = self._measure(run, view, metric, known or MetricState(metric.name))
         run.tasks[metric.name] = asyncio.get_running_loop().create_task(work, name=f"measure {view.name} {metric.name}")
 
     def forget(self, uid: str) -> None:
@@ -139,7 +139,7 @@ class MeasurementTasks:
         async with share, self._slots:
             yield
 
-    async def _measure(self, run: _Run, view: RunView, metric: Metric, known: Result) -> None:
+    async def _measure(self, run: _Run, view: RunView, metric: Metric, known: MetricState) -> None:
         started, value = self._now(), None
         try:
             async with self._slot(view.namespace):
@@ -155,9 +155,9 @@ class MeasurementTasks:
             phase, message = HookPhase.ERROR, f"internal error: {type(error).__name__}"
         finished = self._now()
         del run.tasks[metric.name]
-        measured = Measured(phase, started, finished, value, message[:_MESSAGE_LIMIT])
-        run.unsaved.append(UnsavedMeasurement(metric.name, known.count, measured))
-        self._metrics.measured(view, metric, phase, finished - started)
+        state = MeasurementState(phase, started, finished, value, message[:_MESSAGE_LIMIT])
+        run.unsaved.append(UnsavedMeasurement(metric.name, known.count, state))
+        self._metrics.observe_measurement(view, metric, phase, finished - started)
         self._queue.add((view.namespace, view.name))
 
 
@@ -166,5 +166,5 @@ def with_unsaved(state: RunState, measurements: Sequence[UnsavedMeasurement]) ->
     for item in measurements:
         known = state.result(item.metric)
         if (known.count if known else 0) == item.number:
-            state = record(state, item.metric, item.measured)
+            state = add_measurement(state, item.metric, item.state)
     return state

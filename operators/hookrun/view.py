@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from operators.api.hookrun import HookRunSpec
-from operators.hookrun.assess import RunState, unreadable
+from operators.hookrun.assess import RunState, invalid_field
 from operators.hookrun.status import read_state
 from operators.planning.views import HookRunView, hookrun_view
 
@@ -43,7 +43,7 @@ def run_view(obj: Mapping[str, Any]) -> RunView:
         spec = HookRunSpec.model_validate(obj.get("spec") or {})
     except ValidationError as error:
         first = error.errors()[0]
-        refused = unreadable(first["loc"], first["msg"])
+        refused = invalid_field(first["loc"], first["msg"])
     return RunView(
         **{f.name: getattr(seen, f.name) for f in fields(seen)},
         generation=int(obj["metadata"].get("generation") or 0),

@@ -1,8 +1,8 @@
 """Which addresses hooks may reach (spec/hooks.md 5.1).
 
 A HookTemplate makes a privileged pod send requests, so addresses that only that pod could reach are refused: loopback,
-link-local (cloud metadata), multicast, unspecified, our own pod and the API server. The check is on the addresses that
-are connected to, not on the name: a name that leads elsewhere the next time gains nothing.
+link-local (cloud metadata), multicast, unspecified, our own pod and the API server. What is checked is the address that
+is connected to, not the name: it does not help that a name resolves to another address the next time.
 """
 
 from __future__ import annotations

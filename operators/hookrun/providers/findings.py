@@ -82,7 +82,7 @@ def address_findings(field: str, url: str, args: TemplateArguments) -> Iterator[
     if url and not broken and not open_start:
         filled = substitute(url, args)
         if not _is_http(filled):
-            yield Finding(field, f"{filled[:80]!r} is no address that begins with http:// or https://")
+            yield Finding(field, f"{filled[:80]!r} is not an address that begins with http:// or https://")
 
 
 def _is_http(address: str) -> bool:

@@ -116,7 +116,7 @@ def _name(request: MeasurementRequest) -> str:
     if args["PodNamespace"] != request.namespace:
         raise ProviderError(f"namespace {args['PodNamespace']} is not the run's own, {request.namespace}")
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", args["PodName"]):
-        raise ProviderError(f"{args['PodName'][:_SHOWN]!r} is no name of an object")
+        raise ProviderError(f"{args['PodName'][:_SHOWN]!r} is not a valid object name")
     return args["PodName"]
 
 
@@ -142,7 +142,7 @@ def _key(path: str) -> str:
 def _check_writable(wanted: Mapping[str, str]) -> None:
     for key in wanted:
         if _DENIED.search(key):
-            raise ProviderError(f"annotation {key} is not for hooks to write")
+            raise ProviderError(f"hooks may not write annotation {key}")
 
 
 def _check_owner(target: Resource, metadata: Mapping[str, Any], request: MeasurementRequest) -> None:

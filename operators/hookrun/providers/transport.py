@@ -1,8 +1,8 @@
-"""One HTTP GET on behalf of a hook (spec/hooks.md 5.1).
+"""HTTP requests of hooks (spec/hooks.md 5.1).
 
-Whoever may write a HookTemplate decides where a privileged pod sends this, so it carries nothing of ours and follows
-nothing of theirs: no redirects, no proxy, no cookies, no credentials, no more than a megabyte, and a connection only to
-an address that was checked.
+The author of a HookTemplate decides where a privileged pod sends them. So they carry no credentials, cookies or proxy
+of the operator, follow no redirects, read at most a megabyte, and connect only to addresses that were checked. Every
+request has a client of its own (docs/decisions/0036-hook-http.md).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class HttpTransport:
         except TimeoutError as error:
             raise ProviderError(f"no answer within {seconds} s") from error
         except httpx.LocalProtocolError as error:  # its text would repeat the header, and what that keeps secret
-            raise ProviderError("a header holds what cannot be sent") from error
+            raise ProviderError("a header contains characters that cannot be sent") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ProviderError(f"{type(error).__name__}: {error}") from error
 

@@ -123,7 +123,7 @@ async def test_hook_103_other_namespaces(hooks: Hooks) -> None:
     assert await ask(hooks, "patch", {"a": "2"}, PodNamespace="") == "Namespace must be provided"
     assert await ask(hooks, "patch", {"a": "2"}, PodName="") == "Name must be provided"
     for name in ("../p", "p/status", "p?x=1", "P", "p" * 254):
-        assert "is no name of an object" in await ask(hooks, "patch", {"a": "2"}, PodName=name)
+        assert "is not a valid object name" in await ask(hooks, "patch", {"a": "2"}, PodName=name)
     assert await hooks.annotations(PODS, "p") == {"a": "1"}
 
 
@@ -161,7 +161,7 @@ async def test_hook_104_other_kinds(hooks: Hooks, kind: dict[str, str]) -> None:
 )
 async def test_keys_that_hooks_may_not_write(hooks: Hooks, key: str) -> None:
     await pod(hooks, **{key: "1", "a": "1"})
-    assert await ask(hooks, "patch", {"a": "2", key: "2"}) == f"annotation {key} is not for hooks to write"
+    assert await ask(hooks, "patch", {"a": "2", key: "2"}) == f"hooks may not write annotation {key}"
     assert await ask(hooks, "get", {key: "1"}) == "Successful"
     assert (await hooks.annotations(PODS, "p"))["a"] == "1"
 

@@ -470,5 +470,5 @@ async def test_messages_hold_no_password(address: str) -> None:
 
 
 async def test_a_header_that_cannot_be_sent_is_not_repeated(server: Server) -> None:
-    with pytest.raises(ProviderError, match="a header holds what cannot be sent"):
+    with pytest.raises(ProviderError, match="a header contains characters that cannot be sent"):
         await ask(server, headers=[{"key": "Authorization", "value": "Bearer sesame\x00"}])

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from operators.api.hooktemplate import Metric
-from operators.hookrun.assess import Measured, Result
+from operators.hookrun.assess import MeasurementState, MetricState
 from operators.hookrun.metrics import HookMetrics
 from operators.hookrun.providers.base import MeasuredValue, ProviderError
 from operators.hookrun.tasks import MeasurementTasks, UnsavedMeasurement, with_unsaved
@@ -110,7 +110,7 @@ async def test_results_stay_until_they_are_saved(measuring: Measuring, endpoint:
     measuring.start(view(), ONE, result("a", "Successful", "Failed"))
     await settle()
     unsaved = measuring.unsaved("d/r")
-    assert unsaved == (UnsavedMeasurement("a", 2, Measured("Successful", T0, T0, "1")),)
+    assert unsaved == (UnsavedMeasurement("a", 2, MeasurementState("Successful", T0, T0, "1")),)
     measuring.mark_saved("d/r", ())
     assert measuring.unsaved("d/r") == unsaved
     measuring.mark_saved("d/r", unsaved)
@@ -144,7 +144,7 @@ async def test_every_failure_is_a_measurement(
     measuring.start(view(), ONE, None)
     await settle()
     (unsaved,) = measuring.unsaved("d/r")
-    assert (unsaved.measured.phase, unsaved.measured.message) == ("Error", message)
+    assert (unsaved.state.phase, unsaved.state.message) == ("Error", message)
     assert measuring.taken("Error") == 1
 
 
@@ -154,7 +154,7 @@ def test_what_an_earlier_write_brought_in_is_not_counted_again() -> None:
     following = UnsavedMeasurement("a", 1, measured("Successful"))
     assert with_unsaved(state, (again,)) == state
     found = with_unsaved(state, (again, following)).result("a")
-    assert isinstance(found, Result)
+    assert isinstance(found, MetricState)
     assert (found.count, found.failed, found.successful) == (2, 1, 1)
 
 
@@ -173,14 +173,14 @@ class Told:
 def test_metrics_have_the_names_and_labels_that_dashboards_know() -> None:
     told, one = Told(), view(ownerReferences=OWNER)
     who = {"namespace": "d", "owner": "GameDeployment|g"}
-    told.metrics.passed(one, 0.2, good=True)
-    told.metrics.validated(one, 0.0, good=True)
-    told.metrics.measured(one, ONE, "Error", 3.0)
-    told.metrics.measured(one, ONE, "Successful", 1.0)
-    told.metrics.measured(one, ONE, "Successful", 2.0)
-    told.metrics.ended(one, "Successful", 9.0)
-    told.metrics.aged(one, "Running", 5.0)
-    told.metrics.aged(one, "Successful", 9.0)
+    told.metrics.observe_pass(one, 0.2, good=True)
+    told.metrics.observe_validation(one, 0.0, good=True)
+    told.metrics.observe_measurement(one, ONE, "Error", 3.0)
+    told.metrics.observe_measurement(one, ONE, "Successful", 1.0)
+    told.metrics.observe_measurement(one, ONE, "Successful", 2.0)
+    told.metrics.observe_end(one, "Successful", 9.0)
+    told.metrics.set_age(one, "Running", 5.0)
+    told.metrics.set_age(one, "Successful", 9.0)
     assert told.value("reconcile_duration_seconds_count", **who, status="success") == 1
     assert told.value("hookrun_survive_time_seconds", **who, name="r", phase="Running") is None
     assert told.value("hookrun_survive_time_seconds", **who, name="r", phase="Successful") == 9
@@ -200,8 +200,8 @@ def test_metrics_have_the_names_and_labels_that_dashboards_know() -> None:
 def test_series_of_owners_without_runs_go_after_an_hour() -> None:
     told, one, other = Told(), view(ownerReferences=OWNER), view("s", "e")
     for each in (one, other):
-        told.metrics.measured(each, ONE, "Successful", 1.0)
-        told.metrics.aged(each, "Successful", 1.0)
+        told.metrics.observe_measurement(each, ONE, "Successful", 1.0)
+        told.metrics.set_age(each, "Successful", 1.0)
 
     def series() -> set[str]:
         names = ("bkbcs_hook_metric_exec_duration_seconds_count", "bkbcs_hook_metric_exec_duration_seconds_max")
