@@ -24,8 +24,8 @@ from operators.manager.controllers import Assembly
 from operators.manager.settings import Settings
 from operators.runtime.events import EventRecorder
 from operators.runtime.leaderelection import LeaderElector, LeadershipLost
-from operators.runtime.metrics import EventMetrics, Heartbeat, operator_version
-from operators.runtime.serving import serve
+from operators.runtime.metrics import EventMetrics, operator_version
+from operators.runtime.serving import Heartbeat, health_application, listen
 
 log = logging.getLogger(__name__)
 #: Seconds that passes under way get to end; a second signal cuts them short.
@@ -95,7 +95,8 @@ class Operators:
         """
         address, port = self.settings.address, self.settings.metrics_port
         try:
-            self._server = await serve(self.registry, self.heartbeat, self.missing, address, port)
+            application = health_application(self.registry, ready=self.missing, alive=self.heartbeat.problem)
+            self._server = await listen(application, address, port)
         except OSError as error:
             raise CannotListen(f"cannot listen on {address}:{port}: {error.strerror or error}") from error
 

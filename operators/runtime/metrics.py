@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sized
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -13,7 +12,6 @@ __all__ = [
     "BUCKETS",
     "CacheMetrics",
     "EventMetrics",
-    "Heartbeat",
     "PassMetrics",
     "QueueFamilies",
     "QueueMetrics",
@@ -111,19 +109,3 @@ class EventMetrics:
         self.written = self._events.labels("written")
         self.merged = self._events.labels("merged")
         self.dropped = self._events.labels("dropped")
-
-
-class Heartbeat:
-    """Whether the event loop still turns."""
-
-    def __init__(self) -> None:
-        self.last = time.monotonic()
-
-    def beat(self) -> None:
-        """The loop turns now."""
-        self.last = time.monotonic()
-
-    @property
-    def age(self) -> float:
-        """Seconds since the last turn."""
-        return time.monotonic() - self.last
