@@ -26,13 +26,13 @@ from operators.runtime.events import EventRecorder
 from operators.runtime.expectations import Expectations
 from operators.runtime.feed import Feed
 from operators.runtime.informer import Informer
-from operators.runtime.metrics import CacheMetrics, PassMetrics, QueueFamilies, QueueMetrics, WorkloadMetrics
+from operators.runtime.metrics import CacheMetrics, PassMetrics, QueueFamilies, QueueMetrics
 from operators.runtime.reconciler import Controller
 from operators.runtime.store import Key, Store
-from operators.runtime.workloadmetrics import HookRunCreations, statefulset_metrics
 from operators.runtime.workqueue import WorkQueue
 from operators.workload.context import Rim, Stores
 from operators.workload.controller import WorkloadController
+from operators.workload.metrics import HookRunCreations, WorkloadMetrics, statefulset_metrics
 
 Index = Callable[[Any], Iterable[Hashable]]
 

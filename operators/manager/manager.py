@@ -22,9 +22,10 @@ from operators.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
 from operators.kube.retries import backoff
 from operators.manager.controllers import Assembly
 from operators.manager.settings import Settings
+from operators.manager.version import operator_version
 from operators.runtime.events import EventRecorder
 from operators.runtime.leaderelection import LeaderElector, LeadershipLost
-from operators.runtime.metrics import EventMetrics, operator_version
+from operators.runtime.metrics import EventMetrics
 from operators.runtime.serving import Heartbeat, health_application, listen
 
 log = logging.getLogger(__name__)

@@ -6,19 +6,6 @@ from collections.abc import Callable, Sized
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from operators.runtime.workloadmetrics import BUCKETS, WorkloadMetrics, operator_version
-
-__all__ = [
-    "BUCKETS",
-    "CacheMetrics",
-    "EventMetrics",
-    "PassMetrics",
-    "QueueFamilies",
-    "QueueMetrics",
-    "WorkloadMetrics",
-    "operator_version",
-]
-
 _QUEUE_BUCKETS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10)
 
 

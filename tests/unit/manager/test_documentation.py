@@ -9,7 +9,7 @@ from kubernetes.aio.client.configuration import Configuration
 from operators.kube.official import OfficialCredentials
 from operators.manager import settings
 from operators.manager.manager import Operators
-from operators.runtime.metrics import operator_version
+from operators.manager.version import operator_version
 from tests.unit.manager.test_settings import parsed
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "running.md"
