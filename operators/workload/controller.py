@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from operators.api.reasons import BlockedReason
 from operators.kube.errors import ApiError, Forbidden, Invalid
+from operators.logs import get_logger
 from operators.planning.actions import Blocked, Plan
 from operators.planning.refusals import Refusal, refused_again
 from operators.planning.status import failed_pass_status
@@ -27,7 +27,7 @@ from operators.workload.announcements import EventDeduplicator
 from operators.workload.context import Context, reference, status_patch
 from operators.workload.execute import Execution
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 #: Mere counters of a rollout wait up to this many seconds to be written.
 _STATUS_INTERVAL = 0.5
 #: Seconds until a pass plans again on what has overtaken it.
@@ -262,7 +262,14 @@ class WorkloadController(Generic[S]):
         told = self._told.setdefault(key, EventDeduplicator())
         for note in (*decision.notes, *told.new_notes(decision.blocked, self._context.now())):
             self._context.events.note(reference(self._context.resource, workload), note.type, note.reason, note.message)
-            log.info("%s/%s: %s: %s", workload.namespace, workload.name, note.reason, note.message)
+            log.info(
+                "event",
+                kind=self._kind,
+                namespace=workload.namespace,
+                name=workload.name,
+                reason=str(note.reason),
+                message=note.message,
+            )
 
     def _forget(self, key: Key) -> None:
         self._context.expectations.forget(key)
