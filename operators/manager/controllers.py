@@ -16,6 +16,7 @@ from operators.gamestatefulset.lostnodes import Delays
 from operators.gamestatefulset.observed import gamestatefulset_view
 from operators.hookrun.controller import HookRunController
 from operators.hookrun.settings import HookSettings
+from operators.hookrun.view import run_view
 from operators.kube import resources
 from operators.kube.client import Client
 from operators.kube.resources import Json, Resource
@@ -166,7 +167,7 @@ class Assembly:
         templates = self._feed(resources.HOOK_TEMPLATES, hooktemplate_view, namespace=by_namespace)
         pods = self._informer(resources.PODS, pod_view, owner=by_owner, orphans=orphans, leaving=by_node_if_leaving)
         revisions = self._informer(resources.CONTROLLER_REVISIONS, revision_view, owner=by_owner, series=by_series)
-        hook_runs = self._informer(resources.HOOK_RUNS, hookrun_view, owner=by_owner)
+        hook_runs = self._hook_runs()
         nodes = self._informer(resources.NODES, node_view, costed=costed)
         stores = Stores(workloads.store, pods.store, revisions.store, hook_runs.store, templates.store, nodes.store)
         context = Context(
@@ -183,16 +184,21 @@ class Assembly:
         name = resource.kind.lower()
         return Controller(name, queue, passes.reconcile, workers=self._settings.workers, metrics=self._passes)
 
+    def _hook_runs(self) -> Informer[Any]:
+        """HookRuns, listed and watched once: the hook controller's view is what the workloads read, and more."""
+        decode = run_view if "hook" in self._settings.controllers else hookrun_view
+        return self._informer(resources.HOOK_RUNS, decode, owner=by_owner)
+
     def _hook(self) -> Worker:
+        hook_runs = self._hook_runs()
         hooks = HookRunController(
             self._client,
+            hook_runs.store,
             self._events,
             self._registry,
             HookSettings(allow_cidrs=self._settings.hook_allow_cidr, deny_cidrs=self._settings.hook_deny_cidr),
             QueueMetrics(self._queues, "HookRun"),
-            namespace=self._settings.namespace,
         )
-        hooks.informer.measure(self._caches, "hookrun objects")
-        self.informers["hookrun objects"] = hooks.informer
-        self.subjects.append(hooks.informer)
+        hook_runs.subscribe(hooks.on_change)
+        self.subjects.append(hook_runs)
         return hooks

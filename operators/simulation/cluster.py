@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from operators.api import keys
+from operators.api.hookphase import FINAL_PHASES
 from operators.gamedeployment.observed import Observed, gamedeployment_view
 from operators.gamedeployment.plan import plan
 from operators.kube.times import rfc3339
@@ -317,7 +318,7 @@ class SimulatedCluster:
         """A HookRun moves to a phase, and says why."""
         status = self.hook_runs[name].setdefault("status", {})
         status["phase"] = phase
-        if phase in ("Successful", "Failed", "Error", "Inconclusive"):
+        if phase in FINAL_PHASES:
             status["completedAt"] = rfc3339(self.now)
         if message:
             status["message"] = message
