@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from operators.hookrun import jsonpath
 from operators.hookrun.arguments import ArgumentError, substitute
-from operators.hookrun.conditions import typecheck as kinds
-from operators.hookrun.conditions.evaluate import ExpressionError, parse
+from operators.hookrun.conditions.parser import ExpressionError, parse
+from operators.hookrun.conditions.typecheck import check_condition
 from operators.planning.hooks.arguments import is_built_in
 from webhooks.objects import Json, entries, part, text
 from webhooks.validation.problems import Problem, warning
@@ -91,7 +91,7 @@ def _condition_problems(field: str, condition: str, results: Sequence[Any]) -> I
     misfits = []
     for result in results:
         try:
-            kinds.check(tree, result)
+            check_condition(tree, result)
         except ExpressionError as error:
             misfits.append(str(error))
     if results and len(misfits) == len(results):
