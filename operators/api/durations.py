@@ -9,7 +9,6 @@ from typing import Final
 _MAX_LENGTH: Final = 64
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"([0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(ns|us|µs|μs|ms|s|m|h)")
-_WHOLE = re.compile(rf"(?:{_PART.pattern})++")
 #: What the API server checks; the parser below is the rule.
 PATTERN: Final = r"^\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$"
 
@@ -26,9 +25,11 @@ def parse_duration(text: str) -> float:
     sign, rest = (text[0], text[1:]) if text[:1] in ("+", "-") else ("", text)
     if rest == "0":
         return 0.0
-    if _WHOLE.fullmatch(rest) is None:
+    total, at = 0.0, 0
+    while (part := _PART.match(rest, at)) is not None:
+        total, at = total + float(part[1]) * _UNITS[part[2]], part.end()
+    if not rest or at < len(rest):
         raise ValueError(f"invalid duration {text!r}: write it like 5s, 1h30m or 500ms")
-    total = sum((float(number) * _UNITS[unit] for number, unit in _PART.findall(rest)), 0.0)
     if sign == "-" and total > 0:
         raise ValueError(f"invalid duration {text!r}: must not be negative")
     return total

@@ -43,7 +43,7 @@ _STEP = re.compile(
 )
 _MEMBER = re.compile(rf"\.(?P<name>{_NAME})|\[\s*+(?:(?P<index>{_NUMBER})|(?P<text>{_TEXT}))\s*+\]")
 _COMPARISON = re.compile(r"\s*+(?P<op>==|!=|<=|>=|<|>)\s*+(?P<value>.++)", re.DOTALL)
-_QUOTED = re.compile(_TEXT)
+_QUOTED = re.compile(rf"({_TEXT})\s*+,?\s*+")
 _ESCAPED = re.compile(r"\\(.)")
 _LITERAL = re.compile(rf"{_TEXT}|[-+]?[0-9.eE+-]{{1,40}}+")
 _CONSTANTS = {"true": True, "false": False, "null": None, "nil": None}
@@ -255,14 +255,23 @@ def _step(selector: str, text: str, *, deep: bool) -> Step:
     if selector == "filter":
         condition, members = _filter(text)
         return Step(condition, members + 1, many=True, deep=deep)
-    names = [_unescaped(name[1:-1]) for name in _QUOTED.findall(text)] if selector == "names" else [_unescaped(text)]
-    return Step(Fields(*names), len(names), ", ".join(names), deep=deep)
+    names = _quoted(text) if selector == "names" else [_unescaped(text)]
+    everything = "*" in names  # jsonpath-ng takes a field of this name for all of them
+    return Step(Fields(*names), len(names), ", ".join(names), many=everything, deep=deep)
 
 
 def _width(text: str) -> int | None:
     if text and int(text) <= 0:
         raise JsonPathError(f"jsonPath: the step of a slice must be greater than 0, not {text}")
     return int(text) if text else None
+
+
+def _quoted(text: str) -> list[str]:
+    names, at = [], 0
+    while (quoted := _QUOTED.match(text, at)) is not None:
+        names.append(_unescaped(quoted[1][1:-1]))
+        at = quoted.end()
+    return names
 
 
 def _unescaped(name: str) -> str:
@@ -293,7 +302,10 @@ def _unreadable_filter(text: str) -> NoReturn:
 def _selector(member: re.Match[str]) -> JSONPath:
     if member["index"] is not None:
         return Index(int(member["index"]))
-    return Fields(_unescaped(member["name"] or member["text"][1:-1]))
+    name = _unescaped(member["name"] or member["text"][1:-1])
+    if name == "*":
+        raise JsonPathError("jsonPath filter: a member cannot be *, because it would be all of them")
+    return Fields(name)
 
 
 def _literal(text: str) -> Any:

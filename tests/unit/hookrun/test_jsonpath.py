@@ -103,7 +103,9 @@ def test_paths_that_cannot_be_read(path: str) -> None:
         extract(path, {"x": 1, "l": [{"x": "y"}]})
 
 
-@pytest.mark.parametrize("path", ["{", "{'a}", "{range .l[*]}" * 5_000, "{.x}{end}", "{..x}{..x}", "{.l[?(@.x == y)]}"])
+@pytest.mark.parametrize(
+    "path", ["{", "{'a}", "{range .l[*]}" * 5_000, "{.x}{end}", "{..x}{..x}", "{.l[?(@.x == y)]}", "{[?(@['*'])]}"]
+)
 def test_paths_are_checked_without_an_answer(path: str) -> None:
     with pytest.raises(JsonPathError):
         check(path)
@@ -131,6 +133,7 @@ def test_filters(path: str, text: str) -> None:
         ("{.l[*]}", 3, [1, 1, 4 + 1, 4]),
         ("{.l[0,1,2]}", 3, [1, 1, 3, 3]),
         ("{.l[?(@.x.y.z)]}", 3, [1, 1, (3 + 1) * (4 + 1), 0]),
+        ("{.l['*','*']}", 3, [1, 1, 2 * (4 + 1), 4]),
         ('{range .l[*]}{"x"}{end}', 3 + 4 * 3, [1, 1, 4 + 1, 4]),
     ],
 )
