@@ -187,7 +187,7 @@ def _shown(value: Any) -> str:
 def _find_steps(text: str, wanted: str) -> int:
     """Steps of a search for a text, which CPython makes in time text x wanted unless both are long."""
     most = len(wanted) if len(text) < 2_500 else 100 if len(text) < 30_000 else 5
-    return len(text) * min(len(wanted), most) // 1024
+    return len(text) * min(len(wanted), most) // 2048
 
 
 def _typed(name: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
