@@ -19,7 +19,7 @@ import prometheus_client
 
 from operators.api import keys
 from operators.kube.credentials import NoCredentials
-from operators.kube.decoding import read_deep
+from operators.kube.wire import read_deep
 from operators.manager.manager import CannotListen, Operators
 from operators.manager.settings import Settings
 
@@ -33,10 +33,10 @@ class _Patience:
     """
 
     def __iter__(self) -> Iterator[float]:
-        for pause in (1, 1, 2, 3, 5, 8, 13):
+        for pause in (0.5, 1.0):
             yield float(pause)
         while True:
-            yield 20.0
+            yield 1.5
 
 
 def _configure(settings: kopf.OperatorSettings, *, everywhere: bool) -> None:
@@ -59,8 +59,8 @@ def _registry(operators: Operators) -> kopf.OperatorRegistry:
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.ConnectionInfo:
-        await operators.client.credentials.reload()
-        return kopf.ConnectionInfo(**await operators.client.credentials.in_words_of_kopf())
+        await operators.credentials.reload()
+        return kopf.ConnectionInfo(**await operators.credentials.kopf_connection())
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:

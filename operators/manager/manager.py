@@ -15,15 +15,16 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from operators.api import keys
 from operators.kube.client import Client
-from operators.kube.credentials import Credentials
 from operators.kube.errors import ApiError, NotFound
+from operators.kube.metrics import RestMetrics
+from operators.kube.official import OfficialCredentials
 from operators.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
 from operators.kube.retries import backoff
 from operators.manager.controllers import Assembly
 from operators.manager.settings import Settings
 from operators.runtime.events import EventRecorder
 from operators.runtime.leaderelection import LeaderElector, LeadershipLost
-from operators.runtime.metrics import EventMetrics, Heartbeat, RestMetrics, operator_version
+from operators.runtime.metrics import EventMetrics, Heartbeat, operator_version
 from operators.runtime.serving import serve
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,8 @@ class CannotListen(Exception):
 class Operators:
     """The runtime of one process. Two clients: passes use one, Lease and Events the other, so that neither waits."""
 
-    def __init__(self, settings: Settings, credentials: Credentials) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, credentials: OfficialCredentials) -> None:
+        self.settings, self.credentials = settings, credentials
         self.registry = CollectorRegistry()
         self.heartbeat = Heartbeat()
         self.ending = asyncio.Event()
@@ -84,7 +85,7 @@ class Operators:
         Raises:
             NoCredentials: there are none.
         """
-        return cls(settings, await Credentials.load(settings.kubeconfig, settings.context))
+        return cls(settings, await OfficialCredentials.load(settings.kubeconfig, settings.context))
 
     async def listen(self) -> None:
         """Serve metrics and health.

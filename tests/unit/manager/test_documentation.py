@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from kubernetes.aio.client.configuration import Configuration
 
-from operators.kube.credentials import Credentials
+from operators.kube.official import OfficialCredentials
 from operators.manager import settings
 from operators.manager.manager import Operators
 from operators.runtime.metrics import operator_version
@@ -22,7 +22,7 @@ def section(text, name):
 
 async def metrics():
     """One row for each family of a process that runs everything."""
-    one = Operators(parsed(), Credentials(Configuration(host="http://127.0.0.1:1")))
+    one = Operators(parsed(), OfficialCredentials(Configuration(host="http://127.0.0.1:1")))
     operator_version(one.registry, "gamedeployment", "GameDeployment", "", {}, crd_version="")
     rows = []
     for family in one.registry._collector_to_names:
@@ -36,7 +36,7 @@ async def metrics():
 
 async def written():
     """The sections as they should be."""
-    return {"flags": settings.table() + "\n", "metrics": await metrics()}
+    return {"flags": settings.FLAGS.table() + "\n", "metrics": await metrics()}
 
 
 @pytest.mark.parametrize("name", ["flags", "metrics"])

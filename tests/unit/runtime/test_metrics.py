@@ -3,7 +3,8 @@
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from operators.runtime.metrics import QueueFamilies, QueueMetrics, RestMetrics, WorkloadMetrics, operator_version
+from operators.kube.metrics import RestMetrics
+from operators.runtime.metrics import QueueFamilies, QueueMetrics, WorkloadMetrics, operator_version
 from operators.runtime.workloadmetrics import image_version, statefulset_metrics
 
 STATUS = {"replicas": 9, "readyReplicas": 3, "availableReplicas": 2, "updatedReplicas": 1}

@@ -11,9 +11,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from operators.kube.decoding import read_deep
+from operators.kube.errors import ApiError
+from operators.kube.wire import read_deep
 from tests.unit.webhooks.builders import DEFAULT, LABEL, workload
-from webhooks.apiserver import ApiError
 from webhooks.handlers import Judge, Options
 from webhooks.metrics import Metrics
 from webhooks.reviews import BODY_LIMIT, BadReview, answer, read
@@ -43,7 +43,7 @@ class NoLookups:
 
     def __getattr__(self, name: str) -> Any:
         async def fail(*_: Any) -> Any:
-            raise ApiError(0, "the API server is away")
+            raise ApiError(0, "NoAnswer", "the API server is away")
 
         return fail
 
