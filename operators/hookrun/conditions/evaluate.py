@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from simpleeval import InvalidExpression, SimpleEval
+from simpleeval import EvalWithCompoundTypes, InvalidExpression
 
 from operators.hookrun.conditions import parser
 from operators.hookrun.conditions.parser import ExpressionError
@@ -148,6 +148,24 @@ _OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
 } | {ast.Not: _not, ast.USub: _signed("-", operator.neg), ast.UAdd: _signed("+", operator.pos)}
 
 
+#: What conditions are made of.
+_NODES = frozenset(
+    {
+        ast.Constant,
+        ast.Name,
+        ast.UnaryOp,
+        ast.BinOp,
+        ast.BoolOp,
+        ast.Compare,
+        ast.IfExp,
+        ast.List,
+        ast.Dict,
+        ast.Subscript,
+        ast.Call,
+    }
+)
+
+
 def _only(value: Any) -> Any:
     """The one element of a list of one, as an instant query returns it."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
@@ -213,8 +231,12 @@ _SEARCHES: Mapping[str, Callable[[str, str], bool]] = {
 }
 
 
-class _Evaluator(SimpleEval):  # type: ignore[misc]  # simpleeval has no types
-    """simpleeval over our own trees, with lists, maps and closures, and with every step counted."""
+class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]  # simpleeval has no types
+    """simpleeval over our own trees, with closures, and with every step counted.
+
+    Of its nodes those of the language are left, so that attributes, imports, formats and comprehensions have no way in
+    even if the parser made one.
+    """
 
     def __init__(self, result: Any, work: Work, patterns: Patterns) -> None:
         operators = {
@@ -228,7 +250,8 @@ class _Evaluator(SimpleEval):  # type: ignore[misc]  # simpleeval has no types
         functions = {**_FUNCTIONS, "range": self._range, "matches": self._matches}
         functions |= {name: self._search(name, function) for name, function in _SEARCHES.items()}
         super().__init__(operators=operators, functions=functions, names={"result": result})
-        self.nodes |= {ast.List: self._list, ast.Dict: self._map}
+        for node in self.nodes.keys() - _NODES:
+            del self.nodes[node]
         self._spend = work.spend
         self._patterns = patterns
 
@@ -249,12 +272,6 @@ class _Evaluator(SimpleEval):  # type: ignore[misc]  # simpleeval has no types
 
     def _eval_ifexp(self, node: Any) -> Any:
         return self._eval(node.body if self._truth(node.test, "? :") else node.orelse)
-
-    def _list(self, node: Any) -> list[Any]:
-        return [self._eval(item) for item in node.elts]
-
-    def _map(self, node: Any) -> dict[str, Any]:
-        return {str(self._eval(key)): self._eval(value) for key, value in zip(node.keys, node.values, strict=True)}
 
     def _sum(self, left: Any, right: Any) -> Any:
         check_operands(ast.Add, type_name(left), type_name(right))

@@ -256,8 +256,11 @@ class Parser:
             if token.type == "word":
                 self._next += 1
                 names.append(ast.Constant(value=token.text))
-            elif token.type in ("string", "number"):
+            elif token.type == "string":
                 names.append(self._primary())
+            elif token.type == "number":
+                self._next += 1
+                names.append(ast.Constant(value=str(_number(token.text))))
             else:
                 self._unexpected()
             self._need(":")
