@@ -74,8 +74,12 @@ def evaluate(text: str, result: Any) -> bool:
         answer = _Evaluator(result, work, patterns).eval(text, previously_parsed=tree)
     except ExpressionError:
         raise
-    except (ArithmeticError, InvalidExpression) as error:
-        raise ExpressionError(f"{type(error).__name__}: {error}") from error
+    except ZeroDivisionError as error:
+        raise ExpressionError("a whole number cannot be divided by 0") from error
+    except OverflowError as error:
+        raise ExpressionError("a number is out of the range of 64-bit floats") from error
+    except InvalidExpression as error:
+        raise ExpressionError(f"cannot be evaluated: {error}") from error
     except (TypeError, ValueError, LookupError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"cannot be evaluated: {type(error).__name__}") from error
     if not isinstance(answer, bool):
@@ -185,6 +189,8 @@ def _as_int(value: Any) -> int:
     value = _number_text("asInt", value)
     if type_name(value) != "number" and not (isinstance(value, str) and _INT.fullmatch(value)):
         raise ExpressionError(f"asInt: {_shown(value)} is not a whole number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ExpressionError(f"asInt: {value} is not a whole number")
     return int(_bounded(int(value)))
 
 
@@ -319,7 +325,7 @@ class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]  # simpleeval has
         ends = [0 if bounds.lower is None else self._eval(bounds.lower)]
         ends.append(len(value) if bounds.upper is None else self._eval(bounds.upper))
         if any(not isinstance(end, int) or isinstance(end, bool) or end < 0 for end in ends):
-            raise ExpressionError("slices need whole numbers from 0 on")
+            raise ExpressionError("the ends of a slice must be whole numbers from 0 on")
         self._spend(len(value) // 64)
         return value[ends[0] : ends[1]]
 

@@ -1,7 +1,7 @@
 """Regular expressions of conditions (``matches``, spec/hooks.md 2.2): RE2, as in the Go operators.
 
 RE2 moves all possibilities along the text at once, so its time is bounded by text times program, never exponential.
-Both factors are charged to the condition before they are spent; docs/decisions/0032-regular-expressions.md has the figures.
+Both are charged to the condition before the work is done: docs/decisions/0032-regular-expressions.md has the figures.
 """
 
 from __future__ import annotations
