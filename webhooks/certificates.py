@@ -10,17 +10,18 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from operators.kube.client import Client
+from operators.kube.errors import ApiError, Conflict, NotFound
+from operators.kube.resources import SECRETS, VALIDATING_WEBHOOK_CONFIGURATIONS
 from webhooks import rotation
-from webhooks.apiserver import ApiError, ApiServer, Conflict, Json, NotFound
 from webhooks.metrics import Metrics
-from webhooks.objects import entries, part, text, texts
+from webhooks.objects import Json, entries, part, text, texts
 from webhooks.rotation import BUNDLE, CERTIFICATE, KEY, Policy
 from webhooks.tls import Served, UnusableCertificate
 
 _LOG: Final = logging.getLogger(__name__)
-_CONFIGURATIONS: Final = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 _TRIES: Final = 5
 
 
@@ -70,7 +71,7 @@ class FromSecret:
 
     def __init__(
         self,
-        api: ApiServer,
+        client: Client,
         secret: tuple[str, str],
         configurations: Sequence[str],
         policy: Policy,
@@ -80,8 +81,8 @@ class FromSecret:
         period: float = 30.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._api, self._configurations, self._policy = api, configurations, policy
-        self._path = "/api/v1/namespaces/{}/secrets/{}".format(*secret)
+        self._client, self._configurations, self._policy = client, configurations, policy
+        self._secret = secret
         self._served, self._metrics, self._period, self._now = served, metrics, period, now
 
     async def run(self) -> None:
@@ -93,9 +94,13 @@ class FromSecret:
             except (ApiError, UnusableCertificate) as error:
                 failed = True
                 self._metrics.certificate_changed("error")
-                _LOG.warning("keeping the certificate in %s failed: %s", self._path, error)
+                _LOG.warning("renewing the certificate in Secret %s failed: %s", self._secret_name, error)
             pause = min(self._period, 2.0) if failed and self._served.expires is None else self._period
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - replicas should not move in step
+
+    @property
+    def _secret_name(self) -> str:
+        return "/".join(self._secret)
 
     async def step(self) -> None:
         """One pass: read, take the next step of `rotation` if there is one, serve, make it trusted.
@@ -109,29 +114,30 @@ class FromSecret:
         """
         for _ in range(_TRIES):
             configurations = [await self._configuration(name) for name in self._configurations]
-            secret = await self._api.get(self._path)
+            secret = await self._client.get(SECRETS, *self._secret)
             contents = _contents(secret)
             trusted = all(c is not None and _lacking(c, contents.get(BUNDLE, b"")) == [] for c in configurations)
             change = rotation.plan(contents, self._policy, self._now(), trusted=trusted)
             if change is not None:
                 try:
-                    await self._api.replace(self._path, _with(secret, change.contents))
+                    await self._client.replace(SECRETS, *self._secret, _with(secret, change.contents))
                 except Conflict:
                     self._metrics.certificate_changed("conflict")
                     continue
                 contents = dict(change.contents)
                 self._metrics.certificate_changed(change.what)
-                _LOG.info("certificates in %s changed: %s", self._path, change.what)
+                _LOG.info("certificates in Secret %s changed: %s", self._secret_name, change.what)
             _serve(self._served, self._metrics, contents[CERTIFICATE], contents[KEY])
             for name, configuration in zip(self._configurations, configurations, strict=True):
                 await self._trust(name, configuration, contents[BUNDLE])
             return
-        raise ApiError(409, f"{self._path} changed {_TRIES} times while it was being read")
+        text = f"Secret {self._secret_name} changed {_TRIES} times while it was being read"
+        raise Conflict(409, "Conflict", text)
 
     async def _configuration(self, name: str) -> Json | None:
         """A webhook configuration; an empty one when there is none, None when that is not known."""
         try:
-            return await self._api.get(f"{_CONFIGURATIONS}/{name}")
+            return await self._client.get(VALIDATING_WEBHOOK_CONFIGURATIONS, None, name)
         except NotFound:
             return {}
         except ApiError as error:
@@ -151,10 +157,10 @@ class FromSecret:
     async def _write_bundle(self, name: str, configuration: Json, lacking: Sequence[int], bundle: bytes) -> bool:
         version = text(part(configuration, "metadata"), "resourceVersion")
         value = base64.b64encode(bundle).decode()
-        operations: list[Json] = [{"op": "replace", "path": "/metadata/resourceVersion", "value": version}]
+        operations: list[dict[str, Any]] = [{"op": "replace", "path": "/metadata/resourceVersion", "value": version}]
         operations += [{"op": "add", "path": f"/webhooks/{i}/clientConfig/caBundle", "value": value} for i in lacking]
         try:
-            await self._api.patch(f"{_CONFIGURATIONS}/{name}", operations)
+            await self._client.json_patch(VALIDATING_WEBHOOK_CONFIGURATIONS, None, name, operations)
         except ApiError as error:
             _LOG.warning("the bundle of webhook configuration %s cannot be written: %s", name, error)
             return False
@@ -182,5 +188,5 @@ def _contents(secret: Json) -> dict[str, bytes]:
     return found
 
 
-def _with(secret: Json, contents: Mapping[str, bytes]) -> dict[str, object]:
+def _with(secret: Json, contents: Mapping[str, bytes]) -> dict[str, Any]:
     return {**secret, "data": {key: base64.b64encode(value).decode() for key, value in contents.items()}}

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from operators.api import keys
+from operators.kube.errors import ApiError
 from webhooks import protection
-from webhooks.apiserver import ApiError, Json
 from webhooks.lookups import Lookups
 from webhooks.metrics import Metrics
-from webhooks.objects import number, part
+from webhooks.objects import Json, number, part
 from webhooks.protection import KINDS, WORKLOADS, CountInstances, Question, Rules
 from webhooks.reviews import Review
 from webhooks.validation.problems import Problem, fresh, verdict

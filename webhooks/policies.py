@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from webhooks.objects import Json
 from webhooks.protection import CASCADING, DEFAULT, LABEL, LABEL_VALUES, WHILE, WORKLOADS
 from webhooks.registration import (
     DEFINITION_RULE,
     OUR_DEFINITIONS,
     WORKLOAD_RULE,
-    Json,
     Registration,
     cel,
     metadata,

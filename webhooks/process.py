@@ -10,8 +10,10 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
-from webhooks import credentials, server
-from webhooks.apiserver import ApiServer
+from operators.kube.client import Client
+from operators.kube.credentials import PlainCredentials
+from operators.kube.metrics import RestMetrics
+from operators.runtime.serving import health_application, listen
 from webhooks.certificates import FromFiles, FromSecret
 from webhooks.handlers import Judge
 from webhooks.lookups import Lookups
@@ -36,33 +38,45 @@ async def run(settings: Settings) -> int:
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     metrics = Metrics(registry)
-    found = credentials.load(settings.kubeconfig or None, settings.context or None)
-    api = ApiServer(found, metrics, timeout=settings.lookup_timeout)
+    client = _client(settings, registry)
     served = Served(settings.client_authority or None)
-    admission = Admission(Judge(settings.options, Lookups(api), metrics), metrics)
+    admission = Admission(Judge(settings.options, Lookups(client), metrics), metrics)
 
     def missing() -> str:
         return "stopping" if admission.draining else served.missing()
 
     runners = []
     try:
-        runners.append(await server.start(server.plain(metrics, missing), settings.address, settings.metrics_port))
-        runners.append(
-            await server.start(admission.application, settings.address, settings.port, served.context),
-        )
-        return await _until_stopped(settings, admission, _source(settings, api, served, metrics))
+        health = health_application(registry, ready=missing)
+        runners.append(await listen(health, settings.address, settings.metrics_port))
+        runners.append(await listen(admission.application, settings.address, settings.port, served.context))
+        return await _until_stopped(settings, admission, _source(settings, client, served, metrics))
     finally:
         for runner in reversed(runners):
             await runner.cleanup()
-        await api.close()
+        await client.close()
 
 
-def _source(settings: Settings, api: ApiServer, served: Served, metrics: Metrics) -> FromFiles | FromSecret:
+def _client(settings: Settings, registry: CollectorRegistry) -> Client:
+    """A client that repeats nothing: a caller of ours has little time, and the certificates' next pass comes anyway."""
+    credentials = PlainCredentials.load(settings.kubeconfig or None, settings.context or None)
+    return Client(
+        credentials,
+        name="game-webhooks",
+        timeout=settings.lookup_timeout,
+        list_timeout=settings.lookup_timeout,
+        attempts=1,
+        max_connections=32,
+        metrics=RestMetrics(registry, credentials.server.partition("://")[2]),
+    )
+
+
+def _source(settings: Settings, client: Client, served: Served, metrics: Metrics) -> FromFiles | FromSecret:
     chosen = settings.certificate
     if isinstance(chosen, Files):
         return FromFiles(chosen.certificate, chosen.key, served, metrics, period=_FILE_PERIOD)
     return FromSecret(
-        api,
+        client,
         chosen.secret,
         chosen.configurations,
         chosen.policy,

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from operators.api import keys
+from webhooks.objects import Json
 from webhooks.protection import ALWAYS, DEFINITIONS, LABEL, PROTECTED
 
-Json = Mapping[str, Any]
 FailurePolicy = Literal["Fail", "Ignore"]
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
 

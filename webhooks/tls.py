@@ -6,8 +6,8 @@ import ssl
 from datetime import UTC, datetime
 from typing import Final
 
+from operators.kube.tls import load_chain
 from webhooks import authority
-from webhooks.tlsfiles import load_chain
 
 _LEAST: Final = ssl.TLSVersion.TLSv1_2
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from operators.api.gamestatefulset import GameStatefulSetSpec
 from operators.gamestatefulset.claims import ClaimView
-from operators.gamestatefulset.execute import ClaimedExecution
+from operators.gamestatefulset.execute import SetExecution
 from operators.gamestatefulset.lostnodes import Delays
 from operators.gamestatefulset.observed import GameStatefulSetView, Observed
 from operators.gamestatefulset.ordinals import members, pod_name
@@ -33,7 +33,7 @@ class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
 
     def carry_out(self, workload: GameStatefulSetView) -> Execution:
         """The executor of a plan."""
-        return ClaimedExecution(self._context, workload, self._claims)
+        return SetExecution(self._context, workload, self._claims)
 
     def observe(self, workload: GameStatefulSetView) -> Observed:
         """Read everything of a workload from the caches."""

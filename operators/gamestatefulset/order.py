@@ -116,7 +116,7 @@ def _waiting(text: str) -> OrdinalChanges:
 
 
 def _scale_in(ordinals: Ordinals, ready: Callable[[PodView], bool], now: float) -> OrdinalChanges:
-    """The highest pod that is to go. One that is merely not ready yet is left to get ready first (spec 2.5, 9.4 #38).
+    """The highest pod that is to go. One that is merely not ready yet is left to get ready first (spec 2.5, case 38).
 
     The lowest that is not ready goes all the same, and so does one that will not get ready by itself: two of these
     would wait for each other for ever, and no new version would ever reach pods that are to go.

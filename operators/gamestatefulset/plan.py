@@ -48,7 +48,7 @@ def plan(observed: Observed, now: float) -> Plan:
 
 
 def _going(observed: Observed) -> WorkloadStatus:
-    """Of a set that is being deleted the pods are counted, and nothing else is done (spec 2.5, 9.13 #143)."""
+    """Of a set that is being deleted the pods are counted, and nothing else is done (spec 2.5, case 143)."""
     workload = observed.workload
     if not workload.status:
         return WorkloadStatus()

@@ -8,13 +8,11 @@ from typing import Any
 
 from operators.kube.client import Client
 from operators.kube.resources import Resource
-from operators.planning import actions as act
 from operators.planning.workloads import WorkloadView
 from operators.runtime.events import EventRecorder, ObjectReference
 from operators.runtime.expectations import Expectations
-from operators.runtime.metrics import WorkloadMetrics
 from operators.runtime.store import Store
-from operators.runtime.workloadmetrics import HookRunCreations
+from operators.workload.metrics import HookRunCreations, WorkloadMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +39,6 @@ class Context:
     metrics: WorkloadMetrics
     hook_runs_created: HookRunCreations
     now: Callable[[], float]
-
-
-def failure_reason(action: act.Action) -> str:
-    """Reason of the Event for an action that failed (spec/gamedeployment.md 8.1)."""
-    match action:
-        case act.CreatePod():
-            return "FailedCreate"
-        case act.DeletePod(why="rollingUpdate"):
-            return "FailedUpdatePodReCreate"
-        case act.DeletePod():
-            return "FailedDelete"
-        case act.ForceDeletePod():
-            return "FailedDelete"
-        case act.CreateClaim():
-            return "FailedCreate"
-        case act.UpdatePodInPlace() | act.SetGate():
-            return "FailedUpdatePodInPlace"
-        case act.CreateHookRun(kind="postinplace"):
-            return "FailedCreatePostHookRun"
-        case act.CreateHookRun():
-            return "FailedCreateHookRun"
-        case _:
-            return "FailedWrite"
 
 
 def reference(resource: Resource, workload: WorkloadView[Any]) -> ObjectReference:

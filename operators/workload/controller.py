@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from operators.api.reasons import BlockedReason
 from operators.kube.errors import ApiError, Forbidden, Invalid
+from operators.logs import get_logger
 from operators.planning.actions import Blocked, Plan
 from operators.planning.refusals import Refusal, refused_again
 from operators.planning.status import failed_pass_status
@@ -23,11 +23,11 @@ from operators.planning.workloadstatus import PROMPT_FIELDS
 from operators.runtime.reconciler import Outcome
 from operators.runtime.store import Change, Key
 from operators.runtime.workqueue import WorkQueue
-from operators.workload.announcements import Announcement, EventDeduplicator
+from operators.workload.announcements import EventDeduplicator
 from operators.workload.context import Context, reference, status_patch
 from operators.workload.execute import Execution
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 #: Mere counters of a rollout wait up to this many seconds to be written.
 _STATUS_INTERVAL = 0.5
 #: Seconds until a pass plans again on what has overtaken it.
@@ -248,11 +248,11 @@ class WorkloadController(Generic[S]):
             self._context.resource,
             workload.namespace,
             workload.name,
-            {"metadata": {"resourceVersion": execution.version}, "status": patch},
+            {"metadata": {"resourceVersion": execution.session.version}, "status": patch},
             subresource="status",
         )
         self._written[key] = now
-        execution.expect_written(self._context.stores.workloads, answer)
+        execution.session.expect_written(self._context.stores.workloads, answer)
         return None
 
     def _tell(self, key: Key, workload: WorkloadView[S], decision: Plan) -> None:
@@ -260,10 +260,16 @@ class WorkloadController(Generic[S]):
         counts = Counter(b.reason for b in decision.blocked)
         self._context.metrics.observe_blocked("/".join(key), dict(counts))
         told = self._told.setdefault(key, EventDeduplicator())
-        notes = [Announcement(n.type, n.reason, n.message) for n in decision.notes]
-        for note in (*notes, *told.new_notes(decision.blocked, self._context.now())):
+        for note in (*decision.notes, *told.new_notes(decision.blocked, self._context.now())):
             self._context.events.note(reference(self._context.resource, workload), note.type, note.reason, note.message)
-            log.info("%s/%s: %s: %s", workload.namespace, workload.name, note.reason, note.message)
+            log.info(
+                "event",
+                kind=self._kind,
+                namespace=workload.namespace,
+                name=workload.name,
+                reason=str(note.reason),
+                message=note.message,
+            )
 
     def _forget(self, key: Key) -> None:
         self._context.expectations.forget(key)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from operators.kube.errors import ApiError
 from tests.unit.webhooks.builders import hook_template, metric, strategy, workload
-from webhooks.apiserver import ApiError
 from webhooks.handlers import Judge, Options
 from webhooks.metrics import Metrics
 from webhooks.reviews import BadReview, Review, answer, read
@@ -47,7 +47,7 @@ class _Away:
     def __getattr__(self, name):
         async def ask(*_):
             if self._fails:
-                raise ApiError(0, "away")
+                raise ApiError(0, "NoAnswer", "away")
             return {"templates": {"may-go": [("a", None)]}, "users": [], "count": 0}.get(name, {})
 
         return ask

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from operators.api import keys
 from operators.planning.actions import Action, AnnotatePod, CreateHookRun, DeleteHookRun, Stage
 from operators.planning.hooks.pods import PodHook, run_subject
-from operators.planning.refusals import Refusal, refusal_key
+from operators.planning.refusals import Refusal
 from operators.planning.rollout import Rollout, awaits_post_hook
 from operators.planning.views import PodView
 
@@ -63,7 +63,7 @@ def clean(rollout: Rollout, victims: Mapping[str, PodView], targets: Mapping[str
             if pod is not None and kind != "postinplace" and stays and _marked(pod):
                 unmark = AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "false"}, Stage.OWNERSHIP)
                 actions.append(unmark)
-                if _awaited(rollout.observed.refusals.get(refusal_key(unmark)), rollout.now):
+                if _awaited(rollout.observed.refusals.get(unmark.refusal_key), rollout.now):
                     continue
             actions.append(DeleteHookRun(run.name, run.uid, "too old" if expired else "no longer needed"))
     return actions

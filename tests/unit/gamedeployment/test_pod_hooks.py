@@ -1,4 +1,4 @@
-"""Hooks that guard a pod (spec/gamedeployment.md 5, and 10, cases 91 to 106, 148; spec/hooks.md 6, and 107 to 115)."""
+"""Hooks that guard a pod (spec/gamedeployment.md 5, 10 cases 91 to 106, 148; spec/hooks.md 6, cases 107 to 115)."""
 
 import pytest
 

@@ -288,7 +288,7 @@ def test_gss_132_an_answer_of_an_earlier_pod_does_not_count_for_the_next():
     story.scale(2)
     story.cluster.apply(act.CreatePod("gs-1", "", story_body(story)))
     story.cluster.start_pod("gs-1")
-    story.cluster._setgate(act.SetGate("gs-1", story.uid(1), ready=True))
+    story.cluster.apply(act.SetGate("gs-1", story.uid(1), ready=True))
     story.forget().scale(1).one_pass()
     assert story.did("DeletePod") == []
     story.settle()

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from operators.kube.errors import Conflict, Forbidden, NotFound
+from operators.kube.resources import VALIDATING_WEBHOOK_CONFIGURATIONS, Resource
+from operators.kube.tls import load_chain
 from webhooks import authority
-from webhooks.apiserver import ApiError, Conflict, NotFound
 from webhooks.certificates import FromFiles, FromSecret
 from webhooks.metrics import Metrics
 from webhooks.rotation import BUNDLE, CERTIFICATE, Policy
 from webhooks.tls import Served, UnusableCertificate
-from webhooks.tlsfiles import load_chain
 
 DAY = timedelta(days=1)
 SECRET, CONFIGURATION = "secrets/tls", "validatingwebhookconfigurations/game-operators"
@@ -37,32 +38,32 @@ class Api:
     def _versioned(body: dict[str, Any], version: int) -> dict[str, Any]:
         return {**body, "metadata": {"resourceVersion": str(version)}}
 
-    def _key(self, path: str) -> str:
-        key = "/".join(path.split("/")[-2:])
+    def _key(self, resource: Resource, name: str) -> str:
+        key = f"{resource.plural}/{name}"
         if key in self.refuse:
-            raise ApiError(403, f"{key} is forbidden")
+            raise Forbidden(403, "Forbidden", f"{key} is forbidden")
         if key not in self.objects:
-            raise NotFound(404, f"{key} not found")
+            raise NotFound(404, "NotFound", f"{key} not found")
         return key
 
-    async def get(self, path: str) -> Any:
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Any:
         await asyncio.sleep(0)
-        return self.objects[self._key(path)]
+        return self.objects[self._key(resource, name)]
 
     def _write(self, key: str, body: dict[str, Any], version: str) -> Any:
         if version != self.objects[key]["metadata"]["resourceVersion"]:
-            raise Conflict(409, "the object has been modified")
+            raise Conflict(409, "Conflict", "the object has been modified")
         self.objects[key] = self._versioned(body, int(version) + 1)
         self.writes.append(key)
         return self.objects[key]
 
-    async def replace(self, path: str, body: Any) -> Any:
+    async def replace(self, resource: Resource, namespace: str | None, name: str, body: Any) -> Any:
         await asyncio.sleep(0)
-        return self._write(self._key(path), body, body["metadata"]["resourceVersion"])
+        return self._write(self._key(resource, name), body, body["metadata"]["resourceVersion"])
 
-    async def patch(self, path: str, operations: Any) -> Any:
+    async def json_patch(self, resource: Resource, namespace: str | None, name: str, operations: Any) -> Any:
         await asyncio.sleep(0)
-        key = self._key(path)
+        key = self._key(resource, name)
         guard, *adds = operations
         assert guard["path"] == "/metadata/resourceVersion"
         webhooks = [{**w, "clientConfig": dict(w["clientConfig"])} for w in self.objects[key]["webhooks"]]
@@ -160,7 +161,7 @@ async def test_a_stale_bundle_never_replaces_a_newer_one():
     api = Api()
     slow, fast = Replica(api), Replica(api)
     await fast.keeper.step()
-    read = await api.get(CONFIGURATION)
+    read = await api.get(VALIDATING_WEBHOOK_CONFIGURATIONS, None, "game-operators")
     api.objects[CONFIGURATION] = api._versioned(read, 7)
     assert not await slow.keeper._write_bundle("game-operators", read, [0, 1], b"stale")
     assert api.bundles() == [api.secret(BUNDLE)] * 2

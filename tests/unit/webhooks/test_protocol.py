@@ -11,13 +11,13 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from operators.kube.decoding import read_deep
+from operators.kube.errors import ApiError
+from operators.kube.wire import read_deep
 from tests.unit.webhooks.builders import DEFAULT, LABEL, workload
-from webhooks.apiserver import ApiError
 from webhooks.handlers import Judge, Options
 from webhooks.metrics import Metrics
 from webhooks.reviews import BODY_LIMIT, BadReview, answer, read
-from webhooks.server import Admission, plain
+from webhooks.server import Admission
 from webhooks.verdicts import allow, refuse
 
 JSON = "application/json"
@@ -43,7 +43,7 @@ class NoLookups:
 
     def __getattr__(self, name: str) -> Any:
         async def fail(*_: Any) -> Any:
-            raise ApiError(0, "the API server is away")
+            raise ApiError(0, "NoAnswer", "the API server is away")
 
         return fail
 
@@ -201,16 +201,6 @@ async def test_a_draining_server_answers_and_ends_the_connection(metrics):
         response = await client.post("/validate-workload", json=body())
         assert response.status == 200
         assert response.headers["Connection"] == "close"
-
-
-async def test_readiness_says_what_is_missing(metrics):
-    missing = ["no certificate yet"]
-    async with TestClient(TestServer(plain(metrics, lambda: missing[0]))) as client:
-        response = await client.get("/readyz")
-        assert (response.status, await response.text()) == (503, "no certificate yet")
-        missing[0] = ""
-        assert (await client.get("/readyz")).status == 200
-        assert "bkbcs_admission_certificate_expiry" in await (await client.get("/metrics")).text()
 
 
 @pytest.fixture
