@@ -1,6 +1,6 @@
 """What a pass costs before anything is written: observing a GameDeployment in the caches, and planning.
 
-Each scene is brought about by the simulation, then looked at by the production controller over production stores.
+Each situation is brought about by the simulation, then looked at by the production controller over production stores.
 Figures are CPU time of this process, per pass and per pod; the best of several runs, so that a busy machine changes
 little. Twice the pods should cost about twice the time: the last column shows the growth per pod from the smaller to
 the larger fleet.
@@ -26,7 +26,7 @@ from operators.runtime.expectations import Expectations
 from operators.runtime.store import Store
 from operators.runtime.workqueue import WorkQueue
 from operators.simulation.cluster import SimulatedCluster, gamedeployment, hook_template
-from operators.workload.context import Rim, Stores
+from operators.workload.context import Context, Stores
 
 RESULTS = Path(__file__).parent / "results"
 #: Microseconds per pod and pass.
@@ -74,8 +74,8 @@ class Fleet:
         return self
 
 
-def scenes(count: int) -> dict[str, tuple[str, SimulatedCluster]]:
-    """Name of the scene, what it is judged as, and the cluster."""
+def rollout(count: int) -> dict[str, tuple[str, SimulatedCluster]]:
+    """Name of the situation, what it is judged as, and the cluster."""
     guarded = {"preInplaceUpdateStrategy": {"hook": {"templateName": "check"}}}
     scaling = Fleet(count, "RollingUpdate")
     scaling.cluster.patch_spec({"replicas": count // 2})
@@ -109,8 +109,8 @@ def controller(cluster: SimulatedCluster) -> GameDeploymentController:
         for body in bodies.values():
             store.put(decode(body))
     unused = mock.NonCallableMock()
-    rim = Rim(GAME_DEPLOYMENTS, unused, stores, Expectations(), unused, unused, unused, lambda: cluster.now)
-    return GameDeploymentController(rim, WorkQueue())
+    context = Context(GAME_DEPLOYMENTS, unused, stores, Expectations(), unused, unused, unused, lambda: cluster.now)
+    return GameDeploymentController(context, WorkQueue())
 
 
 def _best(work: Any, runs: int) -> float:
@@ -127,7 +127,7 @@ def _best(work: Any, runs: int) -> float:
 def measure(cluster: SimulatedCluster, runs: int) -> dict[str, float]:
     """Milliseconds to observe and to plan, and microseconds of both per pod."""
     passes = controller(cluster)
-    workload = next(iter(passes._rim.stores.workloads.values()))
+    workload = next(iter(passes._context.stores.workloads.values()))
     observed = passes.observe(workload)
     decision = plan(observed, cluster.now)
     observe = _best(lambda: passes.observe(workload), runs)
@@ -150,10 +150,12 @@ def main() -> None:
     options = parser.parse_args()
     results: dict[str, dict[str, dict[str, float]]] = {}
     for count in options.pods:
-        for name, (_, cluster) in scenes(count).items():
+        for name, (_, cluster) in rollout(count).items():
             results.setdefault(name, {})[str(count)] = measure(cluster, options.runs)
-    judged = {name: kind for name, (kind, _) in scenes(4).items()}
-    print(f"{'scene':34}{'pods':>7}{'actions':>9}{'observe ms':>12}{'plan ms':>9}{'us/pod':>8}{'target':>8}  growth")
+    judged = {name: kind for name, (kind, _) in rollout(4).items()}
+    print(
+        f"{'situation':34}{'pods':>7}{'actions':>9}{'observe ms':>12}{'plan ms':>9}{'us/pod':>8}{'target':>8}  growth"
+    )
     for name, by_count in results.items():
         first = next(iter(by_count.values()))["us_per_pod"]
         for figures in by_count.values():

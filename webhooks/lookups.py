@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from operators.api.hookphase import FINAL_PHASES
 from operators.kube import resources
 from operators.kube.client import Client
 from operators.kube.errors import NotFound
@@ -24,7 +25,6 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
         resources.HOOK_RUNS,
     )
 }
-_FINAL: Final = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
 #: Templates seen a moment ago; what is decided by them is only a warning.
 _KEPT_SECONDS, _KEPT_MOST = 10.0, 10_000
 
@@ -65,7 +65,7 @@ class Lookups:
         return found + [
             f"HookRun {_name(run)}"
             async for run in self._client.items(resources.HOOK_RUNS, question.namespace)
-            if _name(run).endswith(f"-{question.template}") and text(part(run, "status"), "phase") not in _FINAL
+            if _name(run).endswith(f"-{question.template}") and text(part(run, "status"), "phase") not in FINAL_PHASES
         ]
 
     async def namespace_ending(self, namespace: str) -> bool:

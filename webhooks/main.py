@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from operators.flags import InvalidSettings
 from operators.kube.credentials import NoCredentials
 from operators.kube.wire import read_deep
-from operators.runtime.logs import configure
+from operators.logs import configure
 from webhooks import manifests, process, settings
 
 _DESCRIPTION = "Admission webhooks for game workloads: deletion protection and validation."

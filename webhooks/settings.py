@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from operators import logs
 from operators.flags import (
     Flag,
     Flags,
@@ -20,7 +21,6 @@ from operators.flags import (
     seconds,
     truth,
 )
-from operators.runtime import logs
 from webhooks.handlers import Options
 from webhooks.protection import Rules
 from webhooks.rotation import Policy

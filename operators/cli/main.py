@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from operators import logs
 from operators.cli import check
 from operators.flags import InvalidSettings
 from operators.manager import settings
-from operators.runtime import logs
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -14,10 +14,10 @@ class GameDeploymentController(WorkloadController[GameDeploymentSpec]):
 
     def decide(self, workload: GameDeploymentView) -> Plan:
         """Observe the workload, and plan."""
-        return plan(self.observe(workload), self._rim.now())
+        return plan(self.observe(workload), self._context.now())
 
     def observe(self, workload: GameDeploymentView) -> Observed:
         """Read everything of a workload from the caches."""
-        costed = self._rim.stores.nodes.by("costed", "")
+        costed = self._context.stores.nodes.by("costed", "")
         costs = {n.name: n.cost for n in costed if n.cost is not None}
         return Observed(**self.seen(workload), node_costs=costs)

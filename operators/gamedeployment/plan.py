@@ -5,30 +5,45 @@ Pure and level-triggered: the same observation gives the same plan, and nothing 
 
 from __future__ import annotations
 
+from operators.api.reasons import BlockedReason
 from operators.gamedeployment.observed import Observed
-from operators.gamedeployment.ownership import arrange, joining
+from operators.gamedeployment.ownership import arriving_revisions, rollout_of
 from operators.gamedeployment.scale import scale
 from operators.gamedeployment.update import update
 from operators.planning.actions import Blocked, CreateRevision, Plan, RenumberRevision
-from operators.planning.compose import canary_steps, conclude, put_on_record
-from operators.planning.inprogress import refresh
+from operators.planning.compose import canary_steps, full_plan, revision_first_plan
+from operators.planning.inprogress import continue_updates
+from operators.planning.rollout import Rollout
 from operators.planning.status import invalid_status
+from operators.planning.workloadstatus import StatusCounters, WorkloadStatus
 
 
 def plan(observed: Observed, now: float) -> Plan:
     """Decide what to do about one GameDeployment at ``now`` (Unix seconds)."""
     workload = observed.workload
     if workload.deleting:
-        return Plan(status=workload.status)
+        return Plan(status=WorkloadStatus(kept=workload.status))
     if workload.spec is None or workload.invalid:
-        refused = Blocked("InvalidSpec", workload.invalid, waiting=False)
+        refused = Blocked(BlockedReason.INVALID_SPEC, workload.invalid, waiting=False)
         return Plan(status=invalid_status(observed, refused, now), blocked=(refused,))
-    scene, ownership = arrange(observed, workload.spec, now)
-    before = [*scene.revisions.actions, *ownership]
+    rollout, ownership = rollout_of(observed, workload.spec, now)
+    before = [*rollout.revisions.actions, *ownership]
     if any(isinstance(a, CreateRevision | RenumberRevision) for a in before):
-        return put_on_record(scene, before, canary_steps(scene, scene.tally(())))
-    work = refresh(scene)
-    scaling = scale(scene, joining(scene, ownership))
-    steps = canary_steps(scene, scene.tally(scaling.victims))
-    update(scene, scaling, work)
-    return conclude(scene, before, scaling, work, steps)
+        steps = canary_steps(rollout, rollout.pod_counts(()))
+        return revision_first_plan(rollout, before, steps, _counters(rollout))
+    work = continue_updates(rollout)
+    scaling = scale(rollout, arriving_revisions(rollout, ownership))
+    steps = canary_steps(rollout, rollout.pod_counts(scaling.victims))
+    update(rollout, scaling, work)
+    return full_plan(rollout, before, scaling, work, steps, _counters(rollout))
+
+
+def _counters(rollout: Rollout) -> StatusCounters:
+    """Counted are the active pods (spec 1.3)."""
+    updated = [p for p in rollout.pods if p.revision == rollout.revisions.update]
+    return StatusCounters(
+        replicas=len(rollout.pods),
+        ready=sum(p.ready for p in rollout.pods),
+        updated=len(updated),
+        updated_ready=sum(p.ready for p in updated),
+    )

@@ -6,7 +6,7 @@ from typing import Any
 
 from operators.api.gamestatefulset import GameStatefulSetSpec
 from operators.gamestatefulset.claims import ClaimView
-from operators.gamestatefulset.execute import ClaimedExecution
+from operators.gamestatefulset.execute import SetExecution
 from operators.gamestatefulset.lostnodes import Delays
 from operators.gamestatefulset.observed import GameStatefulSetView, Observed
 from operators.gamestatefulset.ordinals import members, pod_name
@@ -15,7 +15,7 @@ from operators.planning.actions import Plan
 from operators.planning.views import NodeView, PodView
 from operators.runtime.store import Change, Key, Store
 from operators.runtime.workqueue import WorkQueue
-from operators.workload.context import Rim
+from operators.workload.context import Context
 from operators.workload.controller import WorkloadController
 from operators.workload.execute import Execution
 
@@ -23,34 +23,36 @@ from operators.workload.execute import Execution
 class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
     """Passes over GameStatefulSets; ``claims`` is the cache of volume claims."""
 
-    def __init__(self, rim: Rim, queue: WorkQueue[Key], claims: Store[Any], delays: Delays) -> None:
-        super().__init__(rim, queue)
+    def __init__(self, context: Context, queue: WorkQueue[Key], claims: Store[Any], delays: Delays) -> None:
+        super().__init__(context, queue)
         self._claims, self._delays = claims, delays
 
     def decide(self, workload: GameStatefulSetView) -> Plan:
         """Observe the workload, and plan."""
-        return plan(self.observe(workload), self._rim.now())
+        return plan(self.observe(workload), self._context.now())
 
     def carry_out(self, workload: GameStatefulSetView) -> Execution:
         """The executor of a plan."""
-        return ClaimedExecution(self._rim, workload, self._claims)
+        return SetExecution(self._context, workload, self._claims)
 
     def observe(self, workload: GameStatefulSetView) -> Observed:
         """Read everything of a workload from the caches."""
-        seen, stores = self.seen(workload), self._rim.stores
+        seen, stores = self.seen(workload), self._context.stores
         known = {p.name for p in seen["pods"]}
         lost = {p.node for p in seen["pods"] if p.deleting and p.node}
         nodes = {name: n for name in lost if (n := stores.nodes.get("", name)) is not None}
         return Observed(
             **seen,
             claims=self._claims_of(workload),
-            holders=tuple(p for name in _names(workload) - known if (p := self._pod(workload, name)) is not None),
+            name_conflicts=tuple(
+                p for name in _names(workload) - known if (p := self._pod(workload, name)) is not None
+            ),
             nodes=nodes if len(stores.nodes) else None,
             delays=self._delays,
         )
 
     def _pod(self, workload: GameStatefulSetView, name: str) -> PodView | None:
-        found: PodView | None = self._rim.stores.pods.get(workload.namespace, name)
+        found: PodView | None = self._context.stores.pods.get(workload.namespace, name)
         return found
 
     def _claims_of(self, workload: GameStatefulSetView) -> dict[str, ClaimView]:
@@ -67,7 +69,7 @@ class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
         if view is None:
             return
         series = view.name.rpartition("-")[0]
-        for workload in self._rim.stores.workloads.by("namespace", view.namespace):
+        for workload in self._context.stores.workloads.by("namespace", view.namespace):
             templates = workload.spec.volume_claim_templates if workload.spec is not None else ()
             if any(series == f"{t['metadata']['name']}-{workload.name}" for t in templates):
                 self._queue.add((workload.namespace, workload.name))
@@ -78,7 +80,7 @@ class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
         view = new or old
         if view is None or (old is not None and new is not None and _health(old) == _health(new)):
             return
-        for pod in self._rim.stores.pods.by("leaving", view.name):
+        for pod in self._context.stores.pods.by("leaving", view.name):
             if pod.owner is not None and pod.owner.kind == self._kind:
                 self._queue.add((pod.namespace, pod.owner.name))
 

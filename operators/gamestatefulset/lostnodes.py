@@ -39,7 +39,7 @@ class Delays:
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class LostNode:
     """``force``: delete now, without grace. ``wait``: seconds until then. ``text``: why, or why not; "" when well."""
 
     force: bool = False
@@ -47,22 +47,22 @@ class Drift:
     text: str = ""
 
 
-def drift(pod: PodView, node: NodeHealth | None, delays: Delays, now: float) -> Drift:
+def lost_node(pod: PodView, node: NodeHealth | None, delays: Delays, now: float) -> LostNode:
     """What to do about a pod that is being deleted. ``node`` is None where its node object is gone."""
     if not pod.deleting or not pod.node:
-        return Drift()
+        return LostNode()
     if node is not None and node.ready is True and not node.out_of_service:
-        return Drift()
+        return LostNode()
     told = f"pod {pod.name} is being deleted on node {pod.node}, which {_said(node)}"
     if pod.annotations.get(OPT_IN) != "true":
         why = f'it stays until the node answers or somebody removes it: annotation {OPT_IN} is not "true"'
-        return Drift(text=f"{told}; {why}")
-    if pod.holders:
-        return Drift(text=f"{told}; it is held by its finalizers {', '.join(pod.holders)}")
+        return LostNode(text=f"{told}; {why}")
+    if pod.finalizers:
+        return LostNode(text=f"{told}; it is held by its finalizers {', '.join(pod.finalizers)}")
     due = _due(pod, node, delays)
     if due > now:
-        return Drift(wait=due - now, text=f"{told}; it is removed by force at {rfc3339(due)}")
-    return Drift(force=True, text=f"{told}; it is removed by force, and its place given to another pod")
+        return LostNode(wait=due - now, text=f"{told}; it is removed by force at {rfc3339(due)}")
+    return LostNode(force=True, text=f"{told}; it is removed by force, and its place given to another pod")
 
 
 def _said(node: NodeHealth | None) -> str:

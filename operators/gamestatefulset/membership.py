@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from operators.api import keys
 from operators.api.gamestatefulset import GameStatefulSetSpec
+from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.claims import claim_of, storage_matches
 from operators.gamestatefulset.observed import Observed
 from operators.gamestatefulset.ordinals import ordinal_of
 from operators.gamestatefulset.pods import missing_labels
 from operators.planning.actions import Action, AdoptPod, Blocked, DeleteHookRun, ReleasePod
-from operators.planning.rollout import left_to_rival, origin
+from operators.planning.rollout import left_to_older_workload, revision_made_from
 from operators.planning.views import HookRunView, PodView
 
 
@@ -36,7 +37,9 @@ class Membership:
         return [pod for _, pod in sorted(self.pods.items()) if pod.active]
 
 
-def claim(observed: Observed, spec: GameStatefulSetSpec, templates: Mapping[str, Mapping[str, object]]) -> Membership:
+def claim_pods(
+    observed: Observed, spec: GameStatefulSetSpec, templates: Mapping[str, Mapping[str, object]]
+) -> Membership:
     """Sort the pods: ours, to be adopted, to be released, and strangers in the way.
 
     A pod is a member only under its own name. One that we own under another name is counted, and left alone. One that
@@ -52,14 +55,14 @@ def claim(observed: Observed, spec: GameStatefulSetSpec, templates: Mapping[str,
                 _own(pod, ordinal, observed, spec, result)
         elif ordinal is not None:
             adoptable = pod.owner is None and pod.active and spec.selector.matches(pod.labels)
-            if adoptable and not left_to_rival(observed, pod):
+            if adoptable and not left_to_older_workload(observed, pod):
                 labels = {
                     **missing_labels(workload.name, ordinal, pod),
                     **_revision(pod, workload.name, spec, templates),
                 }
                 result.actions.append(AdoptPod(pod.name, pod.uid, labels))
             result.taken[ordinal] = _taken(pod)
-    for pod in observed.holders:
+    for pod in observed.name_conflicts:
         ordinal = ordinal_of(workload.name, pod.name)
         if ordinal is not None:
             result.taken.setdefault(ordinal, _taken(pod))
@@ -73,7 +76,7 @@ def _revision(
     _, _, made = pod.made_of or ({}, {}, {})
     volumes = [(v.get("name", ""), claim_of(v)) for v in made.get("volumes") or ()]
     whole = storage_matches(workload, spec.volume_claim_templates, pod.name, volumes)
-    found = origin(pod, templates) or pod.revision if whole else ""
+    found = revision_made_from(pod, templates) or pod.revision if whole else ""
     return {keys.REVISION_LABEL: found} if found != pod.revision else {}
 
 
@@ -92,10 +95,10 @@ def _taken(pod: PodView) -> Blocked:
     whose = f"belongs to {pod.owner.kind} {pod.owner.name}" if pod.owner is not None else "belongs to nobody"
     going = " and is being deleted" if pod.deleting else ""
     text = f"pod {pod.name} cannot be created: a pod of that name {whose}{going}"
-    return Blocked("NameTaken", text, pod.name, waiting=pod.deleting)
+    return Blocked(BlockedReason.NAME_TAKEN, text, pod.name, waiting=pod.deleting)
 
 
-def answers(observed: Observed, pods: Mapping[int, PodView]) -> tuple[Observed, list[Action]]:
+def without_stale_answers(observed: Observed, pods: Mapping[int, PodView]) -> tuple[Observed, list[Action]]:
     """The observation without answers of hooks that were given for an earlier pod of the same ordinal (spec 5.4).
 
     An ordinal comes back under the same name and, often, the same revision: only the UID tells that somebody else is

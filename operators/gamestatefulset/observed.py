@@ -19,13 +19,13 @@ GameStatefulSetView = workloads.WorkloadView[GameStatefulSetSpec]
 class Observed(workloads.Observed[GameStatefulSetSpec]):
     """A GameStatefulSet and everything around it.
 
-    ``claims`` are those of the namespace that are named after our pods. ``holders`` are pods that are not among
+    ``claims`` are those of the namespace that are named after our pods. ``name_conflicts`` are pods that are not among
     ``pods``, but are called like one of ours. ``nodes`` are the nodes of pods that are being deleted; None while
     nothing is known of nodes, and then none counts as lost.
     """
 
     claims: Mapping[str, ClaimView] = field(default_factory=dict)
-    holders: tuple[PodView, ...] = ()
+    name_conflicts: tuple[PodView, ...] = ()
     nodes: Mapping[str, NodeView] | None = None
     delays: Delays = field(default_factory=Delays)
 

@@ -12,18 +12,19 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.ordinals import pod_name
 from operators.planning.actions import Blocked
 from operators.planning.views import PodView
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
+class Ordinals:
     """The ordinals there are to be, and who holds them.
 
     ``members`` are the ordinals of the replicas, ``surge`` those of surge pods, both ascending. ``pods`` are ours by
     ordinal, with those that are being deleted or have ended. ``kept`` are the members that the partition keeps at the
-    old version. ``hindered`` says of ordinals why no pod can be created there now.
+    old version. ``not_creatable`` says of ordinals why no pod can be created there now.
     """
 
     workload: str
@@ -31,7 +32,7 @@ class Roster:
     surge: tuple[int, ...] = ()
     pods: Mapping[int, PodView] = field(default_factory=dict)
     kept: frozenset[int] = frozenset()
-    hindered: Mapping[int, Blocked] = field(default_factory=dict)
+    not_creatable: Mapping[int, Blocked] = field(default_factory=dict)
 
     @property
     def wanted(self) -> tuple[int, ...]:
@@ -39,13 +40,13 @@ class Roster:
         return (*self.members, *self.surge)
 
     @property
-    def condemned(self) -> tuple[int, ...]:
+    def surplus(self) -> tuple[int, ...]:
         """Ordinals that have a pod and are to have none, descending."""
         wanted = set(self.wanted)
         return tuple(sorted((o for o in self.pods if o not in wanted), reverse=True))
 
     @property
-    def still(self) -> bool:
+    def none_terminating(self) -> bool:
         """No pod is on its way out."""
         return not any(pod.deleting for pod in self.pods.values())
 
@@ -60,7 +61,7 @@ class Roster:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class OrdinalChanges:
     """What may be done in this pass: ordinals to ``create``, pods that ended to ``remove``, pods to ``retire``.
 
     A pod to retire goes when its hook allows it. ``open`` holds when updates may follow; ``repairs`` when only those of
@@ -77,73 +78,73 @@ class Order:
     wait: float | None = None
 
 
-def parallel(roster: Roster) -> Order:
+def parallel_changes(ordinals: Ordinals) -> OrdinalChanges:
     """Everything at once."""
-    ended = tuple(o for o, pod in sorted(roster.pods.items()) if pod.finished and not pod.deleting)
-    missing = [o for o in roster.wanted if o not in roster.pods]
-    free = tuple(o for o in missing if o not in roster.hindered)
-    hindered = tuple(roster.hindered[o] for o in missing if o in roster.hindered)
-    return Order(free, ended, tuple(o for o in roster.condemned if roster.active(o)), blocked=hindered)
+    ended = tuple(o for o, pod in sorted(ordinals.pods.items()) if pod.finished and not pod.deleting)
+    missing = [o for o in ordinals.wanted if o not in ordinals.pods]
+    free = tuple(o for o in missing if o not in ordinals.not_creatable)
+    not_creatable = tuple(ordinals.not_creatable[o] for o in missing if o in ordinals.not_creatable)
+    return OrdinalChanges(free, ended, tuple(o for o in ordinals.surplus if ordinals.active(o)), blocked=not_creatable)
 
 
-def ordered(roster: Roster, target: str, ready: Callable[[PodView], bool], now: float) -> Order:
+def ordered_changes(ordinals: Ordinals, target: str, ready: Callable[[PodView], bool], now: float) -> OrdinalChanges:
     """One after the other. ``target`` is the revision pods are brought to; ``ready`` is what "ready" means here."""
-    for ordinal in roster.members:
-        name, pod = roster.name(ordinal), roster.pods.get(ordinal)
+    for ordinal in ordinals.members:
+        name, pod = ordinals.name(ordinal), ordinals.pods.get(ordinal)
         if pod is None:
-            hindrance = roster.hindered.get(ordinal)
+            hindrance = ordinals.not_creatable.get(ordinal)
             if hindrance is not None:
-                return Order(open=False, repairs=roster.still, blocked=(hindrance,))
-            return Order(create=(ordinal,), open=False)
+                return OrdinalChanges(open=False, repairs=ordinals.none_terminating, blocked=(hindrance,))
+            return OrdinalChanges(create=(ordinal,), open=False)
         if pod.deleting:
             return _waiting(f"pod {name} is being deleted; the others wait until it is gone and there again")
         if pod.finished:
-            return Order(remove=(ordinal,), open=False)
+            return OrdinalChanges(remove=(ordinal,), open=False)
         if pod.revision == target and not ready(pod):
-            return replace(_waiting(_unready(roster, ordinal)), repairs=roster.still)
-    return _scale_in(roster, ready, now)
+            return replace(_waiting(_unready(ordinals, ordinal)), repairs=ordinals.none_terminating)
+    return _scale_in(ordinals, ready, now)
 
 
-def _unready(roster: Roster, ordinal: int) -> str:
-    pod = roster.pods[ordinal]
-    why = f": {pod.trouble.text}" if pod.trouble else ""
+def _unready(ordinals: Ordinals, ordinal: int) -> str:
+    pod = ordinals.pods[ordinal]
+    why = f": {pod.problem.text}" if pod.problem else ""
     return f"pod {pod.name} of the newest version is not ready{why}; the others wait for it (OrderedReady)"
 
 
-def _waiting(text: str) -> Order:
-    return Order(open=False, blocked=(Blocked("OrderedReady", text),))
+def _waiting(text: str) -> OrdinalChanges:
+    return OrdinalChanges(open=False, blocked=(Blocked(BlockedReason.ORDERED_READY, text),))
 
 
-def _scale_in(roster: Roster, ready: Callable[[PodView], bool], now: float) -> Order:
-    """The highest pod that is to go. One that is merely not ready yet is left to get ready first (spec 2.5, 9.4 #38).
+def _scale_in(ordinals: Ordinals, ready: Callable[[PodView], bool], now: float) -> OrdinalChanges:
+    """The highest pod that is to go. One that is merely not ready yet is left to get ready first (spec 2.5, case 38).
 
     The lowest that is not ready goes all the same, and so does one that will not get ready by itself: two of these
     would wait for each other for ever, and no new version would ever reach pods that are to go.
     """
-    for ordinal in roster.condemned:
-        pod = roster.pods[ordinal]
+    for ordinal in ordinals.surplus:
+        pod = ordinals.pods[ordinal]
         if pod.deleting:
             return _waiting(f"pod {pod.name} is being deleted; scaling in goes on when it is gone")
         if pod.finished:
-            return Order(remove=(ordinal,), open=False)
+            return OrdinalChanges(remove=(ordinal,), open=False)
         if not ready(pod) and not pod.hopeless(now):
-            lowest = _lowest_unready(roster, ready)
+            lowest = _lowest_unready(ordinals, ready)
             if ordinal != lowest:
-                other = roster.name(lowest)
+                other = ordinals.name(lowest)
                 text = f"scaling in waits for pod {pod.name} to be ready, because {other} is not ready either"
                 left = pod.patience(now)
                 return replace(_waiting(text), wait=None if left == math.inf else left)
-        return Order(retire=(ordinal,), open=False)
-    return Order()
+        return OrdinalChanges(retire=(ordinal,), open=False)
+    return OrdinalChanges()
 
 
-def _lowest_unready(roster: Roster, ready: Callable[[PodView], bool]) -> int:
-    ordinals = sorted({*roster.members, *roster.pods})
-    return next(o for o in ordinals if (pod := roster.active(o)) is None or not ready(pod))
+def _lowest_unready(ordinals: Ordinals, ready: Callable[[PodView], bool]) -> int:
+    known = sorted({*ordinals.members, *ordinals.pods})
+    return next(o for o in known if (pod := ordinals.active(o)) is None or not ready(pod))
 
 
 def created_at_current(
-    ordinal: int, roster: Roster, target: str, *, ordered: bool, held: bool, on_delete: bool
+    ordinal: int, ordinals: Ordinals, target: str, *, ordered_changes: bool, held: bool, on_delete: bool
 ) -> bool:
     """Whether a missing pod comes back at the old version (spec/gamestatefulset.md 2.9, decision 6).
 
@@ -153,10 +154,10 @@ def created_at_current(
     """
     if on_delete:
         return False
-    if ordinal in roster.kept:
+    if ordinal in ordinals.kept:
         return True
-    living = {o: p for o in roster.members if (p := roster.active(o)) is not None}
+    living = {o: p for o in ordinals.members if (p := ordinals.active(o)) is not None}
     updated = [o for o, pod in living.items() if pod.revision == target]
     if held and ordinal < min(updated, default=ordinal + 1):
         return True
-    return ordered and any(o > ordinal and pod.revision != target for o, pod in living.items())
+    return ordered_changes and any(o > ordinal and pod.revision != target for o, pod in living.items())

@@ -6,30 +6,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from operators.api.gamestatefulset import GameStatefulSetSpec
+from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.claims import claim_names
-from operators.gamestatefulset.membership import Membership, answers, claim
+from operators.gamestatefulset.membership import Membership, claim_pods, without_stale_answers
 from operators.gamestatefulset.observed import Observed
-from operators.gamestatefulset.order import Roster
+from operators.gamestatefulset.order import Ordinals
 from operators.gamestatefulset.ordinals import members, pod_name
-from operators.planning import rollout as scenes
 from operators.planning.actions import Action, Blocked
 from operators.planning.budgets import Budget, budget
-from operators.planning.canary.state import Tally
+from operators.planning.canary.state import PodCounts
 from operators.planning.revisions import history
-from operators.planning.rollout import Numbers, Scene
+from operators.planning.rollout import Rollout, StrategyNumbers, build_rollout
 from operators.planning.views import PodView
 
 KIND = "GameStatefulSet"
 
 
 @dataclass(frozen=True, slots=True)
-class Ensemble:
-    """A scene whose pods have ordinals. ``before`` are the actions that revisions and ownership need."""
+class SetRollout:
+    """A rollout whose pods have ordinals. ``before`` are the actions that revisions and ownership need."""
 
-    scene: Scene
+    rollout: Rollout
     spec: GameStatefulSetSpec
     observed: Observed
-    roster: Roster
+    ordinals: Ordinals
     membership: Membership
     before: tuple[Action, ...]
 
@@ -41,30 +41,30 @@ class Ensemble:
     @property
     def due(self) -> tuple[int, ...]:
         """Ordinals of the replicas that the partition does not keep."""
-        return tuple(o for o in self.roster.members if o not in self.roster.kept)
+        return tuple(o for o in self.ordinals.members if o not in self.ordinals.kept)
 
     def available(self, pod: PodView) -> bool:
         """What "ready" means: ready, and for minReadySeconds."""
-        return pod.available(self.scene.now, self.spec.min_ready_seconds)
+        return pod.available(self.rollout.now, self.spec.min_ready_seconds)
 
     def settled(self, ordinal: int) -> bool:
         """The ordinal has a pod, and that is available, complete, and past its hook."""
-        pod = self.roster.active(ordinal)
-        return pod is not None and pod.name in self.scene.settled
+        pod = self.ordinals.active(ordinal)
+        return pod is not None and pod.name in self.rollout.settled
 
-    def tally(self) -> Tally:
+    def pod_counts(self) -> PodCounts:
         """The replicas counted for the canary: updated are only those that the partition does not keep (spec 4.6)."""
-        update = self.scene.revisions.update
-        living = [p for o in self.roster.members if (p := self.roster.active(o)) is not None]
-        updated = [p for o in self.due if (p := self.roster.active(o)) is not None and p.revision == update]
-        return Tally(
+        update = self.rollout.revisions.update
+        living = [p for o in self.ordinals.members if (p := self.ordinals.active(o)) is not None]
+        updated = [p for o in self.due if (p := self.ordinals.active(o)) is not None and p.revision == update]
+        return PodCounts(
             replicas=self.spec.replicas,
             outdated=sum(p.revision != update for p in living),
             updated=len(updated),
-            updated_ready=sum(self.scene.update_ready(p) for p in updated),
+            updated_ready=sum(self.rollout.update_ready(p) for p in updated),
             ready=sum(p.ready for p in living),
             available=sum(self.available(p) for p in living),
-            stable=sum(p.revision == self.scene.course.stable for p in living),
+            stable=sum(p.revision == self.rollout.canary.stable for p in living),
         )
 
 
@@ -77,76 +77,76 @@ def _limits(spec: GameStatefulSetSpec) -> Budget:
     return limits if limits.unavailable or limits.surge else Budget(1, 0)
 
 
-def gather(observed: Observed, spec: GameStatefulSetSpec, now: float) -> Ensemble:
+def set_rollout_of(observed: Observed, spec: GameStatefulSetSpec, now: float) -> SetRollout:
     """Sort the observation out."""
     stored = history(observed.revisions, observed.workload.uid, spec.selector)
-    membership = claim(observed, spec, {r.name: r.template for r in stored.known})
-    observed, stale = answers(observed, membership.pods)
+    membership = claim_pods(observed, spec, {r.name: r.template for r in stored.known})
+    observed, stale = without_stale_answers(observed, membership.pods)
     numbers = spec.update_strategy.numbers
-    scene = scenes.arrange(
+    rollout = build_rollout(
         KIND,
         observed,
         spec,
-        Numbers(numbers.partition, numbers.max_unavailable, numbers.max_surge),
+        StrategyNumbers(numbers.partition, numbers.max_unavailable, numbers.max_surge),
         _limits(spec),
         membership.active,
         stored,
         now,
     )
     inside, _ = members(spec.replicas, spec.reserve_orders)
-    roster = Roster(observed.workload.name, inside, pods=membership.pods, kept=frozenset(inside[: scene.kept]))
-    living = [p for o in inside if (p := roster.active(o)) is not None]
-    complete = len(living) == spec.replicas and all(p.revision == scene.revisions.update and p.ready for p in living)
-    before = (*scene.revisions.actions, *membership.actions, *stale)
-    whole = len(living) == spec.replicas == len(scene.pods)
-    found = Ensemble(replace(scene, whole=whole, complete=complete), spec, observed, roster, membership, before)
-    roster = replace(roster, surge=_surge(found))
-    roster = replace(roster, hindered=dict(_hindered(observed, spec, membership, roster)))
-    return replace(found, roster=roster)
+    ordinals = Ordinals(observed.workload.name, inside, pods=membership.pods, kept=frozenset(inside[: rollout.kept]))
+    living = [p for o in inside if (p := ordinals.active(o)) is not None]
+    complete = len(living) == spec.replicas and all(p.revision == rollout.revisions.update and p.ready for p in living)
+    before = (*rollout.revisions.actions, *membership.actions, *stale)
+    whole = len(living) == spec.replicas == len(rollout.pods)
+    state = SetRollout(replace(rollout, whole=whole, complete=complete), spec, observed, ordinals, membership, before)
+    ordinals = replace(ordinals, surge=_surge(state))
+    ordinals = replace(ordinals, not_creatable=dict(_not_creatable(observed, spec, membership, ordinals)))
+    return replace(state, ordinals=ordinals)
 
 
-def _surge(found: Ensemble) -> tuple[int, ...]:
+def _surge(state: SetRollout) -> tuple[int, ...]:
     """Ordinals of surge pods, right above those of the replicas (spec 2.6).
 
     They are as many as replicas are not updated and ready, so that the last ones stay until the last batch is back.
     Only an update brings them: while it is held none comes, and those that are there stay.
     """
-    scene, roster = found.scene, found.roster
-    if found.ordered or not scene.surge:
+    rollout, ordinals = state.rollout, state.ordinals
+    if state.ordered or not rollout.surge:
         return ()
-    target = scene.course.target
-    behind = [o for o in found.due if not found.settled(o) or roster.pods[o].revision != target]
-    outdated = any((p := roster.active(o)) is not None and p.revision != target for o in behind)
-    under_way = outdated or scene.revisions.current != target
-    _, above = members(found.spec.replicas, found.spec.reserve_orders, min(scene.surge, len(behind)))
+    target = rollout.canary.target
+    behind = [o for o in state.due if not state.settled(o) or ordinals.pods[o].revision != target]
+    outdated = any((p := ordinals.active(o)) is not None and p.revision != target for o in behind)
+    under_way = outdated or rollout.revisions.current != target
+    _, above = members(state.spec.replicas, state.spec.reserve_orders, min(rollout.surge, len(behind)))
     chosen = []
     for ordinal in above:
-        pod = roster.pods.get(ordinal)
+        pod = ordinals.pods.get(ordinal)
         serving = pod is not None and pod.active and pod.revision == target
-        comes = outdated and not scene.course.held and (pod is None or not pod.active)
+        comes = outdated and not rollout.canary.held and (pod is None or not pod.active)
         if (serving and under_way) or comes:
             chosen.append(ordinal)
     return tuple(chosen)
 
 
-def _hindered(
-    observed: Observed, spec: GameStatefulSetSpec, membership: Membership, roster: Roster
+def _not_creatable(
+    observed: Observed, spec: GameStatefulSetSpec, membership: Membership, ordinals: Ordinals
 ) -> Iterator[tuple[int, Blocked]]:
     """Ordinals that cannot get a pod now: a stranger holds the name, or a claim of it is on its way out.
 
     A claim that went along with a pod of the ordinal is gone as soon as the garbage collector has seen that the pod is.
     """
-    for ordinal in roster.wanted:
-        if ordinal in roster.pods:
+    for ordinal in ordinals.wanted:
+        if ordinal in ordinals.pods:
             continue
         if ordinal in membership.taken:
             yield ordinal, membership.taken[ordinal]
             continue
-        name = pod_name(roster.workload, ordinal)
+        name = pod_name(ordinals.workload, ordinal)
         for claim_ in claim_names(spec.volume_claim_templates, name):
             held = observed.claims.get(claim_)
             if held is not None and (held.deleting or held.goes_with(name)):
                 why = "is being deleted" if held.deleting else "goes with the pod that was there before"
                 text = f"pod {name} is not created before its claim {claim_}, which {why}, is gone"
-                yield ordinal, Blocked("ClaimTerminating", text, name)
+                yield ordinal, Blocked(BlockedReason.CLAIM_TERMINATING, text, name)
                 break

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from operators.gamestatefulset.order import Order
+from operators.gamestatefulset.order import OrdinalChanges
 from operators.gamestatefulset.ordinals import ordinal_of
-from operators.gamestatefulset.rollout import Ensemble
-from operators.planning.inprogress import Updating
-from operators.planning.scaling import Scaling
-from operators.planning.update import Allowance, Walk, may_update
+from operators.gamestatefulset.rollout import SetRollout
+from operators.planning.inprogress import UpdateOutcome
+from operators.planning.scaling import ScaleOutcome
+from operators.planning.update import DisruptionAllowance, UpdatePass, may_update
 from operators.planning.views import PodView
 
 
-def update(found: Ensemble, order: Order, scaling: Scaling, result: Updating) -> None:
+def update(state: SetRollout, changes: OrdinalChanges, scaling: ScaleOutcome, result: UpdateOutcome) -> None:
     """Choose the pods that may be touched now, and touch those whose hook allows it.
 
     Parallel takes broken pods first: they are down anyway, and what is to come may be their repair; then the highest
@@ -21,53 +21,53 @@ def update(found: Ensemble, order: Order, scaling: Scaling, result: Updating) ->
     pod that is replaced there comes back old. When its turn has come a broken one is taken even while others are not
     ready: they may be what needs it.
     """
-    scene, roster = found.scene, found.roster
-    living = [p for o in found.due if (p := roster.active(o)) is not None and p.name not in scaling.victims]
-    outdated = [p for p in living if p.revision != scene.course.target]
-    if not may_update(scene, outdated, result):
+    rollout, ordinals = state.rollout, state.ordinals
+    living = [p for o in state.due if (p := ordinals.active(o)) is not None and p.name not in scaling.victims]
+    outdated = [p for p in living if p.revision != rollout.canary.target]
+    if not may_update(rollout, outdated, result):
         return
-    outdated.sort(key=lambda p: -_ordinal(found, p))
-    counted = (*found.due, *roster.surge)
-    if found.ordered:
-        counted = tuple(o for o in found.due if o > _ordinal(found, outdated[0]))
-    walk = Walk(scene, outdated, _allowance(found, counted), result)
+    outdated.sort(key=lambda p: -_ordinal(state, p))
+    counted = (*state.due, *ordinals.surge)
+    if state.ordered:
+        counted = tuple(o for o in state.due if o > _ordinal(state, outdated[0]))
+    walk = UpdatePass(rollout, outdated, _allowance(state, counted), result)
     # A pod whose hook is being asked stays a target while others are waited for: it would be asked anew every time.
     result.targets.update({p.name: walk.guard(p) for p in outdated if walk.asked(p)})
-    if found.ordered:
-        walk.run(outdated[:1] if order.open or _repairs(found, order, outdated[0], result) else ())
+    if state.ordered:
+        walk.run(outdated[:1] if changes.open or _repairs(state, changes, outdated[0], result) else ())
     else:
         walk.run(sorted(outdated, key=lambda p: (p.ready, not walk.asked(p))))
 
 
-def _repairs(found: Ensemble, order: Order, pod: PodView, result: Updating) -> bool:
+def _repairs(state: SetRollout, changes: OrdinalChanges, pod: PodView, result: UpdateOutcome) -> bool:
     """Whether a pod may be updated although others are not ready (spec 2.7: one that is unhealthy is at once).
 
     Only one that cannot get ready by itself: a moment of unreadiness must not carry a version that fails to a second
     pod.
     """
-    if pod.ready or not order.repairs:
+    if pod.ready or not changes.repairs:
         return False
-    if pod.hopeless(found.scene.now):
+    if pod.hopeless(state.rollout.now):
         return True
     if pod.unready_since is not None:
-        result.waits.append(pod.patience(found.scene.now))
+        result.waits.append(pod.patience(state.rollout.now))
     return False
 
 
-def _ordinal(found: Ensemble, pod: PodView) -> int:
-    return ordinal_of(found.roster.workload, pod.name) or 0
+def _ordinal(state: SetRollout, pod: PodView) -> int:
+    return ordinal_of(state.ordinals.workload, pod.name) or 0
 
 
-def _allowance(found: Ensemble, counted: Sequence[int]) -> Allowance:
+def _allowance(state: SetRollout, counted: Sequence[int]) -> DisruptionAllowance:
     """How many of these ordinals may be down, and are (spec 2.7).
 
     They are the replicas that the partition does not keep, and surge pods; in order only those above the one whose turn
     it is. Surge pods do not raise the number: they stand in for those that are down. Only where no pod may be down at
     all they are what an update lives on.
     """
-    surge = sum(found.settled(o) for o in found.roster.surge)
-    return Allowance(
-        room=found.scene.budget.unavailable or surge,
-        down=sum(not found.settled(o) for o in counted),
+    surge = sum(state.settled(o) for o in state.ordinals.surge)
+    return DisruptionAllowance(
+        room=state.rollout.budget.unavailable or surge,
+        down=sum(not state.settled(o) for o in counted),
         working=len(counted),
     )

@@ -1,7 +1,7 @@
 """Metrics of hooks under the names that dashboards know (spec/packaging.md 5.1), and two of our own.
 
-Series of a run go with the run. Those of an owner stay for a while after its last run: runs last seconds, and a series
-that goes before it was scraped has told nobody.
+Series of a run are removed with the run. Those of an owner stay for an hour after its last run: runs last seconds, and
+a series must not be removed before it was scraped.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from operators.api import keys
+from operators.api.hookphase import HookPhase
 from operators.api.hooktemplate import Metric
 from operators.hookrun.view import RunView
 from operators.runtime.durations import Durations
@@ -68,29 +69,28 @@ class HookMetrics:
         self._series.setdefault(owner, set()).add((family, full))
         family.labels(*full).observe(max(0.0, seconds))
 
-    def passed(self, run: RunView, seconds: float, *, good: bool) -> None:
+    def observe_pass(self, run: RunView, seconds: float, *, good: bool) -> None:
         """A pass has ended."""
         self._observe(self._passes, run, seconds, "success" if good else "failure")
 
-    def validated(self, run: RunView, seconds: float, *, good: bool) -> None:
+    def observe_validation(self, run: RunView, seconds: float, *, good: bool) -> None:
         """A run was looked at for the first time."""
         self._observe(self._executions, run, seconds, "validateMetrics", "success" if good else "failure")
 
-    def measured(self, run: RunView, metric: Metric, phase: str, seconds: float) -> None:
+    def observe_measurement(self, run: RunView, metric: Metric, phase: str, seconds: float) -> None:
         """A measurement has ended."""
-        given = (name for name in ("web", "prometheus", "kubernetes") if getattr(metric.provider, name) is not None)
-        self._providers.labels(next(given, ""), phase).inc()
+        self._providers.labels(next(iter(metric.provider.given()), ""), phase).inc()
         self._observe(self._measurements, run, seconds, metric.name, phase)
-        if phase == "Error":
+        if phase == HookPhase.ERROR:
             self._observe(self._executions, run, seconds, "invalidHookConfig", "failure")
-        status = "error" if phase == "Error" else "success"
+        status = "error" if phase == HookPhase.ERROR else "success"
         self._observe(self._executions, run, seconds, "executeHookRun", status)
 
-    def ended(self, run: RunView, phase: str, seconds: float) -> None:
+    def observe_end(self, run: RunView, phase: str, seconds: float) -> None:
         """A run has ended."""
         self._observe(self._runs, run, seconds, phase)
 
-    def aged(self, run: RunView, phase: str, seconds: float) -> None:
+    def set_age(self, run: RunView, phase: str, seconds: float) -> None:
         """A run of this age has this phase."""
         labels = (run.namespace, run.owned_by, run.name, phase)
         before = self._age_of.get(run.uid)

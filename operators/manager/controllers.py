@@ -16,6 +16,7 @@ from operators.gamestatefulset.lostnodes import Delays
 from operators.gamestatefulset.observed import gamestatefulset_view
 from operators.hookrun.controller import HookRunController
 from operators.hookrun.settings import HookSettings
+from operators.hookrun.view import run_view
 from operators.kube import resources
 from operators.kube.client import Client
 from operators.kube.resources import Json, Resource
@@ -30,7 +31,7 @@ from operators.runtime.metrics import CacheMetrics, PassMetrics, QueueFamilies, 
 from operators.runtime.reconciler import Controller
 from operators.runtime.store import Key, Store
 from operators.runtime.workqueue import WorkQueue
-from operators.workload.context import Rim, Stores
+from operators.workload.context import Context, Stores
 from operators.workload.controller import WorkloadController
 from operators.workload.metrics import HookRunCreations, WorkloadMetrics, statefulset_metrics
 
@@ -145,8 +146,8 @@ class Controllers:
         claims = self._informer(resources.PERSISTENT_VOLUME_CLAIMS, claim_view, series=by_series)
         delays = Delays(self._settings.node_lost_delay, self._settings.node_sick_delay)
 
-        def make_reconciler(rim: Rim, queue: WorkQueue[Key]) -> GameStatefulSetController:
-            reconciler = GameStatefulSetController(rim, queue, claims.store, delays)
+        def make_reconciler(context: Context, queue: WorkQueue[Key]) -> GameStatefulSetController:
+            reconciler = GameStatefulSetController(context, queue, claims.store, delays)
             claims.subscribe(reconciler.on_claim)
             self.informers[resources.NODES.plural].subscribe(reconciler.on_node)
             return reconciler
@@ -158,7 +159,7 @@ class Controllers:
         self,
         resource: Resource,
         decode: Callable[[Json], Any],
-        make_reconciler: Callable[[Rim, WorkQueue[Key]], WorkloadController[Any]],
+        make_reconciler: Callable[[Context, WorkQueue[Key]], WorkloadController[Any]],
         metrics: WorkloadMetrics,
     ) -> Worker:
         """A controller of workloads, subscribed to every cache whose changes may concern it."""
@@ -166,12 +167,14 @@ class Controllers:
         templates = self._feed(resources.HOOK_TEMPLATES, hooktemplate_view, namespace=by_namespace)
         pods = self._informer(resources.PODS, pod_view, owner=by_owner, orphans=orphans, leaving=by_node_if_leaving)
         revisions = self._informer(resources.CONTROLLER_REVISIONS, revision_view, owner=by_owner, series=by_series)
-        hook_runs = self._informer(resources.HOOK_RUNS, hookrun_view, owner=by_owner)
+        hook_runs = self._hook_runs()
         nodes = self._informer(resources.NODES, node_view, costed=costed)
         stores = Stores(workloads.store, pods.store, revisions.store, hook_runs.store, templates.store, nodes.store)
-        rim = Rim(resource, self._client, stores, Expectations(), self._events, metrics, self._creations, time.time)
+        context = Context(
+            resource, self._client, stores, Expectations(), self._events, metrics, self._creations, time.time
+        )
         queue: WorkQueue[Key] = WorkQueue(QueueMetrics(self._queues, resource.kind))
-        reconciler = make_reconciler(rim, queue)
+        reconciler = make_reconciler(context, queue)
         workloads.subscribe(reconciler.on_workload)
         self.resynced.append(workloads)
         templates.subscribe(reconciler.on_template)
@@ -181,16 +184,21 @@ class Controllers:
         name = resource.kind.lower()
         return Controller(name, queue, reconciler.reconcile, workers=self._settings.workers, metrics=self._pass_metrics)
 
+    def _hook_runs(self) -> Informer[Any]:
+        """HookRuns, listed and watched once: the hook controller's view is what the workloads read, and more."""
+        decode = run_view if "hook" in self._settings.controllers else hookrun_view
+        return self._informer(resources.HOOK_RUNS, decode, owner=by_owner)
+
     def _hook(self) -> Worker:
+        hook_runs = self._hook_runs()
         hooks = HookRunController(
             self._client,
+            hook_runs.store,
             self._events,
             self._registry,
             HookSettings(allow_cidrs=self._settings.hook_allow_cidr, deny_cidrs=self._settings.hook_deny_cidr),
             QueueMetrics(self._queues, "HookRun"),
-            namespace=self._settings.namespace,
         )
-        hooks.informer.measure(self._caches, "hookrun objects")
-        self.informers["hookrun objects"] = hooks.informer
-        self.resynced.append(hooks.informer)
+        hook_runs.subscribe(hooks.on_change)
+        self.resynced.append(hook_runs)
         return hooks

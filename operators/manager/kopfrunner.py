@@ -33,10 +33,10 @@ class _EndlessBackoff:
     """
 
     def __iter__(self) -> Iterator[float]:
-        for pause in (1, 1, 2, 3, 5, 8, 13):
+        for pause in (0.5, 1.0):
             yield float(pause)
         while True:
-            yield 20.0
+            yield 1.5
 
 
 def _configure(settings: kopf.OperatorSettings, *, everywhere: bool) -> None:

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from operators import logs
 from operators.flags import (
     Flag,
     Flags,
@@ -23,7 +24,6 @@ from operators.flags import (
     whole_number,
 )
 from operators.kube.credentials import SERVICE_ACCOUNT
-from operators.runtime import logs
 
 CONTROLLERS = ("gamedeployment", "gamestatefulset", "hook")
 

@@ -7,60 +7,61 @@ from typing import Any
 
 from operators.planning.actions import Action, CreatePod, PatchSpec, Plan
 from operators.planning.canary.hooks import StepHooks
-from operators.planning.canary.state import Tally
+from operators.planning.canary.state import PodCounts
 from operators.planning.canary.steps import Decision, decide
 from operators.planning.explain import explain
 from operators.planning.hooks.cleanup import clean, marks, retry
-from operators.planning.inprogress import Updating
+from operators.planning.inprogress import UpdateOutcome
 from operators.planning.refusals import withhold
 from operators.planning.revisions import trim
-from operators.planning.rollout import Scene
-from operators.planning.scaling import Scaling
+from operators.planning.rollout import Rollout
+from operators.planning.scaling import ScaleOutcome
 from operators.planning.status import status
+from operators.planning.workloadstatus import StatusCounters
 
 
-def canary_steps(scene: Scene, tally: Tally, *, index_prefix: str = "") -> Decision:
-    """The canary's move in this pass; ``tally`` are the pods that count for its steps."""
-    runs = scene.runs.of_kind("canary")
-    hooks = StepHooks(runs, scene.observed.templates, scene.observed.host_ip, index_prefix)
-    return decide(scene.course, tally, hooks, scene.now, complete=scene.complete)
+def canary_steps(rollout: Rollout, counts: PodCounts, *, index_prefix: str = "") -> Decision:
+    """The canary's move in this pass; ``counts`` are the pods that count for its steps."""
+    runs = rollout.runs.of_kind("canary")
+    hooks = StepHooks(runs, rollout.observed.templates, rollout.observed.host_ip, index_prefix)
+    return decide(rollout.canary, counts, hooks, rollout.now, complete=rollout.complete)
 
 
-def put_on_record(scene: Scene, actions: Sequence[Action], steps: Decision, **more: Any) -> Plan:
+def revision_first_plan(rollout: Rollout, actions: Sequence[Action], steps: Decision, counters: StatusCounters) -> Plan:
     """The new version is stored before anything of it exists; the next pass goes on from there.
 
     The canary's patch of the spec comes along: what a person says by ``paused`` is heard in every pass.
     """
     patch = [steps.patch] if steps.patch is not None else []
-    tried = withhold([*actions, *patch], scene.observed.refusals, scene.now)
-    blocked = (*tried.blocked, *explain(scene).blocked)
-    state = {**status(scene, blocked, steps.record), **more}
+    tried = withhold([*actions, *patch], rollout.observed.refusals, rollout.now)
+    blocked = (*tried.blocked, *explain(rollout).blocked)
+    state = status(rollout, blocked, steps.canary_status, counters)
     return Plan(tuple(tried.actions), state, blocked, steps.notes, wake_after=min(tried.waits, default=None))
 
 
-def conclude(
-    scene: Scene,
+def full_plan(
+    rollout: Rollout,
     before: Sequence[Action],
-    scaling: Scaling,
-    work: Updating,
+    scaling: ScaleOutcome,
+    work: UpdateOutcome,
     steps: Decision,
-    **more: Any,
+    counters: StatusCounters,
 ) -> Plan:
-    """The whole plan; ``before`` is what revisions and ownership need, ``more`` are fields of the status."""
-    retried, switched_off = retry(scene)
-    cleaned = clean(scene, scaling.victims, work.targets)
+    """The whole plan; ``before`` is what revisions and ownership need."""
+    retried, switched_off = retry(rollout)
+    cleaned = clean(rollout, scaling.victims, work.targets)
     actions: list[Action] = [*before, *scaling.actions, *work.actions, *_unique(retried, cleaned), *steps.actions]
-    actions += marks(scene, actions)
-    actions += _patch_spec(scene, switched_off, steps.patch)
+    actions += marks(rollout, actions)
+    actions += _patch_spec(rollout, switched_off, steps.patch)
     if not any(isinstance(a, CreatePod) for a in actions):
-        actions += _trim(scene)
-    tried = withhold(actions, scene.observed.refusals, scene.now)
+        actions += _trim(rollout)
+    tried = withhold(actions, rollout.observed.refusals, rollout.now)
     tried.actions.sort(key=lambda a: a.stage)
-    explained = explain(scene)
+    explained = explain(rollout)
     blocked = (*tried.blocked, *steps.blocked, *work.blocked, *scaling.blocked, *explained.blocked)
     waits = [*work.waits, *scaling.waits, *explained.waits, *tried.waits]
     waits += [] if steps.wait is None else [steps.wait]
-    state = {**status(scene, blocked, steps.record), **more}
+    state = status(rollout, blocked, steps.canary_status, counters)
     return Plan(tuple(tried.actions), state, blocked, steps.notes, wake_after=min(waits, default=None))
 
 
@@ -72,7 +73,7 @@ def _unique(*groups: list[Action]) -> list[Action]:
     return list(seen.values())
 
 
-def _patch_spec(scene: Scene, switched_off: Sequence[str], canary: PatchSpec | None) -> list[Action]:
+def _patch_spec(rollout: Rollout, switched_off: Sequence[str], canary: PatchSpec | None) -> list[Action]:
     """One patch of the spec a pass, each is guarded by the version it was planned on.
 
     One-shot switches that have done their work go off, names of pods that are gone are taken off podsToDelete, and
@@ -81,8 +82,8 @@ def _patch_spec(scene: Scene, switched_off: Sequence[str], canary: PatchSpec | N
     if switched_off:
         patch: dict[str, Any] = {field: {"retry": None} for field in switched_off}
         return [PatchSpec({"spec": patch}, "retry was carried out")]
-    named = scene.spec.scale_strategy.pods_to_delete
-    existing = {p.name for p in scene.observed.pods} if named else set()
+    named = rollout.spec.scale_strategy.pods_to_delete
+    existing = {p.name for p in rollout.observed.pods} if named else set()
     left = [name for name in named if name in existing]
     if len(left) != len(named):
         gone = ", ".join(name for name in named if name not in existing)
@@ -91,11 +92,11 @@ def _patch_spec(scene: Scene, switched_off: Sequence[str], canary: PatchSpec | N
     return [canary] if canary is not None else []
 
 
-def _trim(scene: Scene) -> list[Action]:
+def _trim(rollout: Rollout) -> list[Action]:
     """Revisions beyond the history limit that nothing needs; what a pod in grace still runs is needed."""
-    if len(scene.stored.known) <= scene.spec.revision_history_limit:
+    if len(rollout.stored.known) <= rollout.spec.revision_history_limit:
         return []
-    live = {scene.revisions.update, scene.revisions.current, scene.course.stable}
-    live.update(p.revision for p in scene.observed.pods)
-    live.update(p.grace.origin for p in scene.pods if p.grace is not None)
-    return list(trim(scene.stored.known, live, scene.spec.revision_history_limit))
+    live = {rollout.revisions.update, rollout.revisions.current, rollout.canary.stable}
+    live.update(p.revision for p in rollout.observed.pods)
+    live.update(p.grace.origin for p in rollout.pods if p.grace is not None)
+    return list(trim(rollout.stored.known, live, rollout.spec.revision_history_limit))

@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from operators.api.reasons import BlockedReason
+
 Json = Mapping[str, Any]
 #: Phases that a pod never leaves.
 ENDED = ("Failed", "Succeeded")
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class PodProblem:
     """Why a pod is not ready, where its status says so: ``reason`` in one word, ``text`` for people."""
 
-    reason: str
+    reason: BlockedReason
     text: str
 
 
@@ -25,19 +27,21 @@ _IMAGE_REASONS = frozenset(
 )
 
 
-def _ended(status: Json) -> Trouble:
+def _ended(status: Json) -> PodProblem:
     """Why a pod ended for good: the kubelet's word, else that of its containers."""
     if status.get("reason"):
-        return Trouble("PodFailed", f"{status['reason']}: {status.get('message', '')}".rstrip(": ")[:300])
+        return PodProblem(
+            BlockedReason.POD_FAILED, f"{status['reason']}: {status.get('message', '')}".rstrip(": ")[:300]
+        )
     for container in status.get("containerStatuses") or ():
         ended = (container.get("state") or {}).get("terminated") or {}
         if ended.get("exitCode"):
             why = f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}"
-            return Trouble("PodFailed", f"container {container.get('name')}: {why}")
-    return Trouble("PodFailed", f"phase {status.get('phase')}")
+            return PodProblem(BlockedReason.POD_FAILED, f"container {container.get('name')}: {why}")
+    return PodProblem(BlockedReason.POD_FAILED, f"phase {status.get('phase')}")
 
 
-def trouble_of(conditions: Mapping[str, Json], status: Json) -> Trouble | None:
+def problem_of(conditions: Mapping[str, Json], status: Json) -> PodProblem | None:
     """What it says: an end, an image that cannot be pulled, a container that fails, no node that fits."""
     if status.get("phase") in ENDED:
         return _ended(status)
@@ -46,12 +50,12 @@ def trouble_of(conditions: Mapping[str, Json], status: Json) -> Trouble | None:
             waiting = (container.get("state") or {}).get("waiting") or {}
             why = waiting.get("reason") or ""
             if why and why not in _STARTING:
-                reason = "ImagePullFailing" if why in _IMAGE_REASONS else "ContainerFailing"
+                reason = BlockedReason.IMAGE_PULL_FAILING if why in _IMAGE_REASONS else BlockedReason.CONTAINER_FAILING
                 said = f" ({waiting['message'][:200]})" if waiting.get("message") else ""
                 image = f" with {container['image']}" if container.get("image") else ""
-                return Trouble(reason, f"container {container.get('name')}{image}: {why}{said}")
+                return PodProblem(reason, f"container {container.get('name')}{image}: {why}{said}")
     scheduled = conditions.get("PodScheduled")
     if scheduled and scheduled.get("status") == "False":
         text = f"{scheduled.get('reason', 'Unschedulable')}: {scheduled.get('message', '')}"
-        return Trouble("PodUnschedulable", text[:300])
+        return PodProblem(BlockedReason.POD_UNSCHEDULABLE, text[:300])
     return None

@@ -10,15 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from operators.planning.actions import (
-    Action,
-    Blocked,
-    CreateHookRun,
-    CreatePod,
-    DeletePod,
-    SetGate,
-    UpdatePodInPlace,
-)
+from operators.planning.actions import Action, Blocked, HeldBack
 
 _FIRST, _FIRST_TRANSIENT, _CAP = 1.0, 0.25, 60.0
 _SHOWN_FROM = 3
@@ -35,13 +27,6 @@ class Refusal:
     until: float
     count: int = 1
     lasting: bool = True
-
-
-def subject(action: Action) -> str:
-    """What a refusal speaks of: a single object, but all creations of pods together (their names are made up)."""
-    if isinstance(action, CreatePod):
-        return "CreatePod"
-    return f"{type(action).__name__}/{getattr(action, 'uid', '') or getattr(action, 'name', '')}"
 
 
 def refused_again(before: Refusal | None, message: str, now: float, *, lasting: bool, at_least: float = 0.0) -> Refusal:
@@ -74,7 +59,7 @@ def withhold(actions: Sequence[Action], refusals: Mapping[str, Refusal], now: fl
     result = Withheld([])
     kept_back: Counter[str] = Counter()
     for action in actions:
-        about = subject(action)
+        about = action.refusal_key
         refusal = refusals.get(about)
         if refusal is None or refusal.until <= now:
             result.actions.append(action)
@@ -82,27 +67,14 @@ def withhold(actions: Sequence[Action], refusals: Mapping[str, Refusal], now: fl
         kept_back[about] += 1
         if kept_back[about] == 1:
             result.waits.append(max(0.05, refusal.until - now))
-    first = {subject(a): a for a in reversed(actions)}
+    first = {a.refusal_key: a for a in reversed(actions)}
     for about, count in kept_back.items():
         refusal = refusals[about]
         if refusal.lasting or refusal.count >= _SHOWN_FROM:
-            result.blocked.append(_told(first[about], count, refusal))
+            result.blocked.append(_describe(first[about], count, refusal))
     return result
 
 
-def _told(action: Action, count: int, refusal: Refusal) -> Blocked:
+def _describe(action: Action, count: int, refusal: Refusal) -> Blocked:
     tries = f" (refused {refusal.count} times)" if refusal.count > 1 else ""
-    waiting = not refusal.lasting
-    if isinstance(action, CreatePod):
-        text = f"{count} pods to create are refused: {refusal.message}{tries}"
-        return Blocked("FailedScale", text, waiting=waiting)
-    name = getattr(action, "name", "")
-    if isinstance(action, DeletePod) and action.why != "rollingUpdate":
-        return Blocked("FailedScale", f"pod {name} is not deleted: {refusal.message}{tries}", name, waiting=waiting)
-    if isinstance(action, DeletePod | UpdatePodInPlace | SetGate):
-        return Blocked("FailedUpdate", f"pod {name} is not updated: {refusal.message}{tries}", name, waiting=waiting)
-    if isinstance(action, CreateHookRun):
-        text = f"HookRun {name} is not created: {refusal.message}{tries}"
-        return Blocked("FailedCreateHookRun", text, action.pod, waiting=waiting)
-    text = f"{type(action).__name__} {name} is refused: {refusal.message}{tries}"
-    return Blocked("WriteRefused", text.replace("  ", " "), waiting=waiting)
+    return action.refused(HeldBack(count, f"{refusal.message}{tries}", waiting=not refusal.lasting))

@@ -80,7 +80,7 @@ def history(revisions: Iterable[RevisionView], uid: str, selector: LabelSelector
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class RecordedRevisions:
     """What the status says of revisions.
 
     ``update`` is only given while the status speaks of the present spec. ``current`` is "" before the first pods are
@@ -98,11 +98,11 @@ def _update_revision(
     digest: str,
     annotations: Mapping[str, str],
     stored: History,
-    remembered: Remembered,
+    recorded_revisions: RecordedRevisions,
 ) -> tuple[str, int, tuple[Action, ...]]:
     """Name of the revision that equals the template, the collision count, and what storing it takes."""
     last = stored.known[0].revision if stored.known else 0
-    collisions = remembered.collisions
+    collisions = recorded_revisions.collisions
     equal = next((r for r in stored.known if r.digest == digest), None)
     if equal is not None:
         if equal.revision == last:
@@ -110,7 +110,7 @@ def _update_revision(
         return equal.name, collisions, (RenumberRevision(equal.name, equal.uid, last + 1),)
     taken = stored.taken.union(r.name for r in stored.known)
     # A revision that somebody deleted comes back under its name, whoever made that name up: its pods carry it.
-    name = remembered.update
+    name = recorded_revisions.update
     while not name or name in taken:
         name = revision_name(workload, template, collisions)
         collisions += name in taken
@@ -127,7 +127,7 @@ def resolve(
     annotations: Mapping[str, str],
     stored: History,
     pods: Sequence[PodView],
-    remembered: Remembered,
+    recorded_revisions: RecordedRevisions,
 ) -> Revisions:
     """Find or make the update revision, and the current one.
 
@@ -135,12 +135,12 @@ def resolve(
     that, the update revision. Guessing it from living pods alone would refill a partition with new pods once all old
     ones are gone.
     """
-    update, collisions, actions = _update_revision(workload, template, digest, annotations, stored, remembered)
+    update, collisions, actions = _update_revision(workload, template, digest, annotations, stored, recorded_revisions)
     adopted = tuple(AdoptRevision(r.name, r.uid) for r in stored.orphans)
     templates: dict[str, Mapping[str, Any]] = {r.name: r.template for r in stored.known}
     templates[update] = template
-    if remembered.current in templates:
-        current = remembered.current
+    if recorded_revisions.current in templates:
+        current = recorded_revisions.current
     else:
         carried = {p.revision for p in pods}
         current = next((r.name for r in reversed(stored.known) if r.name in carried), update)

@@ -11,17 +11,17 @@ from typing import Any
 
 from operators.api.strategies import StrategyBase
 from operators.planning.budgets import Budget
-from operators.planning.canary.state import Course, Tally, Wanted, chart, read_memory
+from operators.planning.canary.state import CanaryState, DesiredRollout, PodCounts, canary_state, read_recorded
 from operators.planning.hooks.pods import Hook, HookRuns, PodHook
 from operators.planning.inplace import update as inplace
-from operators.planning.revisions import History, Remembered, Revisions, resolve
-from operators.planning.templates import gives
+from operators.planning.revisions import History, RecordedRevisions, Revisions, resolve
+from operators.planning.templates import produces
 from operators.planning.views import OwnerView, PodView
 from operators.planning.workloads import Observed, Spec, WorkloadView
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class StrategyNumbers:
     """Partition and budgets as the spec writes them, wherever it does."""
 
     partition: int | str | None
@@ -30,12 +30,12 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Rollout:
     """Everything that scaling and updating decide on, computed once a pass.
 
     ``pods`` are the active pods we own, by name; ``outdated`` are those not at the revision they are brought to, and
     ``updated`` the rest. ``progress`` says for each where its in-place update stands; ``settled`` are the names of
-    those that are available, complete in every respect, and past their hook (spec 2.7, decision 9). ``course`` says
+    those that are available, complete in every respect, and past their hook (spec 2.7, decision 9). ``canary`` says
     which revision pods are brought to, how many are kept back, and whether any may be updated at all. ``budget`` is
     what an update may use now, ``surge`` what the spec allows at most. ``images`` are those of each revision.
     ``first`` holds until the pods of a new workload have all been created once; ``whole`` when none is missing or too
@@ -45,7 +45,7 @@ class Scene:
     kind: str
     workload: WorkloadView[Spec]
     spec: Spec
-    numbers: Numbers
+    numbers: StrategyNumbers
     observed: Observed[Spec]
     pods: tuple[PodView, ...]
     outdated: tuple[PodView, ...]
@@ -54,7 +54,7 @@ class Scene:
     stored: History
     runs: HookRuns
     hooks: Mapping[str, Hook | None]
-    course: Course
+    canary: CanaryState
     budget: Budget
     surge: int
     progress: Mapping[str, inplace.Progress]
@@ -68,7 +68,7 @@ class Scene:
     @property
     def kept(self) -> int:
         """Pods that stay at the old version."""
-        return self.course.kept
+        return self.canary.kept
 
     @property
     def in_place(self) -> bool:
@@ -76,29 +76,29 @@ class Scene:
         return self.spec.update_strategy.type == "InplaceUpdate"
 
     @property
-    def settings(self) -> inplace.Settings:
+    def settings(self) -> inplace.InPlaceSettings:
         """How pods are updated in place."""
         details = self.spec.update_strategy.in_place_update_strategy
         post_hook = self.hooks["postinplace"] is not None
-        return inplace.Settings(details.grace_period_seconds, details.policy, post_hook=post_hook)
+        return inplace.InPlaceSettings(details.grace_period_seconds, details.policy, post_hook=post_hook)
 
     @property
     def update_hook(self) -> PodHook:
         """Kind of hook that guards the update of a pod: a lone pre-delete hook guards in-place updates too."""
         return "preinplace" if self.in_place and self.hooks["preinplace"] else "predelete"
 
-    def tally(self, leaving: Collection[str]) -> Tally:
+    def pod_counts(self, leaving: Collection[str]) -> PodCounts:
         """The pods that stay, counted for the canary."""
         pods = [p for p in self.pods if p.name not in leaving]
         updated = [p for p in pods if p.revision == self.revisions.update]
-        return Tally(
+        return PodCounts(
             replicas=self.spec.replicas,
             outdated=len(pods) - len(updated),
             updated=len(updated),
             updated_ready=sum(self.update_ready(p) for p in updated),
             ready=sum(p.ready for p in pods),
             available=sum(p.available(self.now, self.spec.min_ready_seconds) for p in pods),
-            stable=sum(p.revision == self.course.stable for p in pods),
+            stable=sum(p.revision == self.canary.stable for p in pods),
         )
 
     def update_ready(self, pod: PodView) -> bool:
@@ -106,51 +106,51 @@ class Scene:
         return pod.name in self.settled
 
 
-def origin(pod: PodView, templates: Mapping[str, Mapping[str, object]]) -> str:
+def revision_made_from(pod: PodView, templates: Mapping[str, Mapping[str, object]]) -> str:
     """The revision an adopted pod was made from, "" when none gives it."""
     if pod.revision in templates:
         return pod.revision
     if pod.made_of is None:
         return ""
     labels, annotations, spec = pod.made_of
-    return next((name for name, template in templates.items() if gives(template, labels, annotations, spec)), "")
+    return next((name for name, template in templates.items() if produces(template, labels, annotations, spec)), "")
 
 
-def left_to_rival(observed: Observed[Spec], pod: PodView) -> bool:
+def left_to_older_workload(observed: Observed[Spec], pod: PodView) -> bool:
     """Another workload's selector takes the pod too, and was there before: one of them has to keep back."""
     age = (observed.workload.created, observed.workload.uid)
     return any(
         rival.spec is not None and (rival.created, rival.uid) < age and rival.spec.selector.matches(pod.labels)
-        for rival in observed.rivals
+        for rival in observed.overlapping
     )
 
 
-def remembered(workload: WorkloadView[Any]) -> Remembered:
+def recorded_revisions(workload: WorkloadView[Any]) -> RecordedRevisions:
     """What the status says of revisions."""
     status = workload.status
     present = status.get("observedGeneration") == workload.generation
-    return Remembered(
+    return RecordedRevisions(
         current=str(status.get("currentRevision") or ""),
         update=str(status.get("updateRevision") or "") if present else "",
         collisions=int(status.get("collisionCount") or 0),
     )
 
 
-def _course(
-    spec: Spec, numbers: Numbers, workload: WorkloadView[Spec], revisions: Revisions, pods: Sequence[PodView]
-) -> Course:
+def _canary(
+    spec: Spec, numbers: StrategyNumbers, workload: WorkloadView[Spec], revisions: Revisions, pods: Sequence[PodView]
+) -> CanaryState:
     strategy = spec.update_strategy
-    course = chart(
-        Wanted(strategy.canary, numbers.partition, strategy.paused, spec.replicas),
-        read_memory(workload.status, workload.annotations, paused=strategy.paused),
+    canary = canary_state(
+        DesiredRollout(strategy.canary, numbers.partition, strategy.paused, spec.replicas),
+        read_recorded(workload.status, workload.annotations, paused=strategy.paused),
         revisions.update,
         revisions.current,
         mixed=any(p.revision != revisions.update for p in pods),
         known=revisions.templates,
     )
-    if not course.steps and revisions.current == revisions.update:
-        return replace(course, kept=0)  # back to where pods came from: a partition keeps none of the others (spec 6.2)
-    return course
+    if not canary.steps and revisions.current == revisions.update:
+        return replace(canary, kept=0)  # back to where pods came from: a partition keeps none of the others (spec 6.2)
+    return canary
 
 
 def _hooks(spec: Spec) -> dict[str, Hook | None]:
@@ -199,29 +199,29 @@ def _progress(
     }
 
 
-def arrange(
+def build_rollout(
     kind: str,
     observed: Observed[Spec],
     spec: Spec,
-    numbers: Numbers,
+    numbers: StrategyNumbers,
     limits: Budget,
     pods: Sequence[PodView],
     stored: History,
     now: float,
-) -> Scene:
+) -> Rollout:
     """Sort the observation out. ``pods`` are the active ones we own, ``limits`` what the spec allows an update."""
     workload, strategy = observed.workload, spec.update_strategy
-    memory = remembered(workload)
-    revisions = resolve(workload.name, spec.template, workload.digest, workload.annotations, stored, pods, memory)
-    course = _course(spec, numbers, workload, revisions, pods)
-    outdated = tuple(p for p in pods if p.revision != course.target)
+    recorded = recorded_revisions(workload)
+    revisions = resolve(workload.name, spec.template, workload.digest, workload.annotations, stored, pods, recorded)
+    canary = _canary(spec, numbers, workload, revisions, pods)
+    outdated = tuple(p for p in pods if p.revision != canary.target)
     surge = 0 if strategy.type in ("OnDelete", "HotPatchUpdate") else limits.surge
-    stopped = course.held and not course.begins
+    stopped = canary.held and not canary.begins
     images = {name: inplace.images_of(template) for name, template in revisions.templates.items()}
-    progress = _progress(pods, images, {course.target, revisions.current}, strategy, now)
+    progress = _progress(pods, images, {canary.target, revisions.current}, strategy, now)
     owner = OwnerView(kind, workload.name, workload.uid)
     runs = HookRuns((r for r in observed.hook_runs if r.owner == owner), now)
-    return Scene(
+    return Rollout(
         kind=kind,
         workload=workload,
         spec=spec,
@@ -229,18 +229,18 @@ def arrange(
         observed=observed,
         pods=tuple(pods),
         outdated=outdated,
-        updated=tuple(p for p in pods if p.revision == course.target),
+        updated=tuple(p for p in pods if p.revision == canary.target),
         revisions=revisions,
         stored=stored,
         runs=runs,
         hooks=_hooks(spec),
-        course=course,
+        canary=canary,
         budget=Budget(limits.unavailable, 0 if stopped else surge),
         surge=surge,
         progress=progress,
         settled=frozenset(p.name for p in pods if _settled(p, progress[p.name], now, spec.min_ready_seconds, runs)),
         images=images,
-        first=not memory.current and not outdated and len(pods) < spec.replicas,
+        first=not recorded.current and not outdated and len(pods) < spec.replicas,
         whole=len(pods) == spec.replicas,
         complete=len(pods) == spec.replicas and all(p.revision == revisions.update for p in pods),
         now=now,

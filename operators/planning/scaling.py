@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from operators.api.reasons import BlockedReason
 from operators.kube.times import rfc3339
 from operators.planning.actions import Action, Blocked, DeletePod
 from operators.planning.budgets import at_least_one
 from operators.planning.explain import name_some
-from operators.planning.hooks.pods import Answer, ask
+from operators.planning.hooks.pods import HookAnswer, ask
 from operators.planning.podproblems import ENDED
-from operators.planning.rollout import Scene
+from operators.planning.rollout import Rollout
 from operators.planning.views import PodView
 from operators.planning.workloads import Observed, Spec
 
@@ -23,7 +24,7 @@ _SHORTEST_REST, _LONGEST_REST = 10.0, 300.0
 
 
 @dataclass(slots=True)
-class Scaling:
+class ScaleOutcome:
     """What scaling does. ``victims`` are all pods chosen to go, those that still wait for their hook included.
 
     ``able`` tells whether pods can be created at all: one that could not be replaced must not be deleted to be
@@ -37,28 +38,28 @@ class Scaling:
     able: bool = True
 
 
-def strangers(scene: Scene, names: Collection[str], result: Scaling) -> None:
+def report_foreign_names(rollout: Rollout, names: Collection[str], result: ScaleOutcome) -> None:
     """Names in podsToDelete whose pods exist, but are not ours: nothing happens to them, and that is said."""
     if not names:
         return
-    uid, matches = scene.workload.uid, scene.spec.selector.matches
+    uid, matches = rollout.workload.uid, rollout.spec.selector.matches
     foreign = sorted(
         p.name
-        for p in scene.observed.pods
+        for p in rollout.observed.pods
         if p.name in names and (p.owner.uid != uid if p.owner else not matches(p.labels))
     )
     if foreign:
         text = f"scaleStrategy.podsToDelete names pods of others, which are left alone: {name_some(foreign)}"
-        result.blocked.append(Blocked("PodsToDeleteForeign", text, waiting=False))
+        result.blocked.append(Blocked(BlockedReason.PODS_TO_DELETE_FOREIGN, text, waiting=False))
 
 
-def leaving(scene: Scene, result: Scaling) -> None:
+def leaving(rollout: Rollout, result: ScaleOutcome) -> None:
     """Pods whose deletion takes longer than it should: a finalizer holds them, or their node is lost."""
     late: list[PodView] = []
-    for pod in scene.observed.pods:
-        if pod.gone_by is None or pod.owner is None or pod.owner.uid != scene.workload.uid:
+    for pod in rollout.observed.pods:
+        if pod.gone_by is None or pod.owner is None or pod.owner.uid != rollout.workload.uid:
             continue
-        left = pod.gone_by + _PATIENCE - scene.now
+        left = pod.gone_by + _PATIENCE - rollout.now
         if left > 0:
             result.waits.append(left)
         else:
@@ -68,18 +69,18 @@ def leaving(scene: Scene, result: Scaling) -> None:
         why = _held_by(first)
         more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
         text = f"pod {first.name} should have been gone by {rfc3339(first.gone_by or 0.0)}: {why}{more}"
-        result.blocked.append(Blocked("PodStuckTerminating", text, first.name, waiting=False))
+        result.blocked.append(Blocked(BlockedReason.POD_STUCK_TERMINATING, text, first.name, waiting=False))
 
 
 def _held_by(pod: PodView) -> str:
-    if pod.holders:
-        return f"its finalizers {', '.join(pod.holders)} hold it"
+    if pod.finalizers:
+        return f"its finalizers {', '.join(pod.finalizers)} hold it"
     if pod.node:
         return f"node {pod.node} has not confirmed that it ended"
     return "it was on no node, so that the API server should have removed it at once"
 
 
-def resting(observed: Observed[Spec], now: float) -> dict[str, tuple[float, PodView]]:
+def crash_backoff(observed: Observed[Spec], now: float) -> dict[str, tuple[float, PodView]]:
     """Our pods that failed right after their creation, by name; with each the time (Unix seconds) it is replaced at.
 
     What a node refuses (a sysctl that it forbids, a device that it lacks) it refuses again: replaced at once such pods
@@ -95,43 +96,43 @@ def resting(observed: Observed[Spec], now: float) -> dict[str, tuple[float, PodV
     return {p.name: (p.created + rest, p) for p in ended if p.created + rest > now}
 
 
-def buried(pod: PodView) -> DeletePod:
+def failed_pod_deletion(pod: PodView) -> DeletePod:
     """The removal of a pod that has ended for good; its Event says of what."""
-    return DeletePod(pod.name, pod.uid, "failedPod", pod.trouble.text if pod.trouble else "")
+    return DeletePod(pod.name, pod.uid, "failedPod", pod.problem.text if pod.problem else "")
 
 
-def failing(until: Mapping[str, tuple[float, PodView]], now: float, result: Scaling) -> None:
+def report_crash_backoff(until: Mapping[str, tuple[float, PodView]], now: float, result: ScaleOutcome) -> None:
     """Say of pods that rest why they failed, and when they are replaced."""
     if not until:
         return
     end, pod = min(until.values(), key=lambda held: (held[0], held[1].name))
     more = f" (and {len(until) - 1} more)" if len(until) > 1 else ""
-    why = pod.trouble.text if pod.trouble is not None else ""
+    why = pod.problem.text if pod.problem is not None else ""
     text = f"pod {pod.name}{more} failed right after it was created: {why}; it is replaced at {rfc3339(end)}"
-    result.blocked.append(Blocked("PodFailing", text, waiting=False))
+    result.blocked.append(Blocked(BlockedReason.POD_FAILING, text, waiting=False))
     result.waits.append(max(0.1, end - now))
 
 
-def batch(scene: Scene, count: int, result: Scaling) -> int:
+def batch(rollout: Rollout, count: int, result: ScaleOutcome) -> int:
     """How many pods a new workload creates now: createBatch, and the next ones when those are ready (spec 1.2)."""
-    size = at_least_one(scene.spec.scale_strategy.create_batch, scene.spec.replicas)
-    if size >= scene.spec.replicas:
+    size = at_least_one(rollout.spec.scale_strategy.create_batch, rollout.spec.replicas)
+    if size >= rollout.spec.replicas:
         return count
-    starting = [p.name for p in scene.pods if not p.ready]
+    starting = [p.name for p in rollout.pods if not p.ready]
     if starting:
         text = (
-            f"{len(scene.pods)} of {scene.spec.replicas} pods are created, the next {min(size, count)} (createBatch "
-            f"{scene.spec.scale_strategy.create_batch}) when these are ready: {name_some(starting)}"
+            f"{len(rollout.pods)} of {rollout.spec.replicas} pods are created, the next {min(size, count)} "
+            f"(createBatch {rollout.spec.scale_strategy.create_batch}) when these are ready: {name_some(starting)}"
         )
-        result.blocked.append(Blocked("CreateBatch", text))
+        result.blocked.append(Blocked(BlockedReason.CREATE_BATCH, text))
         return 0
     return min(size, count)
 
 
-def remove(scene: Scene, pod: PodView, result: Scaling) -> None:
+def remove(rollout: Rollout, pod: PodView, result: ScaleOutcome) -> None:
     """Delete a pod that was chosen to go, as soon as its hook allows it."""
-    verdict = ask("predelete", scene.hooks["predelete"], pod, scene.runs, scene.observed.templates)
-    if verdict.answer is Answer.PROCEED:
+    verdict = ask("predelete", rollout.hooks["predelete"], pod, rollout.runs, rollout.observed.templates)
+    if verdict.answer is HookAnswer.PROCEED:
         result.actions.append(DeletePod(pod.name, pod.uid, "deletePod"))
     if verdict.start:
         result.actions.append(verdict.start)

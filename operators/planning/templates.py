@@ -239,7 +239,7 @@ def _digest(template: Json) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def gives(template: Json, labels: Json, annotations: Json, spec: Json) -> bool:
+def produces(template: Json, labels: Json, annotations: Json, spec: Json) -> bool:
     """Whether a living pod could have been made from the template.
 
     The pod may hold more than the template: admission adds volumes, tolerations and variables.

@@ -6,36 +6,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from operators.api.reasons import BlockedReason
 from operators.planning.actions import Action, Blocked, DeletePod, UpdatePodInPlace
-from operators.planning.hooks.pods import Answer, PodHook, Verdict, ask
+from operators.planning.hooks.pods import HookAnswer, HookVerdict, PodHook, ask
 from operators.planning.inplace import update as inplace
-from operators.planning.inprogress import Updating
+from operators.planning.inprogress import UpdateOutcome
 from operators.planning.refusals import pod_refused
-from operators.planning.rollout import Scene
+from operators.planning.rollout import Rollout
 from operators.planning.views import HookRunView, PodView
 
 
-def may_update(scene: Scene, outdated: Sequence[PodView], result: Updating) -> bool:
+def may_update(rollout: Rollout, outdated: Sequence[PodView], result: UpdateOutcome) -> bool:
     """Whether any of these pods may be updated now; where none may, that is said."""
-    strategy = scene.spec.update_strategy
+    strategy = rollout.spec.update_strategy
     if not outdated:
         return False
-    if scene.course.held:
-        if scene.course.memory.user_paused and not scene.course.active:
-            result.blocked.append(Blocked("Paused", f"updateStrategy.paused: {len(outdated)} pods are not updated"))
+    if rollout.canary.held:
+        if rollout.canary.recorded.user_paused and not rollout.canary.active:
+            result.blocked.append(
+                Blocked(BlockedReason.PAUSED, f"updateStrategy.paused: {len(outdated)} pods are not updated")
+            )
         return False
     if strategy.type == "HotPatchUpdate":
         text = "updateStrategy.type HotPatchUpdate needs a patched kubelet and is not enabled; nothing is updated"
-        result.blocked.append(Blocked("HotPatchNotEnabled", text, waiting=False))
+        result.blocked.append(Blocked(BlockedReason.HOT_PATCH_NOT_ENABLED, text, waiting=False))
         return False
     if strategy.type == "OnDelete":
-        result.blocked.append(Blocked("OnDelete", f"{len(outdated)} pods are updated when somebody deletes them"))
+        result.blocked.append(
+            Blocked(BlockedReason.ON_DELETE, f"{len(outdated)} pods are updated when somebody deletes them")
+        )
         return False
     return True
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class DisruptionAllowance:
     """How much an update may take: of ``working`` pods ``room`` may be down.
 
     ``down`` are down already: not available, not complete, or their hook not passed. ``able`` tells whether pods can be
@@ -48,7 +53,7 @@ class Allowance:
     able: bool = True
 
 
-class Walk:
+class UpdatePass:
     """One walk over the candidates: a pod is taken while the budget lasts, one that serves nobody costs nothing.
 
     A pod that is available is taken only while fewer pods are down than may be (spec 2.7 step 6). One that serves, but
@@ -57,20 +62,22 @@ class Walk:
     would take every pod at once.
     """
 
-    def __init__(self, scene: Scene, outdated: Sequence[PodView], allowance: Allowance, result: Updating) -> None:
-        self.scene, self.result, self.able = scene, result, allowance.able
-        self.in_place = scene.in_place
+    def __init__(
+        self, rollout: Rollout, outdated: Sequence[PodView], allowance: DisruptionAllowance, result: UpdateOutcome
+    ) -> None:
+        self.rollout, self.result, self.able = rollout, result, allowance.able
+        self.in_place = rollout.in_place
         self.working, self.room = allowance.working, allowance.room
         self.down = allowance.down
-        self.new = scene.revisions.templates[scene.course.target]
-        self.images = scene.images[scene.course.target]
-        self.recreates = scene.spec.update_strategy.in_place_update_strategy.on_ineligible == "Recreate"
-        self.settings = scene.settings
-        self.hooked = self.settings.post_hook or scene.hooks[scene.update_hook] is not None
+        self.new = rollout.revisions.templates[rollout.canary.target]
+        self.images = rollout.images[rollout.canary.target]
+        self.recreates = rollout.spec.update_strategy.in_place_update_strategy.on_ineligible == "Recreate"
+        self.settings = rollout.settings
+        self.hooked = self.settings.post_hook or rollout.hooks[rollout.update_hook] is not None
         self.ineligible = cache(self._ineligible)
         self.runs: dict[str, HookRunView | None] = {}
-        if scene.runs.all:
-            self.runs = {p.name: scene.runs.of(self.guard(p), p) for p in outdated}
+        if rollout.runs.all:
+            self.runs = {p.name: rollout.runs.of(self.guard(p), p) for p in outdated}
         self.open = sum(run is not None and not run.completed for run in self.runs.values())
         self.candidates: Sequence[PodView] = ()
         self.begun: list[Action] = []
@@ -88,7 +95,7 @@ class Walk:
         """Why pods of a revision cannot be updated in place."""
         if not self.in_place:
             return None
-        return inplace.ineligible_path(self.scene.revisions.templates.get(revision), self.new)
+        return inplace.ineligible_path(self.rollout.revisions.templates.get(revision), self.new)
 
     def replaces(self, pod: PodView) -> bool:
         """The pod is updated by a new one in its place."""
@@ -96,7 +103,7 @@ class Walk:
 
     def guard(self, pod: PodView) -> PodHook:
         """The hook that guards this pod's update: replacing it is a deletion, also under InplaceUpdate."""
-        return "predelete" if self.replaces(pod) else self.scene.update_hook
+        return "predelete" if self.replaces(pod) else self.rollout.update_hook
 
     def run(self, candidates: Sequence[PodView]) -> None:
         """Take what may be taken, in this order, and say what waits."""
@@ -121,10 +128,10 @@ class Walk:
 
     def _refused(self, pod: PodView) -> bool:
         """The API server refused to change it a moment ago; others are tried meanwhile (spec 9.1 #27)."""
-        if not self.scene.observed.refusals:
+        if not self.rollout.observed.refusals:
             return False
         kind = DeletePod if self.replaces(pod) else UpdatePodInPlace
-        if not pod_refused(self.scene.observed.refusals, kind, pod.uid, self.scene.now):
+        if not pod_refused(self.rollout.observed.refusals, kind, pod.uid, self.rollout.now):
             return False
         self._begin(pod)  # withheld with all that was refused, and told of there
         return True
@@ -136,7 +143,7 @@ class Walk:
             return False
         if self._given_back(pod):
             return True
-        verdict = Verdict(Answer.PROCEED) if self._untouched(pod) else self._ask(pod)
+        verdict = HookVerdict(HookAnswer.PROCEED) if self._untouched(pod) else self._ask(pod)
         if verdict.start is not None:
             if self.open >= max(1, self.room):
                 return False
@@ -144,53 +151,53 @@ class Walk:
             self.begun.append(verdict.start)
         if verdict.blocked is not None:
             self.result.blocked.append(verdict.blocked)
-        if verdict.answer is Answer.PROCEED:
+        if verdict.answer is HookAnswer.PROCEED:
             self._begin(pod)
         if not free:
-            self.down += pod.name in self.scene.settled
+            self.down += pod.name in self.rollout.settled
         return True
 
     def _fits(self, pod: PodView) -> bool:
-        if pod.name in self.scene.settled:
+        if pod.name in self.rollout.settled:
             return self.down < self.room
         return not pod.ready or self.down <= self.room
 
     def _costs_nothing(self, pod: PodView) -> bool:
         """Only labels and annotations change, and no hook disturbs the pod."""
-        if self.hooked or self.replaces(pod) or not self.scene.progress[pod.name].done:
+        if self.hooked or self.replaces(pod) or not self.rollout.progress[pod.name].done:
             return False
-        return self.scene.images.get(pod.revision) == self.images
+        return self.rollout.images.get(pod.revision) == self.images
 
     def _untouched(self, pod: PodView) -> bool:
         """The pod is in grace, and what it would go to is what it still runs: nothing to ask a hook for."""
         in_grace = inplace.in_grace(pod) and not self.replaces(pod)
-        return in_grace and not inplace.changed_images(pod, self.images, self._origin(pod))
+        return in_grace and not inplace.changed_images(pod, self.images, self._container_source(pod))
 
     def _given_back(self, pod: PodView) -> bool:
         """A pod in grace for an older update is given back first when its hook has to be asked anew.
 
         It serves while the hook is asked, in the name of the revision it runs.
         """
-        if not self.scene.progress[pod.name].superseded or self.scene.hooks[self.guard(pod)] is None:
+        if not self.rollout.progress[pod.name].superseded or self.rollout.hooks[self.guard(pod)] is None:
             return False
         if self._untouched(pod):
             return False
         return any(isinstance(a, UpdatePodInPlace) and a.uid == pod.uid for a in self.result.actions)
 
-    def _ask(self, pod: PodView) -> Verdict:
-        kind, scene = self.guard(pod), self.scene
-        return ask(kind, scene.hooks[kind], pod, scene.runs, scene.observed.templates, self.images)
+    def _ask(self, pod: PodView) -> HookVerdict:
+        kind, rollout = self.guard(pod), self.rollout
+        return ask(kind, rollout.hooks[kind], pod, rollout.runs, rollout.observed.templates, self.images)
 
     def _begin(self, pod: PodView) -> None:
         if self.replaces(pod):
             self.begun.append(DeletePod(pod.name, pod.uid, "rollingUpdate"))
             return
-        old, target = self.scene.revisions.templates.get(pod.revision), self.scene.course.target
-        origin = self._origin(pod)
-        self.begun.append(inplace.begin(pod, old, self.new, target, self.settings, origin, self.scene.now))
+        old, target = self.rollout.revisions.templates.get(pod.revision), self.rollout.canary.target
+        source = self._container_source(pod)
+        self.begun.append(inplace.begin(pod, old, self.new, target, self.settings, source, self.rollout.now))
 
-    def _origin(self, pod: PodView) -> inplace.Origin:
-        return inplace.origin_of(pod, self.scene.images, done=self.scene.progress[pod.name].done)
+    def _container_source(self, pod: PodView) -> inplace.ContainerSource:
+        return inplace.container_source(pod, self.rollout.images, done=self.rollout.progress[pod.name].done)
 
     def _tell_ineligible(self, stuck: list[PodView]) -> None:
         first = min(stuck, key=lambda p: p.name)
@@ -199,16 +206,16 @@ class Walk:
             f"pod {first.name}{more} cannot be updated in place: {self.ineligible(first.revision)} changed; only "
             "images, labels and annotations can; revert the template, or choose RollingUpdate or onIneligible: Recreate"
         )
-        self.result.blocked.append(Blocked("InPlaceNotPossible", text, first.name, waiting=False))
+        self.result.blocked.append(Blocked(BlockedReason.IN_PLACE_NOT_POSSIBLE, text, first.name, waiting=False))
 
     def _tell_held(self, held: list[PodView]) -> None:
-        numbers = self.scene.numbers
+        numbers = self.rollout.numbers
         if not self.able:
             text = f"{len(held)} pods are not replaced, because no pod can be created now"
         else:
             text = (
                 f"{len(held)} of {len(self.candidates)} pods wait: {self.down} of {self.working} pods are down or "
                 f"taken, {max(0, self.room)} may be (maxUnavailable {numbers.max_unavailable}, maxSurge "
-                f"{numbers.max_surge}, replicas {self.scene.spec.replicas})"
+                f"{numbers.max_surge}, replicas {self.rollout.spec.replicas})"
             )
-        self.result.blocked.append(Blocked("BudgetExhausted", text))
+        self.result.blocked.append(Blocked(BlockedReason.BUDGET_EXHAUSTED, text))

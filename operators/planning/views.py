@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from operators.api import keys
+from operators.api.hookphase import FINAL_PHASES
 from operators.kube.times import timestamp
 from operators.planning.inplace.annotations import Grace, UpdateState, read_grace, read_state
-from operators.planning.podproblems import ENDED, Trouble, trouble_of
+from operators.planning.podproblems import ENDED, PodProblem, problem_of
 from operators.planning.templates import template_digest
 
 Json = Mapping[str, Any]
@@ -54,7 +55,7 @@ class PodView:
     is not (of a pod that has no such condition yet, its creation). ``gated`` tells whether the pod
     lists the in-place gate; ``gate`` is the condition's status, None while it is absent. ``state`` and ``grace`` are
     what its annotations say of an in-place update. ``gone_by`` is when its deletion should be over, None while it is
-    not being deleted; ``holders`` are its finalizers. ``made_of`` are the labels, annotations and spec of a pod that
+    not being deleted; ``finalizers`` are its finalizers. ``made_of`` are the labels, annotations and spec of a pod that
     nobody controls, None for others: who adopts it must tell which template it was made from.
 
     The last three follow from the others, kept because a pass asks for them many times: ``ready``, running with a true
@@ -76,14 +77,14 @@ class PodView:
     host_ip: str = ""
     deleting: bool = False
     gone_by: float | None = None
-    holders: tuple[str, ...] = ()
+    finalizers: tuple[str, ...] = ()
     ready_since: float | None = None
     unready_since: float | None = None
     containers_ready: bool = False
     gated: bool = False
     gate: bool | None = None
     containers: tuple[ContainerView, ...] = ()
-    trouble: Trouble | None = None
+    problem: PodProblem | None = None
     state: UpdateState | None = None
     grace: Grace | None = None
     made_of: tuple[Json, Json, Json] | None = field(default=None, compare=False)
@@ -114,7 +115,7 @@ class PodView:
 
     def hopeless(self, now: float) -> bool:
         """Not ready, and not about to be by itself: its status says why, or it has had the time that any pod gets."""
-        return not self.ready and (self.trouble is not None or self.patience(now) <= 0)
+        return not self.ready and (self.problem is not None or self.patience(now) <= 0)
 
     def patience(self, now: float) -> float:
         """Seconds left to get ready in, for a pod that is not ready and says nothing of trouble."""
@@ -164,7 +165,7 @@ class HookRunView:
     @property
     def completed(self) -> bool:
         """Reached a final phase."""
-        return self.phase in ("Successful", "Failed", "Error", "Inconclusive")
+        return self.phase in FINAL_PHASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,14 +271,14 @@ def pod_view(obj: Json) -> PodView:
         host_ip=sys.intern(status.get("hostIP") or ""),
         deleting=bool(deleted),
         gone_by=timestamp(deleted),
-        holders=tuple(metadata.get("finalizers") or ()),
+        finalizers=tuple(metadata.get("finalizers") or ()),
         ready_since=(turned or 0.0) if is_ready else None,
         unready_since=None if is_ready else turned or created,
         containers_ready=(conditions.get("ContainersReady") or {}).get("status") == "True",
         gated=any(g.get("conditionType") == keys.INPLACE_READY_GATE for g in spec.get("readinessGates") or ()),
         gate=None if gate is None else gate.get("status") == "True",
         containers=_containers(spec, status),
-        trouble=trouble_of(conditions, status),
+        problem=problem_of(conditions, status),
         state=read_state(annotations.get(keys.INPLACE_STATE_ANNOTATION)),
         grace=read_grace(annotations.get(keys.INPLACE_GRACE_ANNOTATION)),
         made_of=None if owner is not None else (metadata.get("labels") or {}, annotations, spec),

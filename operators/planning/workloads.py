@@ -74,9 +74,9 @@ class Observed(Generic[S_co]):
 
     ``pods`` are all pods of the namespace that carry our controller reference, that nobody controls and the selector
     matches, or that podsToDelete names; terminating ones included. ``revisions`` are ours, and all whose names begin
-    with the workload's. ``rivals`` are other workloads of the kind whose selector takes pods of ours, or whose pods
-    ours takes. ``refusals`` are recent writes that failed. ``host_ip`` is the address of the operator's own node, ""
-    when unknown.
+    with the workload's. ``overlapping`` are other workloads of the kind: their selector takes pods of ours, or our
+    selector takes theirs. ``refusals`` are recent writes that failed. ``host_ip`` is the address of the operator's own
+    node, "" when unknown.
     """
 
     workload: WorkloadView[S_co]
@@ -85,7 +85,7 @@ class Observed(Generic[S_co]):
     hook_runs: tuple[HookRunView, ...] = ()
     templates: Mapping[str, HookTemplateView] = field(default_factory=dict)
     node_costs: Mapping[str, str] = field(default_factory=dict)
-    rivals: tuple[WorkloadView[S_co], ...] = ()
+    overlapping: tuple[WorkloadView[S_co], ...] = ()
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     host_ip: str = ""
 

@@ -12,13 +12,12 @@ from typing import TypeVar
 from operators.kube.client import Client
 from operators.kube.errors import ApiError
 from operators.kube.resources import Json, Resource
-from operators.kube.retries import backoff
 from operators.runtime.cache import Cache
 from operators.runtime.store import Identified, Store
+from operators.runtime.watchbackoff import WatchBackoff
 
 V = TypeVar("V", bound=Identified)
 log = logging.getLogger(__name__)
-_FIRST, _CAP = 1.0, 30.0
 #: Seconds that the events of a list of kopf get to come in before we list too.
 _EVENTS_FIRST = 2.0
 
@@ -56,18 +55,17 @@ class Feed(Cache[V]):
 
     async def run(self) -> None:
         """List at once, after gaps and every ``resync`` seconds, until cancelled."""
-        failures = 0
+        waits = WatchBackoff()
         while True:
             try:
                 await self._list()
             except ApiError as error:
-                failures += 1
                 self._failed(error)
-                wait = backoff(failures, first=_FIRST, cap=_CAP, chance=random.random())  # noqa: S311 - jitter
+                wait = waits.failed(error, random.random())  # noqa: S311 - jitter
                 log.warning("list of %s failed: %s; retrying in %.1f s", self._name, error, wait)
                 await asyncio.sleep(wait)
             else:
-                failures = 0
+                waits.listed()
                 self.synced.set()
                 await self._pause()
 

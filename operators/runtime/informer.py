@@ -12,13 +12,12 @@ from typing import TypeVar
 from operators.kube.client import Client
 from operators.kube.errors import ApiError, Forbidden, Gone, Unavailable
 from operators.kube.resources import Json, Resource
-from operators.kube.retries import backoff
 from operators.runtime.cache import Cache
 from operators.runtime.store import Identified, Store, rewound
+from operators.runtime.watchbackoff import WatchBackoff
 
 V = TypeVar("V", bound=Identified)
 log = logging.getLogger(__name__)
-_FIRST, _CAP = 0.4, 30.0
 #: Seconds. A watch that ends sooner and without an event counts as failed: watching again at once would be a hot loop.
 _SHORTEST_WATCH = 1.0
 #: After so many failures in a row the collection is listed again: the resourceVersion may be the reason.
@@ -47,7 +46,7 @@ class Informer(Cache[V]):
         super().__init__(client, resource, decode, store, namespace=namespace)
         self._silence, self._optional = silence, optional
         self._version = ""
-        self._failures = 0
+        self._backoff = WatchBackoff()
 
     async def run(self) -> None:
         """Run until cancelled; errors are waited out, longer each time."""
@@ -60,16 +59,15 @@ class Informer(Cache[V]):
                 await self._wait_out(error)
 
     async def _wait_out(self, error: ApiError) -> None:
-        self._failures += 1
+        wait = self._backoff.failed(error, random.random())  # noqa: S311 - jitter
+        failures = self._backoff.failures
         self._failed(error)
-        if isinstance(error, Gone) or (error.status and self._failures >= _LIST_AGAIN_AFTER):
+        if isinstance(error, Gone) or (error.status and failures >= _LIST_AGAIN_AFTER):
             self._version = ""
-        wait = backoff(self._failures, first=_FIRST, cap=_CAP, chance=random.random())  # noqa: S311 - jitter
-        wait = max(wait, min(error.retry_after or 0.0, _CAP))
         if self._optional and isinstance(error, Forbidden):
             self.synced.set()
             wait = _FORBIDDEN_PAUSE
-        level = logging.INFO if isinstance(error, Gone) or self._failures == 1 else logging.WARNING
+        level = logging.INFO if isinstance(error, Gone) or failures == 1 else logging.WARNING
         log.log(level, "list or watch of %s failed: %s; retrying in %.1f s", self._name, error, wait)
         await asyncio.sleep(wait)
 
@@ -77,7 +75,7 @@ class Informer(Cache[V]):
         snapshot = await self._snapshot()
         self._install(snapshot)
         self._advance(snapshot.version)
-        self._failures = 0
+        self._backoff.listed()
         self.synced.set()
 
     async def _watch(self) -> None:
@@ -89,7 +87,8 @@ class Informer(Cache[V]):
         async with contextlib.aclosing(events) as stream:
             async for event in stream:
                 self._apply_event(event)
-                heard, self._failures = True, 0
+                heard = True
+                self._backoff.heard()
         if not heard and loop.time() - began < _SHORTEST_WATCH:
             raise Unavailable(0, "WatchTooShort", f"watch of {self.resource.plural} ended at once, without an event")
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from operators.api import keys
+from operators.api.hookphase import FINAL_PHASES
 from operators.gamedeployment.observed import Observed, gamedeployment_view
 from operators.gamedeployment.plan import plan
 from operators.kube.times import rfc3339
@@ -94,9 +95,10 @@ class SimulatedCluster:
 
     def write_status(self, decision: act.Plan) -> bool:
         """Write what a pass found, or nothing where it is known; whether it was written."""
-        if decision.status == self.workload.get("status"):
+        status = json.loads(json.dumps(decision.status.dump()))
+        if status == self.workload.get("status"):
             return False
-        self.workload["status"] = json.loads(json.dumps(decision.status))
+        self.workload["status"] = status
         self._touch(self.workload)
         return True
 
@@ -112,19 +114,37 @@ class SimulatedCluster:
         if not self._is_there(action):
             return False
         self.log.append(action)
-        getattr(self, "_" + type(action).__name__.lower())(action)
+        self.writers()[type(action)](action)
         return True
 
+    def writers(self) -> dict[type[act.Action], Callable[[Any], None]]:
+        """Which method applies which action."""
+        return {
+            act.CreateRevision: self._apply_create_revision,
+            act.RenumberRevision: self._apply_renumber_revision,
+            act.AdoptRevision: self._apply_adopt_revision,
+            act.DeleteRevision: self._apply_delete_revision,
+            act.AdoptPod: self._apply_adopt_pod,
+            act.ReleasePod: self._apply_release_pod,
+            act.CreateHookRun: self._apply_create_hook_run,
+            act.DeleteHookRun: self._apply_delete_hook_run,
+            act.TerminateHookRun: self._apply_terminate_hook_run,
+            act.AnnotatePod: self._apply_annotate_pod,
+            act.SetGate: self._apply_set_gate,
+            act.UpdatePodInPlace: self._apply_update_pod_in_place,
+            act.CreatePod: self._apply_create_pod,
+            act.DeletePod: self._apply_delete_pod,
+            act.PatchSpec: self._apply_patch_workload,
+        }
+
+    def _objects(self, kind: act.ObjectKind) -> Mapping[str, Json]:
+        return {"revisions": self.revisions, "pods": self.pods, "hook_runs": self.hook_runs}[kind]
+
     def _is_there(self, action: act.Action) -> bool:
-        if isinstance(action, act.CreatePod | act.CreateClaim | act.CreateHookRun | act.CreateRevision | act.PatchSpec):
+        if action.creates or isinstance(action, act.PatchSpec):
             return True
-        if isinstance(action, act.DeleteHookRun | act.TerminateHookRun):
-            found = self.hook_runs.get(action.name)
-        elif isinstance(action, act.RenumberRevision | act.AdoptRevision | act.DeleteRevision):
-            found = self.revisions.get(action.name)
-        else:
-            found = self.pods.get(action.name)
-        return found is not None and found["metadata"]["uid"] == action.uid
+        found = self._objects(action.kind_of_object).get(getattr(action, "name", ""))
+        return found is not None and found["metadata"]["uid"] == getattr(action, "uid", "")
 
     def _metadata(self, name: str, labels: Any, annotations: Any = None) -> Json:
         return {
@@ -141,7 +161,7 @@ class SimulatedCluster:
     def _owner(self) -> Json:
         return {"kind": "GameDeployment", "name": self.workload["metadata"]["name"], "uid": UID, "controller": True}
 
-    def _createrevision(self, action: act.CreateRevision) -> None:
+    def _apply_create_revision(self, action: act.CreateRevision) -> None:
         assert action.name not in self.revisions, "a revision created twice"
         self.revisions[action.name] = {
             "metadata": self._metadata(action.name, action.labels, action.annotations),
@@ -149,44 +169,44 @@ class SimulatedCluster:
             "data": json.loads(json.dumps(revision_data(action.template))),
         }
 
-    def _renumberrevision(self, action: act.RenumberRevision) -> None:
+    def _apply_renumber_revision(self, action: act.RenumberRevision) -> None:
         self.revisions[action.name]["revision"] = action.revision
 
-    def _adoptrevision(self, action: act.AdoptRevision) -> None:
+    def _apply_adopt_revision(self, action: act.AdoptRevision) -> None:
         self.revisions[action.name]["metadata"]["ownerReferences"] = [self._owner()]
 
-    def _deleterevision(self, action: act.DeleteRevision) -> None:
+    def _apply_delete_revision(self, action: act.DeleteRevision) -> None:
         del self.revisions[action.name]
 
-    def _adoptpod(self, action: act.AdoptPod) -> None:
+    def _apply_adopt_pod(self, action: act.AdoptPod) -> None:
         metadata = self.pods[action.name]["metadata"]
         metadata["ownerReferences"] = [self._owner()]
         metadata.setdefault("labels", {}).update(action.labels)
         self._touch(self.pods[action.name])
 
-    def _releasepod(self, action: act.ReleasePod) -> None:
+    def _apply_release_pod(self, action: act.ReleasePod) -> None:
         self.pods[action.name]["metadata"]["ownerReferences"] = []
         self._touch(self.pods[action.name])
 
-    def _createhookrun(self, action: act.CreateHookRun) -> None:
+    def _apply_create_hook_run(self, action: act.CreateHookRun) -> None:
         assert action.name not in self.hook_runs, "a HookRun created twice"
         self.hook_runs[action.name] = {"metadata": self._metadata(action.name, action.labels), "spec": action.spec}
 
-    def _deletehookrun(self, action: act.DeleteHookRun) -> None:
+    def _apply_delete_hook_run(self, action: act.DeleteHookRun) -> None:
         del self.hook_runs[action.name]
 
-    def _terminatehookrun(self, action: act.TerminateHookRun) -> None:
+    def _apply_terminate_hook_run(self, action: act.TerminateHookRun) -> None:
         self.hook_runs[action.name]["spec"]["terminate"] = True
 
-    def _annotatepod(self, action: act.AnnotatePod) -> None:
+    def _apply_annotate_pod(self, action: act.AnnotatePod) -> None:
         _merge(self.pods[action.name]["metadata"]["annotations"], dict(action.annotations))
         self._touch(self.pods[action.name])
 
-    def _setgate(self, action: act.SetGate) -> None:
+    def _apply_set_gate(self, action: act.SetGate) -> None:
         self._condition(self.pods[action.name], keys.INPLACE_READY_GATE, holds=action.ready)
         self._touch(self.pods[action.name])  # whether it is ready the kubelet says, a moment later
 
-    def _updatepodinplace(self, action: act.UpdatePodInPlace) -> None:
+    def _apply_update_pod_in_place(self, action: act.UpdatePodInPlace) -> None:
         pod = self.pods[action.name]
         if action.close_gate:
             self._condition(pod, keys.INPLACE_READY_GATE, holds=False)
@@ -198,7 +218,7 @@ class SimulatedCluster:
                 container.update(image=image, stale=True)
         self._settle(pod)
 
-    def _createpod(self, action: act.CreatePod) -> None:
+    def _apply_create_pod(self, action: act.CreatePod) -> None:
         assert action.name not in self.pods, "a pod created twice"
         body = copy.deepcopy(dict(action.body))
         metadata = self._metadata(action.name, body["metadata"]["labels"], body["metadata"]["annotations"])
@@ -206,11 +226,11 @@ class SimulatedCluster:
             container["image"] = self.admitted(container["image"])
         self.pods[action.name] = {**body, "metadata": metadata, "status": {"phase": "Pending", "conditions": []}}
 
-    def _deletepod(self, action: act.DeletePod) -> None:
+    def _apply_delete_pod(self, action: act.DeletePod) -> None:
         self.pods[action.name]["metadata"]["deletionTimestamp"] = rfc3339(self.now)
         self._touch(self.pods[action.name])
 
-    def _patchspec(self, action: act.PatchSpec) -> None:
+    def _apply_patch_workload(self, action: act.PatchSpec) -> None:
         patch = json.loads(json.dumps(dict(action.patch)))
         _merge(self.workload["metadata"], patch.get("metadata", {}))
         if "spec" in patch:
@@ -298,7 +318,7 @@ class SimulatedCluster:
         """A HookRun moves to a phase, and says why."""
         status = self.hook_runs[name].setdefault("status", {})
         status["phase"] = phase
-        if phase in ("Successful", "Failed", "Error", "Inconclusive"):
+        if phase in FINAL_PHASES:
             status["completedAt"] = rfc3339(self.now)
         if message:
             status["message"] = message

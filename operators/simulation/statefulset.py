@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +41,7 @@ class SimulatedSet(SimulatedCluster):
             hook_runs=tuple(hookrun_view(h) for h in self.hook_runs.values()),
             templates={n: hooktemplate_view(t) for n, t in self.templates.items()},
             claims={n: claim_view(c) for n, c in self.claims.items()},
-            holders=tuple(p for p in owned.values() if p.owner is not None and p.owner.uid != UID),
+            name_conflicts=tuple(p for p in owned.values() if p.owner is not None and p.owner.uid != UID),
             nodes={n: node_view(o) for n, o in self.nodes.items()},
         )
 
@@ -76,21 +77,29 @@ class SimulatedSet(SimulatedCluster):
     def _owner(self) -> Json:
         return {"kind": KIND, "name": self.name, "uid": UID, "controller": True}
 
-    def _is_there(self, action: act.Action) -> bool:
-        if isinstance(action, act.OwnClaim | act.KeepClaim | act.DeleteClaim):
-            found = self.claims.get(action.name)
-            return found is not None and found["metadata"]["uid"] == action.uid
-        return super()._is_there(action)
+    def writers(self) -> dict[type[act.Action], Callable[[Any], None]]:
+        """Which method applies which action."""
+        return {
+            **super().writers(),
+            act.CreateClaim: self._apply_create_claim,
+            act.OwnClaim: self._apply_own_claim,
+            act.KeepClaim: self._apply_keep_claim,
+            act.DeleteClaim: self._apply_delete_claim,
+            act.ForceDeletePod: self._apply_force_delete_pod,
+        }
 
-    def _createpod(self, action: act.CreatePod) -> None:
+    def _objects(self, kind: act.ObjectKind) -> Mapping[str, Json]:
+        return self.claims if kind == "claims" else super()._objects(kind)
+
+    def _apply_create_pod(self, action: act.CreatePod) -> None:
         for body in action.claims:
             self._claim(body)
         for volume in action.body["spec"].get("volumes") or ():
             claim = volume.get("persistentVolumeClaim")
             assert not claim or claim["claimName"] in self.claims, f"{action.name} without its claim"
-        super()._createpod(action)
+        super()._apply_create_pod(action)
 
-    def _createclaim(self, action: act.CreateClaim) -> None:
+    def _apply_create_claim(self, action: act.CreateClaim) -> None:
         self._claim(action.body)
 
     def _claim(self, body: Any) -> None:
@@ -100,21 +109,21 @@ class SimulatedSet(SimulatedCluster):
         metadata.update(namespace="game", uid=f"uid-{metadata['name']}-{self._next()}", resourceVersion=self._next())
         self.claims[metadata["name"]] = body
 
-    def _ownclaim(self, action: act.OwnClaim) -> None:
+    def _apply_own_claim(self, action: act.OwnClaim) -> None:
         metadata = self.claims[action.name]["metadata"]
         dropped = {e["uid"] for e in action.owners if e.get("$patch") == "delete"}
         held = [o for o in metadata.get("ownerReferences") or () if o["uid"] not in dropped]
         metadata["ownerReferences"] = held + [dict(e) for e in action.owners if "$patch" not in e]
         self._touch(self.claims[action.name])
 
-    def _keepclaim(self, action: act.KeepClaim) -> None:
+    def _apply_keep_claim(self, action: act.KeepClaim) -> None:
         self.claims[action.name]["metadata"]["annotations"].pop(SURGE_ANNOTATION, None)
         self._touch(self.claims[action.name])
 
-    def _deleteclaim(self, action: act.DeleteClaim) -> None:
+    def _apply_delete_claim(self, action: act.DeleteClaim) -> None:
         del self.claims[action.name]
 
-    def _forcedeletepod(self, action: act.ForceDeletePod) -> None:
+    def _apply_force_delete_pod(self, action: act.ForceDeletePod) -> None:
         del self.pods[action.name]
 
     def collect_garbage(self) -> None:

@@ -1,1 +1,1 @@
-"""What controllers of workloads have in common at the rim: passes, and the writes that carry out their plans."""
+"""What controllers of workloads have in common: passes, and the writes that carry out their plans."""

@@ -1,34 +1,24 @@
-"""Which of the things that wait or are refused are news, and what the Events say of them."""
+"""Events for what waits or is refused: written when it is new, and not again with every pass."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
-from operators.planning.actions import Blocked
+from operators.planning.actions import Blocked, Note
 
 #: What comes and goes with every batch of a rollout is told again only after being away for so many seconds.
 _AWAY = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """An Event to write."""
-
-    type: Literal["Normal", "Warning"]
-    reason: str
-    message: str
-
-
-class Told:
-    """What has been told of one workload. Lost with the process: then it is told once more."""
+class EventDeduplicator:
+    """Which Events one workload has had. Memory of the process: after a restart each is written once more."""
 
     def __init__(self) -> None:
         self._stuck: set[tuple[str, str]] = set()
         self._seen: dict[str, float] = {}
 
-    def news(self, blocked: Sequence[Blocked], now: float) -> list[Announcement]:
+    def new_notes(self, blocked: Sequence[Blocked], now: float) -> list[Note]:
         """One Event for each reason: of what needs a person for every pod that is new to it, else once."""
         by_reason: dict[str, list[Blocked]] = {}
         for item in blocked:
@@ -37,7 +27,7 @@ class Told:
         self._stuck = {(b.reason, b.pod) for b in blocked if not b.waiting}
         return found
 
-    def _of(self, reason: str, items: list[Blocked], now: float) -> Announcement | None:
+    def _of(self, reason: str, items: list[Blocked], now: float) -> Note | None:
         stuck = [b for b in items if not b.waiting]
         last = self._seen.get(reason)
         self._seen[reason] = now
@@ -47,6 +37,6 @@ class Told:
         return _announce("Normal", reason, items) if last is None or now - last > _AWAY else None
 
 
-def _announce(type_: Literal["Normal", "Warning"], reason: str, items: list[Blocked]) -> Announcement:
+def _announce(type_: Literal["Normal", "Warning"], reason: str, items: list[Blocked]) -> Note:
     more = f" (and {len(items) - 1} more)" if len(items) > 1 else ""
-    return Announcement(type_, reason, f"{items[0].message}{more}")
+    return Note(type_, reason, f"{items[0].message}{more}")

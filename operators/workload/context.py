@@ -1,4 +1,4 @@
-"""What passes over workloads work with at the rim, and how they speak of what they do."""
+"""What controllers of workloads are given: stores, client, events, metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from operators.kube.client import Client
 from operators.kube.resources import Resource
-from operators.planning import actions as act
 from operators.planning.workloads import WorkloadView
 from operators.runtime.events import EventRecorder, ObjectReference
 from operators.runtime.expectations import Expectations
@@ -29,7 +28,7 @@ class Stores:
 
 
 @dataclass(frozen=True, slots=True)
-class Rim:
+class Context:
     """What the executor works with, shared by all passes over one kind of workload."""
 
     resource: Resource
@@ -40,29 +39,6 @@ class Rim:
     metrics: WorkloadMetrics
     hook_runs_created: HookRunCreations
     now: Callable[[], float]
-
-
-def failure_reason(action: act.Action) -> str:
-    """Reason of the Event for an action that failed (spec/gamedeployment.md 8.1)."""
-    match action:
-        case act.CreatePod():
-            return "FailedCreate"
-        case act.DeletePod(why="rollingUpdate"):
-            return "FailedUpdatePodReCreate"
-        case act.DeletePod():
-            return "FailedDelete"
-        case act.ForceDeletePod():
-            return "FailedDelete"
-        case act.CreateClaim():
-            return "FailedCreate"
-        case act.UpdatePodInPlace() | act.SetGate():
-            return "FailedUpdatePodInPlace"
-        case act.CreateHookRun(kind="postinplace"):
-            return "FailedCreatePostHookRun"
-        case act.CreateHookRun():
-            return "FailedCreateHookRun"
-        case _:
-            return "FailedWrite"
 
 
 def reference(resource: Resource, workload: WorkloadView[Any]) -> ObjectReference:

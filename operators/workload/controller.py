@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -12,32 +11,24 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+from operators.api.reasons import BlockedReason
 from operators.kube.errors import ApiError, Forbidden, Invalid
+from operators.logs import get_logger
 from operators.planning.actions import Blocked, Plan
 from operators.planning.refusals import Refusal, refused_again
-from operators.planning.status import troubled_status
+from operators.planning.status import failed_pass_status
 from operators.planning.views import HookRunView, OwnerView, PodView, RevisionView
 from operators.planning.workloads import Spec, WorkloadView
+from operators.planning.workloadstatus import PROMPT_FIELDS
 from operators.runtime.reconciler import Outcome
 from operators.runtime.store import Change, Key
 from operators.runtime.workqueue import WorkQueue
-from operators.workload.announcements import Announcement, Told
-from operators.workload.context import Rim, reference, status_patch
+from operators.workload.announcements import EventDeduplicator
+from operators.workload.context import Context, reference, status_patch
 from operators.workload.execute import Execution
 
-log = logging.getLogger(__name__)
-#: Fields whose change is written at once; mere counters of a rollout wait up to this many seconds.
-_PROMPT = (
-    "observedGeneration",
-    "updateRevision",
-    "currentRevision",
-    "collisionCount",
-    "labelSelector",
-    "canary",
-    "currentStepIndex",
-    "currentStepHash",
-    "pauseConditions",
-)
+log = get_logger(__name__)
+#: Mere counters of a rollout wait up to this many seconds to be written.
 _STATUS_INTERVAL = 0.5
 #: Seconds until a pass plans again on what has overtaken it.
 _OVERTAKEN = 1.0
@@ -57,12 +48,12 @@ S = TypeVar("S", bound=Spec)
 class WorkloadController(Generic[S]):
     """Passes over workloads of one kind by key (namespace, name). What a pass decides, each kind says for itself."""
 
-    def __init__(self, rim: Rim, queue: WorkQueue[Key]) -> None:
-        self._rim, self._queue = rim, queue
-        self._kind = rim.resource.kind
+    def __init__(self, context: Context, queue: WorkQueue[Key]) -> None:
+        self._context, self._queue = context, queue
+        self._kind = context.resource.kind
         self._host_ip = os.environ.get("HOST_IP", "")
         self._written: dict[Key, float] = {}
-        self._told: dict[Key, Told] = {}
+        self._told: dict[Key, EventDeduplicator] = {}
         self._behind: set[Key] = set()
         self._refusals: dict[Key, tuple[int, dict[str, Refusal]]] = {}
 
@@ -117,7 +108,7 @@ class WorkloadController(Generic[S]):
     def on_template(self, change: Change[Any]) -> None:
         """Everybody in the namespace of a HookTemplate: somebody may wait for it."""
         view = change.new or change.old
-        for workload in self._rim.stores.workloads.by("namespace", view.namespace) if view else ():
+        for workload in self._context.stores.workloads.by("namespace", view.namespace) if view else ():
             self._queue.add((workload.namespace, workload.name))
 
     def _wake_owner(self, namespace: str, owner: OwnerView) -> None:
@@ -125,7 +116,7 @@ class WorkloadController(Generic[S]):
             self._queue.add((namespace, owner.name))
 
     def _wake_adopters(self, pod: PodView) -> None:
-        for workload in self._rim.stores.workloads.by("namespace", pod.namespace):
+        for workload in self._context.stores.workloads.by("namespace", pod.namespace):
             if workload.spec is not None and workload.spec.selector.matches(pod.labels):
                 self._queue.add((workload.namespace, workload.name))
 
@@ -137,11 +128,11 @@ class WorkloadController(Generic[S]):
 
     def carry_out(self, workload: WorkloadView[S]) -> Execution:
         """The executor of a plan."""
-        return Execution(self._rim, workload)
+        return Execution(self._context, workload)
 
     def seen(self, workload: WorkloadView[S]) -> dict[str, Any]:
         """What every kind observes, from the caches: the fields of `operators.planning.workloads.Observed`."""
-        stores, uid, namespace = self._rim.stores, workload.uid, workload.namespace
+        stores, uid, namespace = self._context.stores, workload.uid, workload.namespace
         pods = list(stores.pods.by("owner", uid))
         if workload.spec is not None:
             orphans = stores.pods.by("orphans", namespace)
@@ -158,18 +149,18 @@ class WorkloadController(Generic[S]):
             "revisions": tuple(revisions.values()),
             "hook_runs": tuple(stores.hook_runs.by("owner", uid)),
             "templates": {t.name: t for t in stores.templates.by("namespace", namespace)},
-            "rivals": self._rivals(workload),
+            "overlapping": self._overlapping(workload),
             "refusals": self._refused(workload),
             "host_ip": self._host_ip,
         }
 
-    def _rivals(self, workload: WorkloadView[S]) -> tuple[WorkloadView[S], ...]:
-        others = self._rim.stores.workloads.by("namespace", workload.namespace)
+    def _overlapping(self, workload: WorkloadView[S]) -> tuple[WorkloadView[S], ...]:
+        others = self._context.stores.workloads.by("namespace", workload.namespace)
         return tuple(o for o in others if o.uid != workload.uid and _overlap(o, workload)) if len(others) > 1 else ()
 
     def _refused(self, workload: WorkloadView[S]) -> dict[str, Refusal]:
         """What was refused lately; a change of the spec may be the remedy, and is tried at once."""
-        key, now = (workload.namespace, workload.name), self._rim.now()
+        key, now = (workload.namespace, workload.name), self._context.now()
         generation, refusals = self._refusals.get(key, (0, {}))
         if not refusals or generation != workload.generation:
             self._refusals.pop(key, None)
@@ -178,12 +169,12 @@ class WorkloadController(Generic[S]):
 
     async def reconcile(self, key: Key) -> Outcome:
         """One pass."""
-        workload: WorkloadView[S] | None = self._rim.stores.workloads.get(*key)
+        workload: WorkloadView[S] | None = self._context.stores.workloads.get(*key)
         loop = asyncio.get_running_loop()
         if workload is None:
             self._forget(key)
             return Outcome()
-        awaited = self._rim.expectations.pending(key, loop.time())
+        awaited = self._context.expectations.pending(key, loop.time())
         if awaited is not None:
             self._behind.add(key)
             return Outcome(requeue_after=1.0)  # the event that shows it wakes the key earlier
@@ -201,7 +192,7 @@ class WorkloadController(Generic[S]):
             self._tell(key, workload, decision)
             result = "success"
         finally:
-            self._rim.metrics.reconcile.labels("/".join(key), result).observe(loop.time() - began)
+            self._context.metrics.reconcile.labels("/".join(key), result).observe(loop.time() - began)
         # What overtook a write may be nothing that planning reads, and then wakes nobody.
         again = _OVERTAKEN if execution.overtaken else None
         waits = [w for w in (decision.wake_after, wait, again) if w is not None]
@@ -212,8 +203,10 @@ class WorkloadController(Generic[S]):
         try:
             return self.decide(workload)
         except Exception as error:
-            trouble = Blocked("InternalError", f"no plan can be made: {type(error).__name__}: {error}", waiting=False)
-            told = Plan(status=troubled_status(workload, trouble, self._rim.now()), blocked=(trouble,))
+            problem = Blocked(
+                BlockedReason.INTERNAL_ERROR, f"no plan can be made: {type(error).__name__}: {error}", waiting=False
+            )
+            told = Plan(status=failed_pass_status(workload, problem, self._context.now()), blocked=(problem,))
             with contextlib.suppress(ApiError):
                 await self._write_status(key, workload, told, self.carry_out(workload))
             self._tell(key, workload, told)
@@ -221,7 +214,7 @@ class WorkloadController(Generic[S]):
 
     def _learn(self, key: Key, workload: WorkloadView[S], execution: Execution) -> None:
         """Remember what was refused, for longer each time, and forget what succeeded."""
-        before, now = self._refused(workload), self._rim.now()
+        before, now = self._refused(workload), self._context.now()
         kept = {about: refusal for about, refusal in before.items() if about not in execution.succeeded}
         for about, error in execution.failures.items():
             lasting = isinstance(error, Forbidden | Invalid)
@@ -241,41 +234,47 @@ class WorkloadController(Generic[S]):
         The version guards it: the API server looks at no UID when the status of a custom resource is patched, and a
         workload that was deleted and made anew must not inherit the state of a canary.
         """
-        status = dict(decision.status)
+        status = decision.status.dump()
         patch = status_patch(workload.status, status)
         desired = workload.spec.replicas if workload.spec else 0
-        self._rim.metrics.observe_status("/".join(key), desired, status)
+        self._context.metrics.observe_status("/".join(key), desired, status)
         if not patch:
             return None
         now = asyncio.get_running_loop().time()
         rest = self._written.get(key, -_STATUS_INTERVAL) + _STATUS_INTERVAL - now
-        if rest > 0 and not any(field in patch for field in _PROMPT) and not _turned(workload.status, status):
+        if rest > 0 and PROMPT_FIELDS.isdisjoint(patch) and not _turned(workload.status, status):
             return rest
-        answer = await self._rim.client.merge_patch(
-            self._rim.resource,
+        answer = await self._context.client.merge_patch(
+            self._context.resource,
             workload.namespace,
             workload.name,
-            {"metadata": {"resourceVersion": execution.version}, "status": patch},
+            {"metadata": {"resourceVersion": execution.session.version}, "status": patch},
             subresource="status",
         )
         self._written[key] = now
-        execution.expect_written(self._rim.stores.workloads, answer)
+        execution.session.expect_written(self._context.stores.workloads, answer)
         return None
 
     def _tell(self, key: Key, workload: WorkloadView[S], decision: Plan) -> None:
         """Events for what happened, and for what newly waits or is refused; metrics for all of it."""
         counts = Counter(b.reason for b in decision.blocked)
-        self._rim.metrics.observe_blocked("/".join(key), dict(counts))
-        told = self._told.setdefault(key, Told())
-        notes = [Announcement(n.type, n.reason, n.message) for n in decision.notes]
-        for note in (*notes, *told.news(decision.blocked, self._rim.now())):
-            self._rim.events.note(reference(self._rim.resource, workload), note.type, note.reason, note.message)
-            log.info("%s/%s: %s: %s", workload.namespace, workload.name, note.reason, note.message)
+        self._context.metrics.observe_blocked("/".join(key), dict(counts))
+        told = self._told.setdefault(key, EventDeduplicator())
+        for note in (*decision.notes, *told.new_notes(decision.blocked, self._context.now())):
+            self._context.events.note(reference(self._context.resource, workload), note.type, note.reason, note.message)
+            log.info(
+                "event",
+                kind=self._kind,
+                namespace=workload.namespace,
+                name=workload.name,
+                reason=str(note.reason),
+                message=note.message,
+            )
 
     def _forget(self, key: Key) -> None:
-        self._rim.expectations.forget(key)
-        self._rim.metrics.forget("/".join(key))
-        self._rim.hook_runs_created.forget(*key, self._kind)
+        self._context.expectations.forget(key)
+        self._context.metrics.forget("/".join(key))
+        self._context.hook_runs_created.forget(*key, self._kind)
         self._written.pop(key, None)
         self._told.pop(key, None)
         self._refusals.pop(key, None)

@@ -29,7 +29,7 @@ def decode(body):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr("operators.runtime.informer._CAP", 0.5)
+    monkeypatch.setattr("operators.runtime.watchbackoff.LONGEST", 0.5)
 
 
 @pytest.fixture

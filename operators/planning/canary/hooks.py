@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from operators.api import keys
 from operators.api.strategies import HookStep
 from operators.planning.actions import Blocked, CreateHookRun
-from operators.planning.canary.state import Course
+from operators.planning.canary.state import CanaryState
 from operators.planning.hooks.pods import TYPE_LABELS, Hook, compose, cut_name
 from operators.planning.views import HookRunView, HookTemplateView
 
@@ -30,33 +30,33 @@ class StepHooks:
     index_prefix: str = ""
 
 
-def of_rollout(run: HookRunView, course: Course) -> bool:
+def belongs_to_rollout(run: HookRunView, canary: CanaryState) -> bool:
     """The run was started for the revision that is rolled out."""
-    return run.labels.get(keys.HOOK_REVISION_LABEL) == course.update
+    return run.labels.get(keys.HOOK_REVISION_LABEL) == canary.update
 
 
-def speaks_for_step(run: HookRunView, course: Course) -> bool:
+def belongs_to_step(run: HookRunView, canary: CanaryState) -> bool:
     """The run answers for the step in force."""
-    return of_rollout(run, course) and run.labels.get(keys.HOOK_STEP_LABEL) == str(course.index)
+    return belongs_to_rollout(run, canary) and run.labels.get(keys.HOOK_STEP_LABEL) == str(canary.index)
 
 
-def step_run(step: HookStep, course: Course, hooks: StepHooks) -> CreateHookRun | Blocked:
+def step_run(step: HookStep, canary: CanaryState, hooks: StepHooks) -> CreateHookRun | Blocked:
     """The run to start for the step in force, or why none can be started."""
     hook = Hook(step.template_name, tuple((a.name, a.value) for a in step.args))
     supplied = [*hook.args, ("HostIP", hooks.host_ip)]
-    composed = compose(hook, hooks.templates.get(hook.template), supplied, course.label)
+    composed = compose(hook, hooks.templates.get(hook.template), supplied, canary.label)
     if isinstance(composed, Blocked):
         return composed
     labels = {
         keys.HOOK_TYPE_LABEL: TYPE_LABELS["canary"],
-        keys.HOOK_REVISION_LABEL: course.update,
-        keys.HOOK_STEP_LABEL: str(course.index),
+        keys.HOOK_REVISION_LABEL: canary.update,
+        keys.HOOK_STEP_LABEL: str(canary.index),
     }
-    name = cut_name(f"canary-{course.update}-{hooks.index_prefix}{course.index}-{hook.template}")
+    name = cut_name(f"canary-{canary.update}-{hooks.index_prefix}{canary.index}-{hook.template}")
     return CreateHookRun(name, labels, composed.spec, "canary", dropped=composed.dropped)
 
 
-def phrase(run: HookRunView) -> str:
+def describe_run(run: HookRunView) -> str:
     """What a run says, and where it stands; a failed one with the value it measured and the condition it missed."""
     said = f": {run.message}" if run.message else ""
     verb = f"ended {run.phase}" if run.completed else f"is {run.phase or 'Pending'}"

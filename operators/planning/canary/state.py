@@ -20,23 +20,23 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from operators.api import keys
+from operators.api.reasons import PauseReason
 from operators.api.strategies import Canary, CanaryStep
 from operators.kube.times import rfc3339, timestamp
 from operators.planning.budgets import kept_old
 from operators.planning.canary.stephash import same_steps, step_hash
+from operators.planning.workloadstatus import CanaryRecord, PauseCondition, WorkloadStatus
 
 Json = Mapping[str, Any]
-PAUSE_STEP = "PausedByCanaryPauseStep"
-HOOK_STEP = "PausedByStepBasedHook"
 _MESSAGE_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredRollout:
     """What the spec asks of a rollout."""
 
     canary: Canary | None
@@ -51,7 +51,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PauseMark:
     """The annotation beside ``paused``: which step of which rollout set it, since when, and what its hook said."""
 
     revision: str
@@ -75,22 +75,22 @@ class Mark:
         return json.dumps(body, sort_keys=True, separators=(",", ":"))
 
 
-def read_mark(text: str | None) -> Mark | None:
+def read_pause_mark(text: str | None) -> PauseMark | None:
     """The mark; an unreadable one is a mark all the same, of no step, and so is taken back."""
     if text is None:
         return None
     try:
         body = json.loads(text)
         since = timestamp(body["since"]) or 0.0
-        return Mark(
+        return PauseMark(
             body["revision"], body["steps"], int(body["step"]), body["reason"], since, str(body.get("message") or "")
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        return Mark("", "", -1, "", 0.0)
+        return PauseMark("", "", -1, "", 0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class RecordedState:
     """What the object remembers of its rollout. ``pauses`` maps reasons to start times."""
 
     update: str = ""
@@ -99,7 +99,7 @@ class Memory:
     pauses: Mapping[str, float] = field(default_factory=dict)
     stable: str = ""
     hook_run: str = ""
-    mark: Mark | None = None
+    mark: PauseMark | None = None
     paused: bool = False
 
     @property
@@ -108,23 +108,23 @@ class Memory:
         return self.paused and self.mark is None and not self.pauses
 
 
-def read_memory(status: Json, annotations: Mapping[str, str], *, paused: bool) -> Memory:
+def read_recorded(status: Json, annotations: Mapping[str, str], *, paused: bool) -> RecordedState:
     """Read it off the object."""
     canary, index = status.get("canary") or {}, status.get("currentStepIndex")
-    return Memory(
+    return RecordedState(
         update=str(status.get("updateRevision") or ""),
         step_hash=str(status.get("currentStepHash") or ""),
         index=None if index is None else int(index),
         pauses={p["reason"]: timestamp(p.get("startTime")) or 0.0 for p in status.get("pauseConditions") or ()},
         stable=str(canary.get("revision") or ""),
         hook_run=str(canary.get("currentStepHookRun") or ""),
-        mark=read_mark(annotations.get(keys.CANARY_PAUSE_ANNOTATION)),
+        mark=read_pause_mark(annotations.get(keys.CANARY_PAUSE_ANNOTATION)),
         paused=paused,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class CanaryState:
     """Where a rollout stands in this pass.
 
     ``index`` is the step in force, the number of steps when all are done, None without steps. ``begins`` holds while a
@@ -132,8 +132,8 @@ class Course:
     ``kept`` the number of them that stay where they are; ``held`` tells that no pod may be updated at all.
     """
 
-    wanted: Wanted
-    memory: Memory
+    desired: DesiredRollout
+    recorded: RecordedState
     update: str
     stable: str
     index: int | None
@@ -145,7 +145,7 @@ class Course:
     @property
     def steps(self) -> tuple[CanaryStep, ...]:
         """The steps of the spec."""
-        return self.wanted.steps
+        return self.desired.steps
 
     @property
     def active(self) -> bool:
@@ -160,7 +160,7 @@ class Course:
     @property
     def marked(self) -> bool:
         """The spec is paused by, or on behalf of, the step in force."""
-        mark = self.memory.mark
+        mark = self.recorded.mark
         where = (self.update, step_hash(self.steps), self.index)
         return mark is not None and not self.begins and (mark.revision, mark.steps, mark.step) == where
 
@@ -195,39 +195,41 @@ def partition_in_force(steps: Sequence[CanaryStep], index: int, replicas: int) -
     return replicas
 
 
-def chart(wanted: Wanted, memory: Memory, update: str, current: str, *, mixed: bool, known: Collection[str]) -> Course:
+def canary_state(
+    desired: DesiredRollout, recorded: RecordedState, update: str, current: str, *, mixed: bool, known: Collection[str]
+) -> CanaryState:
     """Find where the rollout stands.
 
     ``current`` is the revision pods come from, ``mixed`` tells whether any pod is not at ``update``, ``known`` are the
     stored revisions. A workload without stable revision that runs other pods takes theirs as stable: the steps of a
     canary that comes with the first new template are not skipped (decision 5).
     """
-    stable, steps = memory.stable or (current if mixed else update), wanted.steps
+    stable, steps = recorded.stable or (current if mixed else update), desired.steps
     if not steps:
-        kept = kept_old(wanted.partition, wanted.replicas)
-        held = wanted.paused or bool(memory.pauses)
-        return Course(wanted, memory, update, stable, None, begins=False, kept=kept, held=held, target=update)
-    moved = bool(memory.update) and memory.update != update
-    begins = moved or memory.index is None or not same_steps(memory.step_hash, steps)
-    if begins or memory.index is None:
+        kept = kept_old(desired.partition, desired.replicas)
+        held = desired.paused or bool(recorded.pauses)
+        return CanaryState(desired, recorded, update, stable, None, begins=False, kept=kept, held=held, target=update)
+    moved = bool(recorded.update) and recorded.update != update
+    begins = moved or recorded.index is None or not same_steps(recorded.step_hash, steps)
+    if begins or recorded.index is None:
         index = len(steps) if stable == update else 0
     else:
-        index = max(0, min(memory.index, len(steps)))
-    back = not begins and _rolls_back(wanted, memory, index) and stable in known
-    held = not back and (begins or wanted.paused or bool(memory.pauses))
-    kept = 0 if back else partition_in_force(steps, index, wanted.replicas)
-    return Course(wanted, memory, update, stable, index, begins, kept, held, target=stable if back else update)
+        index = max(0, min(recorded.index, len(steps)))
+    back = not begins and _rolls_back(desired, recorded, index) and stable in known
+    held = not back and (begins or desired.paused or bool(recorded.pauses))
+    kept = 0 if back else partition_in_force(steps, index, desired.replicas)
+    return CanaryState(desired, recorded, update, stable, index, begins, kept, held, target=stable if back else update)
 
 
-def _rolls_back(wanted: Wanted, memory: Memory, index: int) -> bool:
+def _rolls_back(desired: DesiredRollout, recorded: RecordedState, index: int) -> bool:
     """``autoRollback``: the hook of the step in force has failed, that is on record, and nobody has resumed."""
-    automatic = wanted.canary is not None and wanted.canary.auto_rollback
-    at_hook = index < len(wanted.steps) and wanted.steps[index].hook is not None
-    return automatic and at_hook and wanted.paused and HOOK_STEP in memory.pauses
+    automatic = desired.canary is not None and desired.canary.auto_rollback
+    at_hook = index < len(desired.steps) and desired.steps[index].hook is not None
+    return automatic and at_hook and desired.paused and PauseReason.HOOK_STEP in recorded.pauses
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class PodCounts:
     """Pods that stay (not those chosen to go): how many, how many of them updated, ready, back at the stable revision.
 
     ``updated_ready`` counts pods whose update is complete in every respect, not only those that look ready.
@@ -260,7 +262,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class CanaryStatus:
     """What the status is to remember."""
 
     update: str
@@ -270,21 +272,18 @@ class Record:
     stable: str
     hook_run: str = ""
 
-    def fields(self, old: Json) -> dict[str, Any]:
-        """The status fields, beside whatever else ``canary`` held."""
+    def recorded_in(self, status: WorkloadStatus, old: Json) -> WorkloadStatus:
+        """The status with these fields; ``old`` is the one on the object, whose other fields of ``canary`` are kept."""
         known = old.get("canary") or {}
-        canary = {**known, "revision": self.stable}
-        if self.hook_run or "currentStepHookRun" in known:
-            canary["currentStepHookRun"] = self.hook_run
-        found: dict[str, Any] = {"updateRevision": self.update, "canary": canary, "pauseConditions": self._pauses()}
-        if self.step_hash:
-            found["currentStepHash"] = self.step_hash
-        if self.index is not None:
-            found["currentStepIndex"] = self.index
-        return found
-
-    def _pauses(self) -> list[dict[str, str]]:
-        return [{"reason": r, "startTime": rfc3339(since)} for r, since in sorted(self.pauses.items())]
+        shown = self.hook_run if self.hook_run or "currentStepHookRun" in known else None
+        return replace(
+            status,
+            update_revision=self.update,
+            canary=CanaryRecord(self.stable, shown, known),
+            pause_conditions=tuple(PauseCondition(r, rfc3339(since)) for r, since in sorted(self.pauses.items())),
+            current_step_hash=self.step_hash or None,
+            current_step_index=self.index,
+        )
 
 
 def whole_second(now: float) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from operators.api import keys
+from operators.api.reasons import BlockedReason, EventReason, PauseReason
 from operators.api.strategies import CanaryStep
 from operators.kube.times import rfc3339
 from operators.planning.actions import (
@@ -20,14 +21,12 @@ from operators.planning.actions import (
     PatchSpec,
     TerminateHookRun,
 )
-from operators.planning.canary.hooks import StepHooks, of_rollout, phrase, speaks_for_step, step_run
+from operators.planning.canary.hooks import StepHooks, belongs_to_rollout, belongs_to_step, describe_run, step_run
 from operators.planning.canary.state import (
-    HOOK_STEP,
-    PAUSE_STEP,
-    Course,
-    Mark,
-    Record,
-    Tally,
+    CanaryState,
+    CanaryStatus,
+    PauseMark,
+    PodCounts,
     describe,
     whole_second,
 )
@@ -39,7 +38,7 @@ from operators.planning.views import HookRunView
 class Decision:
     """What a pass does about the canary. ``patch`` is the move in the spec, ``wait`` a time to look again."""
 
-    record: Record
+    canary_status: CanaryStatus
     actions: tuple[Action, ...] = ()
     patch: PatchSpec | None = None
     blocked: tuple[Blocked, ...] = ()
@@ -83,38 +82,42 @@ class _Restart:
 _Verdict = _Wait | _Pause | _Done | _Restart
 
 
-def decide(course: Course, tally: Tally, hooks: StepHooks, now: float, *, complete: bool) -> Decision:
+def decide(canary: CanaryState, counts: PodCounts, hooks: StepHooks, now: float, *, complete: bool) -> Decision:
     """The move of this pass. ``complete``: every pod is at the update revision, none missing or too many."""
-    return _Pass(course, tally, hooks, now, complete).decide()
+    return _Pass(canary, counts, hooks, now, complete).decide()
 
 
 class _Pass:
-    def __init__(self, course: Course, tally: Tally, hooks: StepHooks, now: float, complete: bool) -> None:  # noqa: FBT001
-        self.course, self.memory, self.tally = course, course.memory, tally
+    def __init__(self, canary: CanaryState, counts: PodCounts, hooks: StepHooks, now: float, complete: bool) -> None:  # noqa: FBT001
+        self.canary, self.recorded, self.pod_counts = canary, canary.recorded, counts
         self.hooks, self.now, self.complete = hooks, now, complete
         self.runs = [r for r in hooks.runs if not r.deleting]
 
     # ---- the frame
 
     def decide(self) -> Decision:
-        course, memory = self.course, self.memory
-        if memory.pauses and memory.paused and (memory.mark is None or (course.active and not self._settled_mark())):
+        canary, recorded = self.canary, self.recorded
+        if (
+            recorded.pauses
+            and recorded.paused
+            and (recorded.mark is None or (canary.active and not self._settled_mark()))
+        ):
             return self._hold(patch=self._pause_patch(self._mark_from_status()))
-        if course.begins or not course.steps:
-            return self._begin(course.index)
+        if canary.begins or not canary.steps:
+            return self._begin(canary.index)
         others = self._other_runs()
-        if not course.active:
-            patch = self._unmark() if memory.mark and (not memory.paused or not memory.pauses) else None
-            return Decision(self._record(len(course.steps), {}, course.update), others, patch)
+        if not canary.active:
+            patch = self._unmark() if recorded.mark and (not recorded.paused or not recorded.pauses) else None
+            return Decision(self._canary_status(len(canary.steps), {}, canary.update), others, patch)
         return self._step(others)
 
     def _settled_mark(self) -> bool:
-        return self.course.begins or self.course.marked
+        return self.canary.begins or self.canary.marked
 
     def _step(self, others: tuple[Action, ...]) -> Decision:
-        mark = self.memory.mark
-        if self.course.marked and mark is not None and mark.reason not in self.memory.pauses:
-            pauses = {**self.memory.pauses, mark.reason: mark.since}
+        mark = self.recorded.mark
+        if self.canary.marked and mark is not None and mark.reason not in self.recorded.pauses:
+            pauses = {**self.recorded.pauses, mark.reason: mark.since}
             return self._hold(others, pauses=pauses, blocked=(self._paused(mark.reason, mark.since),))
         verdict = self._verdict()
         if isinstance(verdict, _Done):
@@ -126,39 +129,39 @@ class _Pass:
             shown = self._paused(mark.reason, mark.since, verdict.message)
             return self._hold(others, patch=self._pause_patch(mark), blocked=(shown,))
         patch = verdict.patch
-        if patch is None and mark is not None and not self.course.marked and not self.memory.pauses:
+        if patch is None and mark is not None and not self.canary.marked and not self.recorded.pauses:
             patch = self._unmark()  # left over from a step that is done
         actions = (*others, *verdict.actions)
         return self._hold(actions, patch=patch, blocked=(verdict.blocked,), notes=verdict.notes, wait=verdict.wait)
 
     def _advance(self, verdict: _Done, others: tuple[Action, ...]) -> Decision:
-        course, following = self.course, (self.course.index or 0) + 1
-        if self.memory.mark is not None and not self.memory.paused:
+        canary, following = self.canary, (self.canary.index or 0) + 1
+        if self.recorded.mark is not None and not self.recorded.paused:
             return self._hold(others, patch=self._unmark())
-        last = following == len(course.steps)
-        stable = course.update if last else course.stable
+        last = following == len(canary.steps)
+        stable = canary.update if last else canary.stable
         notes = [n for n in (verdict.said,) if n] + [_index_note(following)]
-        return Decision(self._record(following, {}, stable), others, notes=tuple(notes))
+        return Decision(self._canary_status(following, {}, stable), others, notes=tuple(notes))
 
     def _begin(self, index: int | None, said: tuple[Note, ...] = ()) -> Decision:
         """Put a new rollout (or none) on record, once nothing of an earlier one is left."""
-        memory = self.memory
+        recorded = self.recorded
         swept = tuple(
             DeleteHookRun(r.name, r.uid, "of an earlier rollout")
             if r.completed or r.terminate
             else TerminateHookRun(r.name, r.uid)
             for r in self.runs
         )
-        patch = self._unmark() if memory.mark and (not memory.paused or not memory.pauses) else None
+        patch = self._unmark() if recorded.mark and (not recorded.paused or not recorded.pauses) else None
         if swept or patch:
             return self._hold(swept, patch=patch)
-        stable = self.course.stable
-        if not self.course.steps:
-            stable = self.course.update if self.complete else stable
-        elif index == len(self.course.steps):
-            stable = self.course.update
-        notes = (*said, _index_note(index)) if memory.update and index is not None else said
-        return Decision(self._record(index, {}, stable), notes=notes)
+        stable = self.canary.stable
+        if not self.canary.steps:
+            stable = self.canary.update if self.complete else stable
+        elif index == len(self.canary.steps):
+            stable = self.canary.update
+        notes = (*said, _index_note(index)) if recorded.update and index is not None else said
+        return Decision(self._canary_status(index, {}, stable), notes=notes)
 
     def _hold(
         self,
@@ -171,36 +174,42 @@ class _Pass:
         wait: float | None = None,
     ) -> Decision:
         """Stay where the object says we are."""
-        course, memory = self.course, self.memory
-        held = memory.pauses if pauses is None else pauses
-        if course.begins or not course.steps:
-            update = memory.update or course.update
-            record = Record(update, memory.step_hash, memory.index, held, course.stable, memory.hook_run)
+        canary, recorded = self.canary, self.recorded
+        held = recorded.pauses if pauses is None else pauses
+        if canary.begins or not canary.steps:
+            update = recorded.update or canary.update
+            canary_status = CanaryStatus(
+                update, recorded.step_hash, recorded.index, held, canary.stable, recorded.hook_run
+            )
         else:
-            run = self._run() if course.active else None
-            record = self._record(course.index, held, course.stable, run.name if run else "")
-        return Decision(record, actions, patch, blocked, notes, wait)
+            run = self._run() if canary.active else None
+            canary_status = self._canary_status(canary.index, held, canary.stable, run.name if run else "")
+        return Decision(canary_status, actions, patch, blocked, notes, wait)
 
-    def _record(self, index: int | None, pauses: Mapping[str, float], stable: str, run: str = "") -> Record:
-        hash_ = step_hash(self.course.steps) if self.course.wanted.canary is not None else ""
-        return Record(self.course.update, hash_, index, pauses, stable, run)
+    def _canary_status(
+        self, index: int | None, pauses: Mapping[str, float], stable: str, run: str = ""
+    ) -> CanaryStatus:
+        hash_ = step_hash(self.canary.steps) if self.canary.desired.canary is not None else ""
+        return CanaryStatus(self.canary.update, hash_, index, pauses, stable, run)
 
     # ---- the mark and paused
 
-    def _new_mark(self, reason: str, since: float, message: str = "") -> Mark:
-        course = self.course
-        return Mark(course.update, step_hash(course.steps), course.index or 0, reason, since, message)
+    def _new_mark(self, reason: str, since: float, message: str = "") -> PauseMark:
+        canary = self.canary
+        return PauseMark(canary.update, step_hash(canary.steps), canary.index or 0, reason, since, message)
 
-    def _mark_from_status(self) -> Mark:
+    def _mark_from_status(self) -> PauseMark:
         """A pause noted in the status whose mark is missing: the Go operators, or somebody, left it so."""
-        memory = self.memory
-        reason, since = min(memory.pauses.items())
-        if self.course.active and not self.course.begins:
+        recorded = self.recorded
+        reason, since = min(recorded.pauses.items())
+        if self.canary.active and not self.canary.begins:
             return self._new_mark(reason, since)
-        return Mark(memory.update, memory.step_hash, -1 if memory.index is None else memory.index, reason, since)
+        return PauseMark(
+            recorded.update, recorded.step_hash, -1 if recorded.index is None else recorded.index, reason, since
+        )
 
     @staticmethod
-    def _pause_patch(mark: Mark) -> PatchSpec:
+    def _pause_patch(mark: PauseMark) -> PatchSpec:
         annotations = {keys.CANARY_PAUSE_ANNOTATION: mark.dump()}
         body = {"metadata": {"annotations": annotations}, "spec": {"updateStrategy": {"paused": True}}}
         return PatchSpec(body, f"paused by canary step {mark.step}")
@@ -208,84 +217,86 @@ class _Pass:
     def _unmark(self) -> PatchSpec:
         """Take the mark back, and the pause it stands for if nobody has done so already."""
         body: dict[str, object] = {"metadata": {"annotations": {keys.CANARY_PAUSE_ANNOTATION: None}}}
-        if self.memory.paused:
+        if self.recorded.paused:
             body["spec"] = {"updateStrategy": {"paused": False}}
         return PatchSpec(body, "the pause of a canary step is over")
 
     # ---- the steps
 
     def _verdict(self) -> _Verdict:
-        step = self.course.steps[self.course.index or 0]
+        step = self.canary.steps[self.canary.index or 0]
         held = [v for v in (step.partition, step.pause, step.hook) if v is not None]
         if len(held) != 1:
-            text = f"{self.course.label} must hold exactly one of partition, pause and hook, it holds {len(held)}"
-            return _Wait(Blocked("InvalidCanaryStep", text, waiting=False))
+            text = f"{self.canary.label} must hold exactly one of partition, pause and hook, it holds {len(held)}"
+            return _Wait(Blocked(BlockedReason.INVALID_CANARY_STEP, text, waiting=False))
         if step.partition is not None:
             return self._partition()
         return self._pause(step) if step.pause is not None else self._hook(step)
 
     def _frozen(self, more: str = "") -> _Wait:
-        text = f"{self.course.label}: updateStrategy.paused was set by a user, steps do not go on{more}"
-        return _Wait(Blocked("Paused", text))
+        text = f"{self.canary.label}: updateStrategy.paused was set by a user, steps do not go on{more}"
+        return _Wait(Blocked(BlockedReason.PAUSED, text))
 
     def _partition(self) -> _Verdict:
-        missing = self.tally.missing(self.course.kept)
-        if self.memory.user_paused:
+        missing = self.pod_counts.missing(self.canary.kept)
+        if self.recorded.user_paused:
             return self._frozen(f"; {missing}" if missing else "")
-        return _Wait(Blocked("CanaryStep", f"{self.course.label}: {missing}")) if missing else _Done()
+        return _Wait(Blocked(BlockedReason.CANARY_STEP, f"{self.canary.label}: {missing}")) if missing else _Done()
 
     def _pause(self, step: CanaryStep) -> _Verdict:
-        memory, label = self.memory, self.course.label
-        since = memory.pauses.get(PAUSE_STEP)
+        recorded, label = self.recorded, self.canary.label
+        since = recorded.pauses.get(PauseReason.PAUSE_STEP)
         if since is None:
-            missing = self.tally.missing(self.course.kept)
-            if memory.user_paused:
+            missing = self.pod_counts.missing(self.canary.kept)
+            if recorded.user_paused:
                 return self._frozen()
             if missing:
-                return _Wait(Blocked("CanaryStep", f"{label} begins when the pods are there: {missing}"))
-            return _Pause(PAUSE_STEP)
+                return _Wait(Blocked(BlockedReason.CANARY_STEP, f"{label} begins when the pods are there: {missing}"))
+            return _Pause(PauseReason.PAUSE_STEP)
         duration = step.pause.duration if step.pause is not None else None
         if duration is None:
-            if memory.paused:
-                return _Wait(self._paused(PAUSE_STEP, since))
+            if recorded.paused:
+                return _Wait(self._paused(PauseReason.PAUSE_STEP, since))
             return _Done(self._resumed(""))
         left = since + duration - self.now
         if left <= 0:
-            return _Done(Note("Normal", "CanaryPauseOver", f"{label}: {duration} s are over, going on{self._next()}"))
-        if memory.paused:
-            return _Wait(self._paused(PAUSE_STEP, since), wait=left)
+            return _Done(
+                Note("Normal", EventReason.CANARY_PAUSE_OVER, f"{label}: {duration} s are over, going on{self._next()}")
+            )
+        if recorded.paused:
+            return _Wait(self._paused(PauseReason.PAUSE_STEP, since), wait=left)
         text = f"{label} lasts until {rfc3339(since + duration)}: setting updateStrategy.paused does not shorten it"
-        patch = self._pause_patch(self._new_mark(PAUSE_STEP, since))
+        patch = self._pause_patch(self._new_mark(PauseReason.PAUSE_STEP, since))
         return _Wait(
-            self._paused(PAUSE_STEP, since),
+            self._paused(PauseReason.PAUSE_STEP, since),
             patch=patch,
-            notes=(Note("Normal", "CanaryPauseKept", text),),
+            notes=(Note("Normal", EventReason.CANARY_PAUSE_KEPT, text),),
             wait=left,
         )
 
     def _hook(self, step: CanaryStep) -> _Verdict:
-        memory, run = self.memory, self._run()
-        if HOOK_STEP in memory.pauses:
+        recorded, run = self.recorded, self._run()
+        if PauseReason.HOOK_STEP in recorded.pauses:
             return self._after_failure(step, run)
-        if memory.user_paused:
-            return self._frozen(f"; {phrase(run)}" if run else "; its hook is not started")
+        if recorded.user_paused:
+            return self._frozen(f"; {describe_run(run)}" if run else "; its hook is not started")
         if run is None:
             return self._start(step)
         if run.phase == "Successful":
             return _Done()
         if run.completed:
-            return _Pause(HOOK_STEP, phrase(run))
-        return _Wait(Blocked("CanaryHookRunning", f"{self.course.label}: {phrase(run)}"))
+            return _Pause(PauseReason.HOOK_STEP, describe_run(run))
+        return _Wait(Blocked(BlockedReason.CANARY_HOOK_RUNNING, f"{self.canary.label}: {describe_run(run)}"))
 
     def _after_failure(self, step: CanaryStep, run: HookRunView | None) -> _Verdict:
         """The hook has failed, that is on record: a person goes on, rolls back, or has it asked once more."""
-        memory, course = self.memory, self.course
+        recorded, canary = self.recorded, self.canary
         said = self._failure(run)
-        automatic = course.wanted.canary is not None and course.wanted.canary.auto_rollback
-        if not memory.paused:
+        automatic = canary.desired.canary is not None and canary.desired.canary.auto_rollback
+        if not recorded.paused:
             if automatic:
-                text = f"{course.label} is resumed: updateStrategy.paused is false; the steps start over ({said})"
-                return _Restart(Note("Normal", "CanaryResumed", text))
+                text = f"{canary.label} is resumed: updateStrategy.paused is false; the steps start over ({said})"
+                return _Restart(Note("Normal", EventReason.CANARY_RESUMED, text))
             return _Done(self._resumed(f" although {said}"))
         if automatic:
             return _Wait(self._rolled_back(said))
@@ -293,50 +304,59 @@ class _Pass:
             return _Done()
         if run is None:
             started = self._start(step)  # deleted by hand: asked once more, and still paused until it says yes
-            shown = Blocked("CanaryHookFailed", f"{started.blocked.message} (paused: {said})", waiting=False)
+            shown = Blocked(
+                BlockedReason.CANARY_HOOK_FAILED, f"{started.blocked.message} (paused: {said})", waiting=False
+            )
             return _Wait(shown, started.actions)
         if not run.completed:
-            return _Wait(Blocked("CanaryHookFailed", f"{course.label}: {phrase(run)} (paused: {said})", waiting=False))
-        return _Wait(self._paused(HOOK_STEP, memory.pauses[HOOK_STEP], said))
+            return _Wait(
+                Blocked(
+                    BlockedReason.CANARY_HOOK_FAILED,
+                    f"{canary.label}: {describe_run(run)} (paused: {said})",
+                    waiting=False,
+                )
+            )
+        return _Wait(self._paused(PauseReason.HOOK_STEP, recorded.pauses[PauseReason.HOOK_STEP], said))
 
     def _failure(self, run: HookRunView | None) -> str:
-        mark = self.memory.mark
-        if mark is not None and self.course.marked and mark.message:
+        mark = self.recorded.mark
+        if mark is not None and self.canary.marked and mark.message:
             return mark.message
-        return phrase(run) if run is not None else "its HookRun failed and is gone"
+        return describe_run(run) if run is not None else "its HookRun failed and is gone"
 
     def _rolled_back(self, said: str) -> Blocked:
-        course, tally = self.course, self.tally
-        if not course.rolling_back:
-            text = f"{course.label}: {said}; autoRollback finds no revision {course.stable!r} to go back to"
-            return Blocked("CanaryRollbackNotPossible", text, waiting=False)
+        canary, counts = self.canary, self.pod_counts
+        if not canary.rolling_back:
+            text = f"{canary.label}: {said}; autoRollback finds no revision {canary.stable!r} to go back to"
+            return Blocked(BlockedReason.CANARY_ROLLBACK_NOT_POSSIBLE, text, waiting=False)
         text = (
-            f"{course.label}: {said}; autoRollback: {tally.stable} of {tally.replicas} pods are at the stable revision "
-            f"{course.stable}; change the template, or set updateStrategy.paused to false to start the steps over"
+            f"{canary.label}: {said}; autoRollback: {counts.stable} of {counts.replicas} pods are at the stable "
+            f"revision {canary.stable}; change the template, or set updateStrategy.paused to false to start the steps "
+            "over"
         )
-        return Blocked("CanaryRolledBack", text, waiting=False)
+        return Blocked(BlockedReason.CANARY_ROLLED_BACK, text, waiting=False)
 
     # ---- what is said
 
     def _paused(self, reason: str, since: float, said: str = "") -> Blocked:
-        course = self.course
-        if reason == HOOK_STEP:
+        canary = self.canary
+        if reason == PauseReason.HOOK_STEP:
             said = said or self._failure(self._run())
-            text = f"{course.label}: {said}; paused: set updateStrategy.paused to false to go on, or roll back"
-            return Blocked("CanaryHookFailed", text, waiting=False)
-        pause = course.steps[course.index or 0].pause
+            text = f"{canary.label}: {said}; paused: set updateStrategy.paused to false to go on, or roll back"
+            return Blocked(BlockedReason.CANARY_HOOK_FAILED, text, waiting=False)
+        pause = canary.steps[canary.index or 0].pause
         if pause is not None and pause.duration is not None:
-            text = f"{course.label}: waits from {rfc3339(since)} until {rfc3339(since + pause.duration)}"
+            text = f"{canary.label}: waits from {rfc3339(since)} until {rfc3339(since + pause.duration)}"
         else:
-            text = f"{course.label}: waits since {rfc3339(since)} for a person to set updateStrategy.paused to false"
-        return Blocked("CanaryPaused", text)
+            text = f"{canary.label}: waits since {rfc3339(since)} for a person to set updateStrategy.paused to false"
+        return Blocked(BlockedReason.CANARY_PAUSED, text)
 
     def _resumed(self, although: str) -> Note:
-        text = f"{self.course.label} is resumed: updateStrategy.paused is false{although}; going on{self._next()}"
-        return Note("Normal", "CanaryResumed", text)
+        text = f"{self.canary.label} is resumed: updateStrategy.paused is false{although}; going on{self._next()}"
+        return Note("Normal", EventReason.CANARY_RESUMED, text)
 
     def _next(self) -> str:
-        steps, following = self.course.steps, (self.course.index or 0) + 1
+        steps, following = self.canary.steps, (self.canary.index or 0) + 1
         if following == len(steps):
             return " with all pods"
         return f" with step {following + 1} of {len(steps)} ({describe(steps[following])})"
@@ -345,37 +365,39 @@ class _Pass:
 
     def _run(self) -> HookRunView | None:
         """The run of the step in force; the recorded one where several carry its labels."""
-        own = [r for r in self.runs if speaks_for_step(r, self.course)]
-        recorded = next((r for r in own if r.name == self.memory.hook_run), None)
+        own = [r for r in self.runs if belongs_to_step(r, self.canary)]
+        recorded = next((r for r in own if r.name == self.recorded.hook_run), None)
         return recorded or next((r for r in own if not r.completed), own[-1] if own else None)
 
     def _other_runs(self) -> tuple[Action, ...]:
         """Cancel what no longer matters, remove what belongs to another revision; finished runs stay to be read."""
         actions: list[Action] = []
         for run in self.runs:
-            if self.course.active and speaks_for_step(run, self.course) and self._is_hook_step():
+            if self.canary.active and belongs_to_step(run, self.canary) and self._is_hook_step():
                 continue
             if not run.completed and not run.terminate:
                 actions.append(TerminateHookRun(run.name, run.uid))
-            elif not of_rollout(run, self.course):
+            elif not belongs_to_rollout(run, self.canary):
                 actions.append(DeleteHookRun(run.name, run.uid, "of another revision"))
         return tuple(actions)
 
     def _is_hook_step(self) -> bool:
-        return self.course.steps[self.course.index or 0].hook is not None
+        return self.canary.steps[self.canary.index or 0].hook is not None
 
     def _start(self, step: CanaryStep) -> _Wait:
         """Ask the hook of a step."""
-        course, hooks = self.course, self.hooks
+        canary, hooks = self.canary, self.hooks
         assert step.hook is not None
-        if any(speaks_for_step(r, self.course) for r in hooks.runs):
-            text = f"{course.label}: its earlier HookRun is being removed"
-            return _Wait(Blocked("CanaryHookRunning", text))
-        made = step_run(step.hook, course, hooks)
+        if any(belongs_to_step(r, self.canary) for r in hooks.runs):
+            text = f"{canary.label}: its earlier HookRun is being removed"
+            return _Wait(Blocked(BlockedReason.CANARY_HOOK_RUNNING, text))
+        made = step_run(step.hook, canary, hooks)
         if isinstance(made, Blocked):
             return _Wait(made)
-        return _Wait(Blocked("CanaryHookRunning", f"{course.label}: HookRun {made.name} is started"), (made,))
+        return _Wait(
+            Blocked(BlockedReason.CANARY_HOOK_RUNNING, f"{canary.label}: HookRun {made.name} is started"), (made,)
+        )
 
 
 def _index_note(index: int) -> Note:
-    return Note("Normal", "SetStepIndex", f"Set Step Index to {index}")
+    return Note("Normal", EventReason.SET_STEP_INDEX, f"Set Step Index to {index}")

@@ -6,16 +6,15 @@ from collections.abc import Mapping
 
 from operators.api import keys
 from operators.planning.actions import Action, AnnotatePod, CreateHookRun, DeleteHookRun, Stage
-from operators.planning.hooks.pods import PodHook, subject
+from operators.planning.hooks.pods import PodHook, run_subject
 from operators.planning.refusals import Refusal
-from operators.planning.refusals import subject as refused_as
-from operators.planning.rollout import Scene, awaits_post_hook
+from operators.planning.rollout import Rollout, awaits_post_hook
 from operators.planning.views import PodView
 
 _TRIES = 5
 
 
-def retry(scene: Scene) -> tuple[list[Action], list[str]]:
+def retry(rollout: Rollout) -> tuple[list[Action], list[str]]:
     """``retry: true``: remove the answers that refused, so that the hooks are asked once more (spec 5.7).
 
     Also the fields of the switches that have done their work: a switch goes off only when no such answer is left, so
@@ -24,47 +23,47 @@ def retry(scene: Scene) -> tuple[list[Action], list[str]]:
     actions: list[Action] = []
     done: list[str] = []
     holders = {
-        "preDeleteUpdateStrategy": ("predelete", scene.spec.pre_delete_update_strategy),
-        "preInplaceUpdateStrategy": ("preinplace", scene.spec.pre_inplace_update_strategy),
-        "postInplaceUpdateStrategy": ("postinplace", scene.spec.post_inplace_update_strategy),
+        "preDeleteUpdateStrategy": ("predelete", rollout.spec.pre_delete_update_strategy),
+        "preInplaceUpdateStrategy": ("preinplace", rollout.spec.pre_inplace_update_strategy),
+        "postInplaceUpdateStrategy": ("postinplace", rollout.spec.post_inplace_update_strategy),
     }
     for name, (kind, holder) in holders.items():
         if not holder.retry:
             continue
-        refused = [r for r in scene.runs.of_kind(kind) if r.completed and r.phase != "Successful"]
+        refused = [r for r in rollout.runs.of_kind(kind) if r.completed and r.phase != "Successful"]
         actions += [DeleteHookRun(r.name, r.uid, "retry") for r in refused if not r.deleting]
         if not refused:
             done.append(name)
     return actions, done
 
 
-def clean(scene: Scene, victims: Mapping[str, PodView], targets: Mapping[str, PodHook]) -> list[Action]:
+def clean(rollout: Rollout, victims: Mapping[str, PodView], targets: Mapping[str, PodHook]) -> list[Action]:
     """Remove answers that nobody waits for or that are too old, and take back the mark on pods that stay (spec 5.4).
 
     The mark first: the run is what reminds a later pass of it. So the mark comes before everything else, and a run
     stays a few seconds longer where the mark could not be taken back for a reason that passes.
     """
-    if not scene.runs.all:
+    if not rollout.runs.all:
         return []
     actions: list[Action] = []
-    by_name = {p.name: p for p in scene.pods}
+    by_name = {p.name: p for p in rollout.pods}
     wanted = {("predelete", p.revision, p.instance) for p in victims.values()}
     wanted |= {(kind, by_name[name].revision, by_name[name].instance) for name, kind in targets.items()}
-    living = {(p.revision, p.instance): p for p in scene.pods}
+    living = {(p.revision, p.instance): p for p in rollout.pods}
     awaited = {*victims, *targets}
     for kind in ("predelete", "preinplace", "postinplace"):
-        for run in scene.runs.of_kind(kind):
-            pod = living.get(subject(run))
-            expired = scene.runs.expired(kind, run)
-            if run.deleting or ((kind, *subject(run)) in wanted and not expired):
+        for run in rollout.runs.of_kind(kind):
+            pod = living.get(run_subject(run))
+            expired = rollout.runs.expired(kind, run)
+            if run.deleting or ((kind, *run_subject(run)) in wanted and not expired):
                 continue
-            if kind == "postinplace" and pod is not None and awaits_post_hook(pod, scene.runs):
+            if kind == "postinplace" and pod is not None and awaits_post_hook(pod, rollout.runs):
                 continue
             stays = pod is not None and (pod.name not in awaited or expired)
             if pod is not None and kind != "postinplace" and stays and _marked(pod):
                 unmark = AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "false"}, Stage.OWNERSHIP)
                 actions.append(unmark)
-                if _awaited(scene.observed.refusals.get(refused_as(unmark)), scene.now):
+                if _awaited(rollout.observed.refusals.get(unmark.refusal_key), rollout.now):
                     continue
             actions.append(DeleteHookRun(run.name, run.uid, "too old" if expired else "no longer needed"))
     return actions
@@ -79,7 +78,7 @@ def _awaited(refusal: Refusal | None, now: float) -> bool:
     return refusal is not None and refusal.until > now and not refusal.lasting and refusal.count < _TRIES
 
 
-def marks(scene: Scene, actions: list[Action]) -> list[Action]:
+def marks(rollout: Rollout, actions: list[Action]) -> list[Action]:
     """``game-pod-deleting: "true"`` on every pod whose pre hook is being asked, whenever it is missing (spec 5.3).
 
     And "false" on one of which nobody asks any more, also when somebody else has removed the run. Once its update in
@@ -89,25 +88,25 @@ def marks(scene: Scene, actions: list[Action]) -> list[Action]:
     kinds: tuple[PodHook, ...] = ("predelete", "preinplace")
     asked_now = {a.pod for a in actions if isinstance(a, CreateHookRun) and a.kind in kinds}
     dropped = {a.name for a in actions if isinstance(a, DeleteHookRun)}
-    open_runs = [r for kind in kinds for r in scene.runs.of_kind(kind) if not r.completed and r.name not in dropped]
-    speak_for = {subject(r) for r in open_runs}
+    open_runs = [r for kind in kinds for r in rollout.runs.of_kind(kind) if not r.completed and r.name not in dropped]
+    speak_for = {run_subject(r) for r in open_runs}
     busy = {getattr(a, "uid", "") for a in actions}
     found: list[Action] = []
-    for pod in scene.pods:
+    for pod in rollout.pods:
         mark = pod.annotations.get(keys.POD_DELETING_ANNOTATION)
         missing = mark is None and (pod.revision, pod.instance) in speak_for
         if missing or (pod.name in asked_now and mark != "true"):
             found.append(AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "true"}))
-        elif mark == "true" and pod.name not in asked_now and pod.uid not in busy and _is_free(scene, pod):
+        elif mark == "true" and pod.name not in asked_now and pod.uid not in busy and _is_free(rollout, pod):
             found.append(AnnotatePod(pod.name, pod.uid, {keys.POD_DELETING_ANNOTATION: "false"}))
     return found
 
 
-def _is_free(scene: Scene, pod: PodView) -> bool:
+def _is_free(rollout: Rollout, pod: PodView) -> bool:
     """No hook has been asked about the pod, and none that follows an update in place is still to come."""
-    if scene.runs.of("predelete", pod) or scene.runs.of("preinplace", pod):
+    if rollout.runs.of("predelete", pod) or rollout.runs.of("preinplace", pod):
         return False
     if pod.state is None:
-        return scene.hooks["predelete"] is not None or scene.hooks["preinplace"] is not None
-    over = pod.state.revision == pod.revision and scene.progress[pod.name].done
-    return over and not (pod.gated and pod.gate is not True) and scene.hooks["postinplace"] is None
+        return rollout.hooks["predelete"] is not None or rollout.hooks["preinplace"] is not None
+    over = pod.state.revision == pod.revision and rollout.progress[pod.name].done
+    return over and not (pod.gated and pod.gate is not True) and rollout.hooks["postinplace"] is None

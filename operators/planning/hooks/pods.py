@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any, Literal
 
 from operators.api import keys
+from operators.api.reasons import BlockedReason
 from operators.planning.actions import Blocked, CreateHookRun
 from operators.planning.hooks.arguments import UnresolvedArgument, merge_arguments
 from operators.planning.inplace.update import modified_containers
@@ -41,7 +42,7 @@ class Hook:
     args: tuple[tuple[str, str], ...] = ()
 
 
-class Answer(Enum):
+class HookAnswer(Enum):
     """What the hook of a pod says."""
 
     PROCEED = "proceed"
@@ -50,10 +51,10 @@ class Answer(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class HookVerdict:
     """The answer, what to start if nobody was asked yet, and the reason to show."""
 
-    answer: Answer
+    answer: HookAnswer
     start: CreateHookRun | None = None
     blocked: Blocked | None = None
 
@@ -77,9 +78,9 @@ class HookRuns:
         for run in self.all:
             kind = KINDS.get(run.labels.get(keys.HOOK_TYPE_LABEL, ""), "")
             self._by_kind.setdefault(kind, []).append(run)
-            held = self._by_subject.setdefault((kind, *subject(run)), run)
+            held = self._by_subject.setdefault((kind, *run_subject(run)), run)
             if held.deleting and not run.deleting:
-                self._by_subject[kind, *subject(run)] = run
+                self._by_subject[kind, *run_subject(run)] = run
 
     def of(self, kind: PodHook, pod: PodView) -> HookRunView | None:
         """The run that speaks for the pod in its present revision; of several, the first by name that stays."""
@@ -98,7 +99,7 @@ class HookRuns:
         return self._by_kind.get(kind, [])
 
 
-def subject(run: HookRunView) -> tuple[str, str]:
+def run_subject(run: HookRunView) -> tuple[str, str]:
     """Revision and instance of the pod a run speaks for."""
     return run.labels.get(keys.HOOK_REVISION_LABEL, ""), run.labels.get(keys.HOOK_INSTANCE_LABEL, "")
 
@@ -139,12 +140,12 @@ def compose(
     """
     if template is None or template.deleting:
         text = f"HookTemplate {hook.template!r} of the {about} does not exist"
-        return Blocked("HookTemplateMissing", text, pod, waiting=False)
+        return Blocked(BlockedReason.HOOK_TEMPLATE_MISSING, text, pod, waiting=False)
     try:
         merged = merge_arguments(template.args, supplied)
     except UnresolvedArgument as error:
         text = f"{about} with HookTemplate {hook.template!r}: {error}"
-        return Blocked("HookArgumentMissing", text, pod, waiting=False)
+        return Blocked(BlockedReason.HOOK_ARGUMENT_MISSING, text, pod, waiting=False)
     spec: dict[str, Any] = {"metrics": list(template.metrics)}
     if merged.args:
         spec["args"] = [{"name": name, "value": value} for name, value in merged.args]
@@ -175,18 +176,23 @@ def new_run(
     return CreateHookRun(name, labels, composed.spec, kind, pod.name, dropped=composed.dropped)
 
 
-def said_by(run: HookRunView, pod: PodView) -> Verdict:
+def answer_of_run(run: HookRunView, pod: PodView) -> HookVerdict:
     """What a run that exists answers for its pod."""
     if run.deleting:
-        return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", f"HookRun {run.name} is being removed", pod.name))
+        return HookVerdict(
+            HookAnswer.WAIT,
+            blocked=Blocked(BlockedReason.HOOK_RUNNING, f"HookRun {run.name} is being removed", pod.name),
+        )
     if run.phase == "Successful":
-        return Verdict(Answer.PROCEED)
+        return HookVerdict(HookAnswer.PROCEED)
     said = f": {run.message}" if run.message else ""
     if run.completed:
         text = f"HookRun {run.name} of pod {pod.name} ended {run.phase}{said}"
-        return Verdict(Answer.REFUSED, blocked=Blocked("HookFailed", text, pod.name, waiting=False))
+        return HookVerdict(
+            HookAnswer.REFUSED, blocked=Blocked(BlockedReason.HOOK_FAILED, text, pod.name, waiting=False)
+        )
     text = f"HookRun {run.name} of pod {pod.name} is {run.phase or 'Pending'}{said}"
-    return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+    return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
 
 
 def ask(
@@ -196,13 +202,13 @@ def ask(
     runs: HookRuns,
     templates: Mapping[str, HookTemplateView],
     wanted: Mapping[str, str] | None = None,
-) -> Verdict:
+) -> HookVerdict:
     """Whether the pod may be deleted or updated (spec/gamedeployment.md 5.3).
 
     Pods that do not run serve nobody and go unasked.
     """
     if hook is None or pod.phase != "Running":
-        return Verdict(Answer.PROCEED)
+        return HookVerdict(HookAnswer.PROCEED)
     return asked(kind, hook, pod, runs, templates, wanted)
 
 
@@ -213,7 +219,7 @@ def asked(
     runs: HookRuns,
     templates: Mapping[str, HookTemplateView],
     wanted: Mapping[str, str] | None = None,
-) -> Verdict:
+) -> HookVerdict:
     """What the hook says of the pod, which is to be started if nobody has asked yet.
 
     A pod without an instance id is not asked for before it has got one: another pod's answer could be taken for its
@@ -221,15 +227,15 @@ def asked(
     """
     if not pod.instance:
         text = f"pod {pod.name} gets its instance id before its {kind} hook is asked"
-        return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+        return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
     run = runs.of(kind, pod)
     if run is not None and runs.expired(kind, run):
         text = f"HookRun {run.name} of pod {pod.name} said yes more than {ANSWER_LIFE:.0f} s ago; it is asked anew"
-        return Verdict(Answer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+        return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
     if run is not None:
-        return said_by(run, pod)
+        return answer_of_run(run, pod)
     made = new_run(kind, hook, templates.get(hook.template), pod, wanted)
     if isinstance(made, Blocked):
-        return Verdict(Answer.REFUSED, blocked=made)
+        return HookVerdict(HookAnswer.REFUSED, blocked=made)
     text = f"{kind} hook of pod {pod.name} is being asked"
-    return Verdict(Answer.WAIT, start=made, blocked=Blocked("HookRunning", text, pod.name))
+    return HookVerdict(HookAnswer.WAIT, start=made, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))

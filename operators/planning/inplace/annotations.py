@@ -22,7 +22,7 @@ _LONGEST_GRACE = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class ContainerBefore:
     """A container as it was just before its image changed, and when that was (None: with the update itself).
 
     ``image`` is what the pod asked for, "" where the record does not say.
@@ -44,7 +44,7 @@ class UpdateState:
 
     revision: str
     since: float
-    recorded: Mapping[str, Recorded] = field(default_factory=dict)
+    recorded: Mapping[str, ContainerBefore] = field(default_factory=dict)
     post_hook: bool = False
     containers: frozenset[str] | None = None
 
@@ -108,7 +108,7 @@ def read_state(text: str | None) -> UpdateState | None:
     try:
         body = json.loads(text)
         recorded = {
-            name: Recorded(
+            name: ContainerBefore(
                 entry.get("imageID", ""),
                 entry.get("containerID", ""),
                 timestamp(entry.get(_PATCHED_AT) or ""),

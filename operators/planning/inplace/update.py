@@ -13,7 +13,7 @@ from typing import Any
 from operators.api import keys
 from operators.kube.times import rfc3339
 from operators.planning.actions import SetGate, UpdatePodInPlace
-from operators.planning.inplace.annotations import Changes, Grace, Recorded, UpdateState
+from operators.planning.inplace.annotations import Changes, ContainerBefore, Grace, UpdateState
 from operators.planning.templates import canonical_spec, default_pull_policy
 from operators.planning.views import ContainerView, PodView
 
@@ -28,7 +28,7 @@ def images_of(template: Template) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ContainerSource:
     """What the containers of a pod were made from: the revision, and its images; "" and none where that is not known.
 
     Admission may write images otherwise (a mirror of the registry), and then no pod ever equals its template. So what
@@ -39,19 +39,19 @@ class Origin:
     images: Images = field(default_factory=dict)
 
 
-def origin_of(pod: PodView, images: Mapping[str, Images], *, done: bool) -> Origin:
+def container_source(pod: PodView, images: Mapping[str, Images], *, done: bool) -> ContainerSource:
     """Where the pod's containers come from; ``done`` tells that no update of it is under way.
 
     In grace none has been touched. An update that has begun to change them leaves a mixture, of which nothing is known.
     """
     revision = pod.revision if done else pod.grace.origin if pod.grace is not None and in_grace(pod) else ""
     found = images.get(revision)
-    return Origin() if found is None else Origin(revision, found)
+    return ContainerSource() if found is None else ContainerSource(revision, found)
 
 
-def changed_images(pod: PodView, wanted: Images, origin: Origin) -> dict[str, str]:
+def changed_images(pod: PodView, wanted: Images, source: ContainerSource) -> dict[str, str]:
     """Containers of the pod that are to run another image, in template order, with that image."""
-    running, made = {c.name: c.image for c in pod.containers}, origin.images
+    running, made = {c.name: c.image for c in pod.containers}, source.images
     return {n: i for n, i in wanted.items() if running.get(n, i) != i and made.get(n) != i}
 
 
@@ -130,12 +130,14 @@ def _metadata_changes(old: Template | None, new: Template, what: str, pending: C
     return changes
 
 
-def _record(pod: PodView, names: Iterable[str], now: float) -> dict[str, Recorded]:
+def _record(pod: PodView, names: Iterable[str], now: float) -> dict[str, ContainerBefore]:
     wanted = set(names)
-    return {c.name: Recorded(c.image_id, c.container_id, now, c.image) for c in pod.containers if c.name in wanted}
+    return {
+        c.name: ContainerBefore(c.image_id, c.container_id, now, c.image) for c in pod.containers if c.name in wanted
+    }
 
 
-def container_done(container: ContainerView, before: Recorded, since: float) -> bool:
+def container_done(container: ContainerView, before: ContainerBefore, since: float) -> bool:
     """The container runs what was asked for: another image, or restarted since (a tag with the same digest).
 
     The pod was patched as it was recorded, so that another container is a later one; no clock of a node is asked for
@@ -159,7 +161,7 @@ def _next_images(pending: Images, policy: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class InPlaceSettings:
     """How pods of a workload are updated: grace in seconds, container order, whether a post hook is due."""
 
     grace: int = 0
@@ -168,7 +170,13 @@ class Settings:
 
 
 def begin(
-    pod: PodView, old: Template | None, new: Template, revision: str, settings: Settings, origin: Origin, now: float
+    pod: PodView,
+    old: Template | None,
+    new: Template,
+    revision: str,
+    settings: InPlaceSettings,
+    source: ContainerSource,
+    now: float,
 ) -> UpdatePodInPlace:
     """The first patch of an update to ``revision``; ``old`` is the template of the one the pod is labelled with.
 
@@ -176,16 +184,16 @@ def begin(
     first; with a grace period images and metadata follow later. An update that found the pod in the grace of an
     earlier one takes its place, and the time that has passed counts: what remains to change is read off the pod itself.
     """
-    pending = changed_images(pod, images_of(new), origin)
+    pending = changed_images(pod, images_of(new), source)
     earlier = pod.grace if pod.grace is not None and in_grace(pod) else Grace(0.0)
     since = pod.state.since if pod.state is not None and in_grace(pod) else now
     labels = _metadata_changes(old, new, "labels", earlier.labels)
     annotations = _metadata_changes(old, new, "annotations", earlier.annotations)
     images: dict[str, str] = {}
-    recorded: dict[str, Recorded] = {}
+    recorded: dict[str, ContainerBefore] = {}
     own: dict[str, str | None] = {} if pod.grace is None else {keys.INPLACE_GRACE_ANNOTATION: None}
     if pending and settings.grace > 0:
-        grace = Grace(settings.grace, labels, annotations, origin.revision)
+        grace = Grace(settings.grace, labels, annotations, source.revision)
         own[keys.INPLACE_GRACE_ANNOTATION] = grace.dump(revision, pending)
         labels, annotations = {}, {}
     elif pending:
@@ -213,12 +221,12 @@ def take_back(pod: PodView, templates: Mapping[str, Template], current: str, now
     same: what the hook before it took away (traffic, say) has to come back. None when no known revision is what the
     pod runs.
     """
-    origin = pod.grace.origin if pod.grace is not None else ""
-    for revision in (origin, current):
+    source = pod.grace.origin if pod.grace is not None else ""
+    for revision in (source, current):
         template = templates.get(revision)
         if template is None:
             continue
-        if revision == origin or not changed_images(pod, images_of(template), Origin()):
+        if revision == source or not changed_images(pod, images_of(template), ContainerSource()):
             post_hook = pod.state is not None and pod.state.post_hook
             state = UpdateState(revision, now, {}, post_hook=post_hook, containers=frozenset())
             own = {keys.INPLACE_STATE_ANNOTATION: state.dump(), keys.INPLACE_GRACE_ANNOTATION: None}
@@ -321,7 +329,7 @@ def _follow(pod: PodView, state: UpdateState, wanted: Images, policy: str, now: 
         return Progress(done=False, action=_go_on(pod, state, pending, policy, now), waiting="next container")
     unready = next((c.name for c in pod.containers if not c.ready), None)
     if unready is not None:
-        return Progress(done=False, waiting=pod.trouble.text if pod.trouble else f"container {unready} is not ready")
+        return Progress(done=False, waiting=pod.problem.text if pod.problem else f"container {unready} is not ready")
     return _done(pod)
 
 

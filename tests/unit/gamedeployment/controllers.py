@@ -25,5 +25,5 @@ class Station(station.Station):
     def metrics(self, registry):
         return WorkloadMetrics(registry)
 
-    def made(self, rim):
-        return GameDeploymentController(rim, self.queue)
+    def made(self, context):
+        return GameDeploymentController(context, self.queue)

@@ -8,7 +8,7 @@ from operators.planning import actions as act
 from operators.planning.refusals import Refusal
 from operators.planning.views import pod_view
 from operators.simulation.cluster import gamedeployment
-from operators.workload.announcements import Told
+from operators.workload.announcements import EventDeduplicator
 from tests.unit.gamedeployment.fleets import Fleet
 from tests.unit.gamedeployment.observations import (
     NEW,
@@ -218,7 +218,7 @@ def rival(name, created_at, **spec):
 def test_gd_149_pods_stay_with_their_owner_and_an_orphan_goes_to_the_older_workload(created_at, taken):
     theirs = {"kind": "GameDeployment", "name": "rival", "uid": "uid-rival", "controller": True}
     pods = [*new("a"), pod("b", owner=theirs), pod("o", owner=None)]
-    decision = decide(pods, {"replicas": 2 if taken else 1}, rivals=(rival("rival", created_at),))
+    decision = decide(pods, {"replicas": 2 if taken else 1}, overlapping=(rival("rival", created_at),))
     assert owned(decision, act.AdoptPod) == taken
     assert owned(decision, act.ReleasePod) == deleted(decision) == []
     (text,) = told(decision, "SelectorOverlap")
@@ -229,8 +229,8 @@ def test_gd_149_pods_stay_with_their_owner_and_an_orphan_goes_to_the_older_workl
 
 
 def test_gd_149_the_overlap_is_an_event_once():
-    decision = decide(new("a"), {"replicas": 1}, rivals=(rival("rival", "2000-01-01T00:00:00Z"),))
-    told_ = Told()
-    (announced,) = told_.news(decision.blocked, NOW)
+    decision = decide(new("a"), {"replicas": 1}, overlapping=(rival("rival", "2000-01-01T00:00:00Z"),))
+    told_ = EventDeduplicator()
+    (announced,) = told_.new_notes(decision.blocked, NOW)
     assert (announced.type, announced.reason) == ("Warning", "SelectorOverlap")
-    assert told_.news(decision.blocked, NOW + 600) == []
+    assert told_.new_notes(decision.blocked, NOW + 600) == []

@@ -29,5 +29,5 @@ class Station(station.Station):
     def metrics(self, registry):
         return statefulset_metrics(registry)
 
-    def made(self, rim):
-        return GameStatefulSetController(rim, self.queue, self.claims, Delays())
+    def made(self, context):
+        return GameStatefulSetController(context, self.queue, self.claims, Delays())

@@ -10,7 +10,7 @@ from operators.api import keys
 from operators.api.strategies import CanaryStep
 from operators.gamestatefulset.observed import Observed, gamestatefulset_view
 from operators.gamestatefulset.plan import plan
-from operators.gamestatefulset.rollout import gather
+from operators.gamestatefulset.rollout import set_rollout_of
 from operators.kube.times import rfc3339
 from operators.planning import actions as act
 from operators.planning.canary.stephash import step_hash
@@ -233,10 +233,10 @@ def decide(held=(), spec=None, *, now=NOW, **how):
     return plan(look(held, spec, **how), now)
 
 
-def scene(held=(), spec=None, *, now=NOW, **how):
+def rollout(held=(), spec=None, *, now=NOW, **how):
     """What a pass makes of what `look` shows before it decides."""
     observed = look(held, spec, **how)
-    return gather(observed, observed.workload.spec, now).scene
+    return set_rollout_of(observed, observed.workload.spec, now).rollout
 
 
 # ---- what was decided
@@ -281,4 +281,4 @@ def told(decision, reason):
 
 
 def condition(decision, type_):
-    return next((c for c in decision.status["conditions"] if c["type"] == type_), None)
+    return next((c for c in decision.status.dump()["conditions"] if c["type"] == type_), None)

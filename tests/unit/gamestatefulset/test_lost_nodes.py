@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from operators.gamestatefulset.lostnodes import OPT_IN, Delays, drift
+from operators.gamestatefulset.lostnodes import OPT_IN, Delays, lost_node
 from tests.unit.gamestatefulset.builders import pod
 
 NOW = 1000.0
@@ -23,7 +23,7 @@ def stuck(opt_in="true", *, deleting=True, gone_by=NOW - 300, **more):
 
 
 def decide(pod_, node, **delays):
-    return drift(pod_, node, Delays(**delays), NOW)
+    return lost_node(pod_, node, Delays(**delays), NOW)
 
 
 def test_gss_135_without_the_opt_in_or_on_a_node_that_is_well_a_pod_stays():
@@ -63,10 +63,10 @@ def test_a_node_out_of_service_is_lost_at_once_even_if_it_seems_well():
 
 
 def test_finalizers_are_left_to_their_owners():
-    held = decide(stuck(holders=("games.test/save",)), LOST)
+    held = decide(stuck(finalizers=("games.test/save",)), LOST)
     assert not held.force
     assert "games.test/save" in held.text
 
 
 def test_a_pod_that_was_never_scheduled_is_on_no_lost_node():
-    assert not drift(pod(0, deleting=True), None, Delays(), NOW).force
+    assert not lost_node(pod(0, deleting=True), None, Delays(), NOW).force

@@ -288,7 +288,7 @@ def test_gss_132_an_answer_of_an_earlier_pod_does_not_count_for_the_next():
     story.scale(2)
     story.cluster.apply(act.CreatePod("gs-1", "", story_body(story)))
     story.cluster.start_pod("gs-1")
-    story.cluster._setgate(act.SetGate("gs-1", story.uid(1), ready=True))
+    story.cluster.apply(act.SetGate("gs-1", story.uid(1), ready=True))
     story.forget().scale(1).one_pass()
     assert story.did("DeletePod") == []
     story.settle()
@@ -427,5 +427,5 @@ def test_gss_11_a_pod_that_two_sets_could_take_goes_to_the_older():
     observed = story.cluster.observe()
     older = replace(observed.workload, name="g", uid="uid-older", created=observed.workload.created - 1)
     younger = replace(older, uid="uid-younger", created=observed.workload.created + 1)
-    assert not any(isinstance(a, act.AdoptPod) for a in plan(replace(observed, rivals=(older,)), 0.0).actions)
-    assert any(isinstance(a, act.AdoptPod) for a in plan(replace(observed, rivals=(younger,)), 0.0).actions)
+    assert not any(isinstance(a, act.AdoptPod) for a in plan(replace(observed, overlapping=(older,)), 0.0).actions)
+    assert any(isinstance(a, act.AdoptPod) for a in plan(replace(observed, overlapping=(younger,)), 0.0).actions)

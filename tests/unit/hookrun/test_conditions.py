@@ -10,7 +10,8 @@ import pytest
 from operators.api.hooktemplate import Metric
 from operators.hookrun.conditions.evaluate import ExpressionError, evaluate
 from operators.hookrun.conditions.patterns import RegexError, compile_pattern
-from operators.hookrun.verdict import Value, judge
+from operators.hookrun.outcome import measurement_phase
+from operators.hookrun.providers.base import MeasuredValue
 from tests.unit.hookrun.runs import metric
 
 
@@ -201,37 +202,37 @@ def test_classes(pattern: str, inside: str, outside: str) -> None:
     assert [c for c in inside + outside if compiled.search(c, lambda _: None)] == list(inside)
 
 
-def judged(value: Value, **conditions: str) -> tuple[str, str]:
-    return judge(Metric.model_validate(metric(**conditions)), value)
+def judged(value: MeasuredValue, **conditions: str) -> tuple[str, str]:
+    return measurement_phase(Metric.model_validate(metric(**conditions)), value)
 
 
 def test_hook_83_failed() -> None:
-    assert judged(Value("45", "45"), successCondition="asInt(result) < 30")[0] == "Failed"
+    assert judged(MeasuredValue("45", "45"), successCondition="asInt(result) < 30")[0] == "Failed"
 
 
 def test_hook_84_string_against_number() -> None:
-    phase, message = judged(Value("1", "1"), successCondition="result == 1")
+    phase, message = judged(MeasuredValue("1", "1"), successCondition="result == 1")
     assert phase == "Error"
     assert message.startswith("successCondition: ")
 
 
 def test_hook_91_failure_condition_on_a_string() -> None:
-    assert judged(Value("0", "0"), failureCondition="asInt(result) == 0")[0] == "Failed"
-    assert judged(Value("1", "1"), failureCondition="asInt(result) == 0") == ("Successful", "")
+    assert judged(MeasuredValue("0", "0"), failureCondition="asInt(result) == 0")[0] == "Failed"
+    assert judged(MeasuredValue("1", "1"), failureCondition="asInt(result) == 0") == ("Successful", "")
 
 
 def test_hook_95_both_conditions() -> None:
     both = {"successCondition": "asInt(result) > 5", "failureCondition": "asInt(result) < 8"}
-    assert judged(Value("6", "6"), **both)[0] == "Failed"
-    assert judged(Value("9", "9"), **both)[0] == "Successful"
+    assert judged(MeasuredValue("6", "6"), **both)[0] == "Failed"
+    assert judged(MeasuredValue("9", "9"), **both)[0] == "Successful"
     neither = {"successCondition": "asInt(result) > 8", "failureCondition": "asInt(result) < 2"}
-    assert judged(Value("5", "5"), **neither)[0] == "Inconclusive"
+    assert judged(MeasuredValue("5", "5"), **neither)[0] == "Inconclusive"
 
 
 def test_an_error_of_the_first_condition_is_told() -> None:
-    phase, message = judged(Value("x", "x"), successCondition="asInt(result) == 1", failureCondition="nonsense")
+    phase, message = judged(MeasuredValue("x", "x"), successCondition="asInt(result) == 1", failureCondition="nonsense")
     assert (phase, message.split(":")[0]) == ("Error", "successCondition")
 
 
 def test_without_conditions_any_value_is_good() -> None:
-    assert judged(Value("x", "x")) == ("Successful", "")
+    assert judged(MeasuredValue("x", "x")) == ("Successful", "")

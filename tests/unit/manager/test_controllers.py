@@ -5,9 +5,12 @@ import asyncio
 import pytest
 from kubernetes.aio.client.configuration import Configuration
 
+from operators.hookrun.view import RunView, run_view
 from operators.kube import resources
 from operators.kube.official import OfficialCredentials
 from operators.manager.manager import Manager
+from operators.planning.views import HookRunView, hookrun_view
+from operators.runtime.store import Store
 from tests.unit.manager.test_settings import parsed
 from tests.unit.runtime.views import thing
 
@@ -64,6 +67,39 @@ async def test_both_kinds_of_workload_share_their_caches(made):
     controllers = made("gamedeployment", "gamestatefulset").controllers
     assert len(controllers.workers) == 2
     assert set(controllers.sources()) == {*OF_GAMEDEPLOYMENT, "gamestatefulsets", "persistentvolumeclaims"}
+
+
+@pytest.mark.parametrize(
+    ("names", "decode"),
+    [
+        (("hook",), run_view),
+        (("gamedeployment",), hookrun_view),
+        (("gamedeployment", "gamestatefulset"), hookrun_view),
+        (("gamedeployment", "hook"), run_view),
+        (("hook", "gamestatefulset"), run_view),
+        ((), run_view),
+    ],
+)
+async def test_hookruns_are_listed_watched_and_decoded_once(made, names, decode):
+    """By the hook controller's decoder where there is one: its view is what the workloads read, and more."""
+    sources = made("--namespace", "games", *names).controllers.sources()
+    (hook_runs,) = (source for source in sources.values() if source.resource is resources.HOOK_RUNS)
+    assert hook_runs is sources["hookruns"]
+    assert (hook_runs._decode, hook_runs._namespace) == (decode, "games")
+
+
+async def test_both_readers_are_told_of_a_hookrun(made):
+    controllers = made("gamedeployment", "hook").controllers
+    owner = {"apiVersion": "v1", "kind": "GameDeployment", "name": "lobby", "uid": "g", "controller": True}
+    metadata = {"namespace": "games", "name": "r", "uid": "u", "resourceVersion": "1", "ownerReferences": [owner]}
+    hook_runs = controllers.sources()["hookruns"]
+    hook_runs._apply("ADDED", {"metadata": metadata, "spec": {"metrics": []}})
+    (seen,) = hook_runs.store.by("owner", "g")
+    assert isinstance(seen, RunView)
+    assert isinstance(seen, HookRunView)
+    workloads, hooks = controllers.workers
+    assert await workloads.queue.get() == ("games", "lobby")
+    assert await hooks._queue.get() == ("games", "r")
 
 
 async def test_in_one_namespace_nothing_needs_rights_outside_of_it(made):
@@ -150,6 +186,7 @@ async def test_every_resync_period_everything_is_looked_at(made):
     told = []
     for number, subject in enumerate(one.controllers.resynced):
         subject._handlers.clear()
+        subject.store = Store()
         subject.store.put(thing("a", number + 1))
         subject.subscribe(lambda change, subject=subject: told.append(subject.resource.kind))
     task = asyncio.create_task(one._resync())

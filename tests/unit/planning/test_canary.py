@@ -6,24 +6,24 @@ from dataclasses import replace
 import pytest
 
 from operators.api import keys
+from operators.api.reasons import PauseReason
 from operators.api.strategies import Canary, CanaryStep
 from operators.planning.actions import CreateHookRun, DeleteHookRun, TerminateHookRun
 from operators.planning.canary.hooks import StepHooks
 from operators.planning.canary.state import (
-    HOOK_STEP,
-    PAUSE_STEP,
-    Mark,
-    Memory,
-    Tally,
-    Wanted,
-    chart,
+    DesiredRollout,
+    PauseMark,
+    PodCounts,
+    RecordedState,
+    canary_state,
     partition_in_force,
-    read_mark,
-    read_memory,
+    read_pause_mark,
+    read_recorded,
 )
 from operators.planning.canary.stephash import go_step_hash, same_steps, step_hash
 from operators.planning.canary.steps import decide
 from operators.planning.views import HookRunView, HookTemplateView
+from operators.planning.workloadstatus import WorkloadStatus
 
 NOW = 1_000_000.0
 WHITE_PAPER = [
@@ -39,25 +39,25 @@ def steps(*raw):
     return tuple(CanaryStep.model_validate(r) for r in raw)
 
 
-def memory(list_, index, **known):
+def recorded(list_, index, **known):
     """What an object in the middle of a rollout to "new" remembers."""
     given = {"update": "new", "step_hash": step_hash(list_), "index": index, "stable": "old", **known}
-    return Memory(**given)
+    return RecordedState(**given)
 
 
-def mark(list_, index, reason=PAUSE_STEP, since=NOW, **known):
-    return Mark(known.pop("revision", "new"), step_hash(list_), index, reason, since, **known)
+def mark(list_, index, reason=PauseReason.PAUSE_STEP, since=NOW, **known):
+    return PauseMark(known.pop("revision", "new"), step_hash(list_), index, reason, since, **known)
 
 
-def course(list_, known, *, paused=False, replicas=4, update="new", auto=False, partition=None, mixed=True):
+def canary(list_, known, *, paused=False, replicas=4, update="new", auto=False, partition=None, mixed=True):
     canary = None if list_ is None else Canary(steps=list_, auto_rollback=auto)
-    wanted = Wanted(canary, partition, paused, replicas)
-    return chart(wanted, replace(known, paused=paused), update, "old", mixed=mixed, known={"old", "new"})
+    desired = DesiredRollout(canary, partition, paused, replicas)
+    return canary_state(desired, replace(known, paused=paused), update, "old", mixed=mixed, known={"old", "new"})
 
 
 def pods(replicas=4, updated=0, **how):
     counts = {"updated_ready": updated, "ready": replicas, "available": replicas, "stable": replicas - updated, **how}
-    return Tally(replicas=replicas, outdated=replicas - updated, updated=updated, **counts)
+    return PodCounts(replicas=replicas, outdated=replicas - updated, updated=updated, **counts)
 
 
 def run(name="canary-new-0-test", phase="", *, revision="new", step=0, message="", terminate=False, deleting=False):
@@ -71,9 +71,9 @@ def template(name="test", args=(), policy=""):
     return HookTemplateView("game", name, "uid", "1", args, ({"name": "m"},), policy)
 
 
-def move(course_, tally, *runs, templates=(), now=NOW, complete=False, **how):
+def move(course_, counts, *runs, templates=(), now=NOW, complete=False, **how):
     hooks = StepHooks(runs, {t.name: t for t in templates}, **how)
-    return decide(course_, tally, hooks, now, complete=complete)
+    return decide(course_, counts, hooks, now, complete=complete)
 
 
 # ---- hash of the list
@@ -90,7 +90,7 @@ def test_gd_107_hashes_of_the_go_operators():
 
 
 def test_gd_107_no_canary_is_no_step():
-    found = course(None, Memory(update="new", stable="old"))
+    found = canary(None, RecordedState(update="new", stable="old"))
     assert found.index is None
     assert not found.active
 
@@ -113,13 +113,13 @@ def test_gd_108_the_nearest_partition_backwards():
     list_ = steps({"pause": {}}, {"partition": 1})
     assert partition_in_force(list_, 1, 4) == 1
     assert partition_in_force(list_, 0, 4) == 4
-    assert course(None, Memory(update="new"), partition=1).kept == 1
-    assert course(list_, memory(list_, None)).kept == 4
+    assert canary(None, RecordedState(update="new"), partition=1).kept == 1
+    assert canary(list_, recorded(list_, None)).kept == 4
 
 
 def test_gd_109_after_the_last_step_nothing_is_kept():
     list_ = steps(*WHITE_PAPER)
-    assert course(list_, memory(list_, 5, stable="new"), partition=2).kept == 0
+    assert canary(list_, recorded(list_, 5, stable="new"), partition=2).kept == 0
 
 
 @pytest.mark.parametrize(
@@ -136,34 +136,34 @@ def test_gd_122_partitions_are_clamped_and_percentages_round_up(partition, repli
 @pytest.mark.parametrize(
     ("known", "mixed", "index", "stable"),
     [
-        (Memory(), False, 5, "new"),  # first creation
-        (Memory(), True, 0, "old"),  # pods of another version, and no history
-        (Memory(update="old", stable="old"), True, 0, "old"),  # canary and template in one edit (case 121)
-        (Memory(update="new", stable="new"), False, 5, "new"),  # canary added, nothing to roll out
-        (Memory(update="new", stable="old"), True, 0, "old"),  # canary added in mid-rollout
+        (RecordedState(), False, 5, "new"),  # first creation
+        (RecordedState(), True, 0, "old"),  # pods of another version, and no history
+        (RecordedState(update="old", stable="old"), True, 0, "old"),  # canary and template in one edit (case 121)
+        (RecordedState(update="new", stable="new"), False, 5, "new"),  # canary added, nothing to roll out
+        (RecordedState(update="new", stable="old"), True, 0, "old"),  # canary added in mid-rollout
     ],
 )
 def test_gd_110_and_121_where_a_rollout_begins(known, mixed, index, stable):
-    found = course(steps(*WHITE_PAPER), known, mixed=mixed)
+    found = canary(steps(*WHITE_PAPER), known, mixed=mixed)
     assert (found.index, found.stable, found.begins) == (index, stable, True)
     assert found.held, "nothing is updated before the beginning is on record"
 
 
 def test_gd_119_the_stable_revision_skips_all_steps():
     list_ = steps(*WHITE_PAPER)
-    found = course(list_, memory(list_, 1, update="new", stable="old"), update="old")
+    found = canary(list_, recorded(list_, 1, update="new", stable="old"), update="old")
     assert (found.index, found.kept, found.begins) == (5, 0, True)
 
 
 def test_gd_120_another_list_starts_over():
     list_ = steps(*WHITE_PAPER)
-    assert course(list_[:3], memory(list_, 2)).index == 0
-    assert course(list_[:3], memory(list_, 5, stable="new")).index == 3
+    assert canary(list_[:3], recorded(list_, 2)).index == 0
+    assert canary(list_[:3], recorded(list_, 5, stable="new")).index == 3
 
 
 def test_a_rollout_goes_on_at_the_recorded_step():
     list_ = steps(*WHITE_PAPER)
-    found = course(list_, memory(list_, 2))
+    found = canary(list_, recorded(list_, 2))
     assert (found.index, found.kept, found.begins, found.held) == (2, 2, False, False)
 
 
@@ -172,145 +172,157 @@ def test_a_rollout_goes_on_at_the_recorded_step():
 
 def test_gd_113_a_partition_is_reached_with_enough_ready_updated_pods():
     list_ = steps({"partition": 1}, {"pause": {}})
-    where = course(list_, memory(list_, 0), replicas=3)
-    assert move(where, pods(3, 2)).record.index == 1
-    assert move(where, pods(3, 3)).record.index == 1, "overshot is reached"
-    assert move(where, pods(3, 2, updated_ready=1)).record.index == 0
-    assert move(where, pods(3, 1)).record.index == 0
-    assert move(where, pods(3, 2, available=2)).record.index == 0, "a ready pod is not available yet"
-    assert move(where, replace(pods(3, 2), outdated=2)).record.index == 0, "an old pod has still to go"
+    where = canary(list_, recorded(list_, 0), replicas=3)
+    assert move(where, pods(3, 2)).canary_status.index == 1
+    assert move(where, pods(3, 3)).canary_status.index == 1, "overshot is reached"
+    assert move(where, pods(3, 2, updated_ready=1)).canary_status.index == 0
+    assert move(where, pods(3, 1)).canary_status.index == 0
+    assert move(where, pods(3, 2, available=2)).canary_status.index == 0, "a ready pod is not available yet"
+    assert move(where, replace(pods(3, 2), outdated=2)).canary_status.index == 0, "an old pod has still to go"
 
 
 def test_gd_124_more_replicas_raise_what_a_partition_asks_for():
     list_ = steps({"partition": 3}, {"pause": {}})
-    assert move(course(list_, memory(list_, 0), replicas=6), pods(6, 1)).record.index == 0
-    assert move(course(list_, memory(list_, 0), replicas=6), pods(6, 3)).record.index == 1
+    assert move(canary(list_, recorded(list_, 0), replicas=6), pods(6, 1)).canary_status.index == 0
+    assert move(canary(list_, recorded(list_, 0), replicas=6), pods(6, 3)).canary_status.index == 1
 
 
 @pytest.mark.parametrize(("passed", "index"), [(5.0, 1), (1.0, 1), (0.5, 0)])
 def test_gd_112_a_timed_pause(passed, index):
     list_ = steps({"pause": {"duration": 1}})
-    known = memory(list_, 0, pauses={PAUSE_STEP: NOW - passed}, mark=mark(list_, 0, since=NOW - passed))
-    decision = move(course(list_, known, paused=True), pods())
-    assert decision.record.index == index
+    known = recorded(list_, 0, pauses={PauseReason.PAUSE_STEP: NOW - passed}, mark=mark(list_, 0, since=NOW - passed))
+    decision = move(canary(list_, known, paused=True), pods())
+    assert decision.canary_status.index == index
     assert decision.wait == (None if index else pytest.approx(0.5))
 
 
 def test_gd_112_a_manual_pause_ends_when_paused_is_false():
     list_ = steps({"pause": {}}, {"partition": 1})
-    known = memory(list_, 0, pauses={PAUSE_STEP: NOW})
-    assert move(course(list_, known), pods()).record.index == 1
+    known = recorded(list_, 0, pauses={PauseReason.PAUSE_STEP: NOW})
+    assert move(canary(list_, known), pods()).canary_status.index == 1
     known = replace(known, mark=mark(list_, 0))
-    assert move(course(list_, known, paused=True), pods()).record.index == 0
+    assert move(canary(list_, known, paused=True), pods()).canary_status.index == 0
 
 
 def test_gd_114_a_hook_step():
     list_ = steps({"hook": {"templateName": "test"}}, {"pause": {}})
-    where = course(list_, memory(list_, 0))
-    assert move(where, pods(), run(phase="Successful")).record.index == 1
-    assert move(where, pods(), run(phase="Running")).record.index == 0
-    assert move(where, pods(), templates=[template()]).record.index == 0
-    failed = memory(list_, 0, pauses={HOOK_STEP: NOW})
-    assert move(course(list_, failed), pods(), run(phase="Failed")).record.index == 1
+    where = canary(list_, recorded(list_, 0))
+    assert move(where, pods(), run(phase="Successful")).canary_status.index == 1
+    assert move(where, pods(), run(phase="Running")).canary_status.index == 0
+    assert move(where, pods(), templates=[template()]).canary_status.index == 0
+    failed = recorded(list_, 0, pauses={PauseReason.HOOK_STEP: NOW})
+    assert move(canary(list_, failed), pods(), run(phase="Failed")).canary_status.index == 1
 
 
 # ---- pausing and resuming, one write at a time
 
 
+def written(decision):
+    """The fields of the status in which a decision is recorded."""
+    return decision.canary_status.recorded_in(WorkloadStatus(), {}).dump()
+
+
 def test_gd_115_reasons_of_pauses_are_listed_once_each():
     list_ = steps({"pause": {}})
-    known = memory(list_, 0, pauses={HOOK_STEP: NOW - 9}, mark=mark(list_, 0))
-    fields = move(course(list_, known, paused=True), pods()).record.fields({})
-    assert [p["reason"] for p in fields["pauseConditions"]] == [PAUSE_STEP, HOOK_STEP]
+    known = recorded(list_, 0, pauses={PauseReason.HOOK_STEP: NOW - 9}, mark=mark(list_, 0))
+    fields = written(move(canary(list_, known, paused=True), pods()))
+    assert [p["reason"] for p in fields["pauseConditions"]] == [PauseReason.PAUSE_STEP, PauseReason.HOOK_STEP]
     assert [p["startTime"] for p in fields["pauseConditions"]] == ["1970-01-12T13:46:40Z", "1970-01-12T13:46:31Z"]
-    known = memory(list_, 0)
-    assert move(course(list_, known), pods(updated=0, ready=0, available=0)).record.fields({})["pauseConditions"] == []
+    known = recorded(list_, 0)
+    waits = move(canary(list_, known), pods(updated=0, ready=0, available=0))
+    assert written(waits)["pauseConditions"] == []
 
 
 def test_a_pause_is_written_into_the_spec_first_and_only_there():
     list_ = steps({"pause": {}})
-    decision = move(course(list_, memory(list_, 0)), pods())
-    assert decision.record.pauses == {}
+    decision = move(canary(list_, recorded(list_, 0)), pods())
+    assert decision.canary_status.pauses == {}
     assert decision.patch.patch["spec"] == {"updateStrategy": {"paused": True}}
     text = decision.patch.patch["metadata"]["annotations"][keys.CANARY_PAUSE_ANNOTATION]
-    assert read_mark(text) == mark(list_, 0)
+    assert read_pause_mark(text) == mark(list_, 0)
 
 
 def test_a_mark_without_pause_in_the_status_is_copied_there():
     list_ = steps({"pause": {}})
-    known = memory(list_, 0, mark=mark(list_, 0, since=NOW - 3))
-    decision = move(course(list_, known, paused=True), pods())
+    known = recorded(list_, 0, mark=mark(list_, 0, since=NOW - 3))
+    decision = move(canary(list_, known, paused=True), pods())
     assert decision.patch is None
-    assert decision.record.pauses == {PAUSE_STEP: NOW - 3}
+    assert decision.canary_status.pauses == {PauseReason.PAUSE_STEP: NOW - 3}
 
 
 def test_a_resume_between_the_two_writes_of_a_pause_is_heard():
     list_ = steps({"pause": {}}, {"partition": 1})
-    half = memory(list_, 0, mark=mark(list_, 0))
-    assert move(course(list_, half), pods()).record.pauses == {PAUSE_STEP: NOW}
-    noted = replace(half, pauses={PAUSE_STEP: NOW})
-    dropped = move(course(list_, noted), pods())
+    half = recorded(list_, 0, mark=mark(list_, 0))
+    assert move(canary(list_, half), pods()).canary_status.pauses == {PauseReason.PAUSE_STEP: NOW}
+    noted = replace(half, pauses={PauseReason.PAUSE_STEP: NOW})
+    dropped = move(canary(list_, noted), pods())
     assert dropped.patch.patch == {"metadata": {"annotations": {keys.CANARY_PAUSE_ANNOTATION: None}}}
-    assert dropped.record.index == 0
-    assert move(course(list_, replace(noted, mark=None)), pods()).record.index == 1
+    assert dropped.canary_status.index == 0
+    assert move(canary(list_, replace(noted, mark=None)), pods()).canary_status.index == 1
 
 
 def test_a_pause_that_is_over_leaves_the_status_first_then_the_spec():
     list_ = steps({"pause": {"duration": 1}}, {"partition": 1})
-    known = memory(list_, 0, pauses={PAUSE_STEP: NOW - 5}, mark=mark(list_, 0, since=NOW - 5))
-    decision = move(course(list_, known, paused=True), pods())
-    assert (decision.record.index, decision.record.pauses, decision.patch) == (1, {}, None)
-    left = memory(list_, 1, mark=mark(list_, 0, since=NOW - 5))
-    decision = move(course(list_, left, paused=True), pods())
-    assert decision.record.index == 1
+    known = recorded(list_, 0, pauses={PauseReason.PAUSE_STEP: NOW - 5}, mark=mark(list_, 0, since=NOW - 5))
+    decision = move(canary(list_, known, paused=True), pods())
+    assert (decision.canary_status.index, decision.canary_status.pauses, decision.patch) == (1, {}, None)
+    left = recorded(list_, 1, mark=mark(list_, 0, since=NOW - 5))
+    decision = move(canary(list_, left, paused=True), pods())
+    assert decision.canary_status.index == 1
     assert decision.patch.patch["spec"] == {"updateStrategy": {"paused": False}}
 
 
 def test_a_start_time_is_rounded_up():
     list_ = steps({"pause": {"duration": 60}})
-    decision = move(course(list_, memory(list_, 0)), pods(), now=NOW + 0.25)
+    decision = move(canary(list_, recorded(list_, 0)), pods(), now=NOW + 0.25)
     text = decision.patch.patch["metadata"]["annotations"][keys.CANARY_PAUSE_ANNOTATION]
     assert json.loads(text)["since"] == "1970-01-12T13:46:41Z"
 
 
 def test_two_pauses_in_a_row_are_two_pauses():
     list_ = steps({"pause": {"duration": 1}}, {"pause": {}})
-    left = memory(list_, 1, mark=mark(list_, 0))
-    decision = move(course(list_, left, paused=True), pods())
+    left = recorded(list_, 1, mark=mark(list_, 0))
+    decision = move(canary(list_, left, paused=True), pods())
     text = decision.patch.patch["metadata"]["annotations"][keys.CANARY_PAUSE_ANNOTATION]
-    assert read_mark(text).step == 1
+    assert read_pause_mark(text).step == 1
 
 
 @pytest.mark.parametrize(
     "list_", [steps({"partition": 4}), steps({"pause": {}}), steps({"hook": {"templateName": "t"}})]
 )
 def test_a_users_pause_holds_the_step_and_stays(list_):
-    where = course(list_, memory(list_, 0), paused=True)
+    where = canary(list_, recorded(list_, 0), paused=True)
     decision = move(where, pods(), run(phase="Successful"), templates=[template("t")])
-    assert (decision.record.index, decision.patch, decision.actions) == (0, None, ())
+    assert (decision.canary_status.index, decision.patch, decision.actions) == (0, None, ())
     assert decision.blocked[0].reason == "Paused"
 
 
 def test_a_rollout_does_not_begin_while_a_mark_of_nothing_is_left():
     list_ = steps({"partition": 3})
-    known = memory(list_, 1, update="older", mark=mark(list_, 0))
-    decision = move(course(list_, known, paused=True), pods())
-    assert decision.record.update == "older"
+    known = recorded(list_, 1, update="older", mark=mark(list_, 0))
+    decision = move(canary(list_, known, paused=True), pods())
+    assert decision.canary_status.update == "older"
     assert decision.patch.patch["spec"] == {"updateStrategy": {"paused": False}}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"step": "x"}', "null"])
 def test_an_unreadable_mark_speaks_for_no_step(text):
-    assert read_mark(text).step == -1
-    assert read_mark(None) is None
+    assert read_pause_mark(text).step == -1
+    assert read_pause_mark(None) is None
 
 
 def test_the_object_is_read_as_it_was_written():
     list_ = steps(*WHITE_PAPER)
-    known = memory(list_, 4, pauses={HOOK_STEP: NOW}, mark=mark(list_, 4, HOOK_STEP, message="value 0"), paused=True)
-    decision = move(course(list_, known, paused=True), pods(updated=2), run("r", "Failed", step=4))
+    known = recorded(
+        list_,
+        4,
+        pauses={PauseReason.HOOK_STEP: NOW},
+        mark=mark(list_, 4, PauseReason.HOOK_STEP, message="value 0"),
+        paused=True,
+    )
+    decision = move(canary(list_, known, paused=True), pods(updated=2), run("r", "Failed", step=4))
     annotations = {keys.CANARY_PAUSE_ANNOTATION: known.mark.dump()}
-    read = read_memory(decision.record.fields({}), annotations, paused=True)
+    read = read_recorded(written(decision), annotations, paused=True)
     assert read == replace(known, hook_run="r")
 
 
@@ -321,7 +333,7 @@ def test_gd_118_name_labels_and_arguments_of_a_run():
     args = [{"name": "url", "value": "http://x"}, {"name": "unknown", "value": "1"}]
     list_ = steps({"pause": {}}, {"hook": {"templateName": "test", "args": args}})
     declared = template(args=(("url", None), ("limit", "5")), policy="Ordered")
-    decision = move(course(list_, memory(list_, 1)), pods(), templates=[declared], host_ip="10.0.0.7")
+    decision = move(canary(list_, recorded(list_, 1)), pods(), templates=[declared], host_ip="10.0.0.7")
     (made,) = decision.actions
     assert isinstance(made, CreateHookRun)
     assert made.name == "canary-new-1-test"
@@ -340,13 +352,13 @@ def test_gd_118_name_labels_and_arguments_of_a_run():
 
 def test_the_other_kind_of_workload_names_its_runs_with_a_prefix():
     list_ = steps({"hook": {"templateName": "test"}})
-    decision = move(course(list_, memory(list_, 0)), pods(), templates=[template()], index_prefix="step")
+    decision = move(canary(list_, recorded(list_, 0)), pods(), templates=[template()], index_prefix="step")
     assert decision.actions[0].name == "canary-new-step0-test"
 
 
 def test_gd_118_a_missing_template_makes_no_run():
     list_ = steps({"hook": {"templateName": "test"}})
-    decision = move(course(list_, memory(list_, 0)), pods())
+    decision = move(canary(list_, recorded(list_, 0)), pods())
     assert decision.actions == ()
     assert decision.blocked[0].reason == "HookTemplateMissing"
     assert not decision.blocked[0].waiting
@@ -355,10 +367,12 @@ def test_gd_118_a_missing_template_makes_no_run():
 def test_gd_116_a_failed_run_pauses_and_no_other_is_made():
     list_ = steps({"hook": {"templateName": "test"}})
     said = "metric m: value 0 did not meet asInt(result) == 1"
-    decision = move(course(list_, memory(list_, 0)), pods(), run(phase="Failed", message=said), templates=[template()])
+    decision = move(
+        canary(list_, recorded(list_, 0)), pods(), run(phase="Failed", message=said), templates=[template()]
+    )
     assert decision.actions == ()
     text = decision.patch.patch["metadata"]["annotations"][keys.CANARY_PAUSE_ANNOTATION]
-    assert (read_mark(text).reason, said in read_mark(text).message) == (HOOK_STEP, True)
+    assert (read_pause_mark(text).reason, said in read_pause_mark(text).message) == (PauseReason.HOOK_STEP, True)
     assert said in decision.blocked[0].message
 
 
@@ -366,26 +380,26 @@ def test_gd_117_other_runs_are_cancelled_and_removed():
     list_ = steps({"hook": {"templateName": "test"}}, {"pause": {}})
     pending, done = run("pending", step=0), run("done", "Successful", step=0)
     foreign, stopped = run("foreign", "Failed", revision="older"), run("stopped", terminate=True)
-    decision = move(course(list_, memory(list_, 1)), pods(updated=1), pending, done, foreign, stopped)
+    decision = move(canary(list_, recorded(list_, 1)), pods(updated=1), pending, done, foreign, stopped)
     assert [a.name for a in decision.actions if isinstance(a, TerminateHookRun)] == ["pending"]
     assert [a.name for a in decision.actions if isinstance(a, DeleteHookRun)] == ["foreign"]
 
 
 def test_hook_113_a_rollout_begins_when_no_run_of_an_earlier_one_is_left():
     list_ = steps({"hook": {"templateName": "test"}})
-    where = course(list_, memory(list_, 0, update="older"))
+    where = canary(list_, recorded(list_, 0, update="older"))
     first = move(where, pods(), run(phase="Running", revision="older"))
     assert isinstance(first.actions[0], TerminateHookRun)
     second = move(where, pods(), run(phase="Running", revision="older", terminate=True))
     assert isinstance(second.actions[0], DeleteHookRun)
-    assert (first.record.update, second.record.update) == ("older", "older")
+    assert (first.canary_status.update, second.canary_status.update) == ("older", "older")
     third = move(where, pods(), run(phase="Running", revision="older", deleting=True))
-    assert (third.record.update, third.record.index) == ("new", 0)
+    assert (third.canary_status.update, third.canary_status.index) == ("new", 0)
 
 
 def test_a_run_that_is_being_removed_is_waited_for():
     list_ = steps({"hook": {"templateName": "test"}})
-    decision = move(course(list_, memory(list_, 0)), pods(), run(deleting=True), templates=[template()])
+    decision = move(canary(list_, recorded(list_, 0)), pods(), run(deleting=True), templates=[template()])
     assert decision.actions == ()
     assert "being removed" in decision.blocked[0].message
 
@@ -394,8 +408,13 @@ def test_a_run_that_is_being_removed_is_waited_for():
 
 
 def failed(list_, **how):
-    known = memory(list_, 0, pauses={HOOK_STEP: NOW}, mark=mark(list_, 0, HOOK_STEP, message="HookRun r ended Failed"))
-    return course(list_, known, auto=True, **how)
+    known = recorded(
+        list_,
+        0,
+        pauses={PauseReason.HOOK_STEP: NOW},
+        mark=mark(list_, 0, PauseReason.HOOK_STEP, message="HookRun r ended Failed"),
+    )
+    return canary(list_, known, auto=True, **how)
 
 
 def test_auto_rollback_brings_pods_to_the_stable_revision():
@@ -410,28 +429,28 @@ def test_auto_rollback_brings_pods_to_the_stable_revision():
 
 def test_auto_rollback_without_its_revision_is_not_possible_and_says_so():
     list_ = steps({"hook": {"templateName": "test"}})
-    known = replace(failed(list_, paused=True).memory, stable="gone")
-    found = course(list_, known, auto=True, paused=True)
+    known = replace(failed(list_, paused=True).recorded, stable="gone")
+    found = canary(list_, known, auto=True, paused=True)
     assert (found.target, found.held) == ("new", True)
     assert move(found, pods(updated=1)).blocked[0].reason == "CanaryRollbackNotPossible"
 
 
 def test_auto_rollback_resumed_starts_over_when_its_run_is_gone():
     list_ = steps({"partition": 3}, {"hook": {"templateName": "test"}})
-    known = memory(list_, 1, pauses={HOOK_STEP: NOW})
-    found = course(list_, known, auto=True)
+    known = recorded(list_, 1, pauses={PauseReason.HOOK_STEP: NOW})
+    found = canary(list_, known, auto=True)
     assert (found.target, found.held) == ("new", True)
     swept = move(found, pods(), run(phase="Failed", step=1))
     assert isinstance(swept.actions[0], DeleteHookRun)
-    assert swept.record.index == 1
-    assert move(found, pods()).record.index == 0
+    assert swept.canary_status.index == 1
+    assert move(found, pods()).canary_status.index == 0
 
 
 # ---- what is said
 
 
 @pytest.mark.parametrize(
-    ("tally", "text"),
+    ("counts", "text"),
     [
         (pods(4, 0), "canary step 1 of 5 (partition 3): 0 of 1 pods updated"),
         (
@@ -448,22 +467,22 @@ def test_auto_rollback_resumed_starts_over_when_its_run_is_gone():
         ),
     ],
 )
-def test_a_partition_step_says_what_it_waits_for(tally, text):
+def test_a_partition_step_says_what_it_waits_for(counts, text):
     list_ = steps(*WHITE_PAPER)
-    (blocked,) = move(course(list_, memory(list_, 0)), tally).blocked
+    (blocked,) = move(canary(list_, recorded(list_, 0)), counts).blocked
     assert (blocked.reason, blocked.message, blocked.waiting) == ("CanaryStep", text, True)
 
 
 def test_pauses_say_until_when_or_for_whom():
     list_ = steps({"pause": {}}, {"pause": {"duration": 60}})
-    known = memory(list_, 0, pauses={PAUSE_STEP: NOW}, mark=mark(list_, 0))
-    (blocked,) = move(course(list_, known, paused=True), pods()).blocked
+    known = recorded(list_, 0, pauses={PauseReason.PAUSE_STEP: NOW}, mark=mark(list_, 0))
+    (blocked,) = move(canary(list_, known, paused=True), pods()).blocked
     assert blocked.message == (
         "canary step 1 of 2 (pause): waits since 1970-01-12T13:46:40Z "
         "for a person to set updateStrategy.paused to false"
     )
-    known = memory(list_, 1, pauses={PAUSE_STEP: NOW}, mark=mark(list_, 1))
-    (blocked,) = move(course(list_, known, paused=True), pods()).blocked
+    known = recorded(list_, 1, pauses={PauseReason.PAUSE_STEP: NOW}, mark=mark(list_, 1))
+    (blocked,) = move(canary(list_, known, paused=True), pods()).blocked
     assert blocked.message == (
         "canary step 2 of 2 (pause 60 s): waits from 1970-01-12T13:46:40Z until 1970-01-12T13:47:40Z"
     )
@@ -472,31 +491,31 @@ def test_pauses_say_until_when_or_for_whom():
 @pytest.mark.parametrize("raw", [{}, {"partition": 1, "pause": {}}])
 def test_a_step_must_be_exactly_one_thing(raw):
     list_ = steps(raw)
-    decision = move(course(list_, memory(list_, 0)), pods(4, 4))
+    decision = move(canary(list_, recorded(list_, 0)), pods(4, 4))
     assert decision.blocked[0].reason == "InvalidCanaryStep"
-    assert decision.record.index == 0
+    assert decision.canary_status.index == 0
 
 
 # ---- without steps
 
 
 def test_the_stable_revision_is_kept_without_canary():
-    known = Memory(update="new", stable="old")
-    assert move(course(None, known), pods(4, 2)).record.stable == "old"
-    assert move(course(None, known), pods(4, 4), complete=True).record.stable == "new"
+    known = RecordedState(update="new", stable="old")
+    assert move(canary(None, known), pods(4, 2)).canary_status.stable == "old"
+    assert move(canary(None, known), pods(4, 4), complete=True).canary_status.stable == "new"
 
 
 def test_gd_139_without_steps_a_pause_of_the_user_is_left_alone():
-    own = course(None, Memory(update="new", stable="new"), paused=True)
+    own = canary(None, RecordedState(update="new", stable="new"), paused=True)
     assert move(own, pods(), complete=True).patch is None
-    held = course(None, Memory(update="new", stable="new", pauses={PAUSE_STEP: NOW}), paused=True)
+    held = canary(None, RecordedState(update="new", stable="new", pauses={PauseReason.PAUSE_STEP: NOW}), paused=True)
     marked = move(held, pods())
-    known = read_memory(
-        marked.record.fields({}),
+    known = read_recorded(
+        written(marked),
         {keys.CANARY_PAUSE_ANNOTATION: marked.patch.patch["metadata"]["annotations"][keys.CANARY_PAUSE_ANNOTATION]},
         paused=True,
     )
-    cleared = move(course(None, known, paused=True), pods())
-    assert (cleared.record.pauses, cleared.patch) == ({}, None)
+    cleared = move(canary(None, known, paused=True), pods())
+    assert (cleared.canary_status.pauses, cleared.patch) == ({}, None)
     known = replace(known, pauses={})
-    assert move(course(None, known, paused=True), pods()).patch.patch["spec"] == {"updateStrategy": {"paused": False}}
+    assert move(canary(None, known, paused=True), pods()).patch.patch["spec"] == {"updateStrategy": {"paused": False}}

@@ -5,15 +5,15 @@ import json
 
 import pytest
 
-from operators.planning.inplace.annotations import Grace, Recorded, UpdateState, read_grace, read_state
+from operators.planning.inplace.annotations import ContainerBefore, Grace, UpdateState, read_grace, read_state
 
 
 @pytest.mark.parametrize(
     "state",
     [
         UpdateState("gd-a", 1000.0),
-        UpdateState("gd-a", 1000.0, {"web": Recorded("sha256:1", "c-1", 1005.0, "game:1")}, post_hook=True),
-        UpdateState("gd-a", 1000.0, {"web": Recorded("sha256:1")}, containers=frozenset({"web", "side"})),
+        UpdateState("gd-a", 1000.0, {"web": ContainerBefore("sha256:1", "c-1", 1005.0, "game:1")}, post_hook=True),
+        UpdateState("gd-a", 1000.0, {"web": ContainerBefore("sha256:1")}, containers=frozenset({"web", "side"})),
         UpdateState("gd-a", 1000.0, containers=frozenset()),
     ],
 )
@@ -28,7 +28,7 @@ def test_a_state_of_the_go_operators():
     )
     state = read_state(text)
     assert (state.revision, state.containers, state.post_hook) == ("gd-b", None, False)
-    assert state.recorded == {"web": Recorded("docker-pullable://x@sha256:1")}
+    assert state.recorded == {"web": ContainerBefore("docker-pullable://x@sha256:1")}
 
 
 @pytest.mark.parametrize(

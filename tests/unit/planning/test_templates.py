@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from operators.planning.templates import default_pull_policy, gives, template_digest
+from operators.planning.templates import default_pull_policy, produces, template_digest
 
 
 def template(container=(), pod=(), **metadata):
@@ -110,8 +110,8 @@ def test_a_pod_with_more_than_its_template_may_have_been_made_from_it():
     spec = {
         "containers": [{"name": "web", "image": "game:1", "env": [{"name": "A", "value": "1"}, {"name": "POD_INDEX"}]}]
     }
-    assert gives(
+    assert produces(
         made, {"app": "game", "more": "1"}, {"x": "y"}, {**spec, "nodeName": "n", "volumes": [{"name": "token"}]}
     )
-    assert not gives(made, {"app": "other"}, {}, spec)
-    assert not gives(made, {"app": "game"}, {}, {"containers": [{"name": "web", "image": "game:2"}]})
+    assert not produces(made, {"app": "other"}, {}, spec)
+    assert not produces(made, {"app": "game"}, {}, {"containers": [{"name": "web", "image": "game:2"}]})

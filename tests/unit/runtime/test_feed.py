@@ -175,7 +175,11 @@ async def test_gaps_do_not_put_off_the_next_list():
         assert run.lists == 10
 
 
-async def test_a_failing_list_is_tried_again_less_and_less_often():
+@pytest.mark.parametrize(
+    ("error", "longest"),
+    [(Unavailable(0, "NoAnswer", "connection refused"), 1), (Unavailable(500, "InternalError", "busy"), 30)],
+)
+async def test_a_failing_list_is_tried_again_soon_while_nobody_answers_else_less_and_less_often(error, longest):
     run = Running()
     run.put("a", "red")
     times = []
@@ -183,7 +187,7 @@ async def test_a_failing_list_is_tried_again_less_and_less_often():
     async def down(verb, name):
         times.append(asyncio.get_running_loop().time())
         if times[-1] < 200:
-            raise Unavailable(0, "NoAnswer", "connection refused")
+            raise error
 
     run.api.answer = down
     async with run:
@@ -191,7 +195,7 @@ async def test_a_failing_list_is_tried_again_less_and_less_often():
         assert not run.feed.synced.is_set()
         gaps = [b - a for a, b in pairwise(times)]
         assert gaps[0] < 2
-        assert 15 < max(gaps) <= 30
+        assert longest / 2 < max(gaps) <= longest
         await asyncio.sleep(100)
         assert run.feed.synced.is_set()
         assert run.held == {"a": "red"}

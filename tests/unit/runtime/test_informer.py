@@ -45,8 +45,8 @@ def truth(server):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Back-off in milliseconds, so that real connections can be tested."""
-    monkeypatch.setattr("operators.runtime.informer._FIRST", 0.01)
-    monkeypatch.setattr("operators.runtime.informer._CAP", 0.05)
+    monkeypatch.setattr("operators.runtime.watchbackoff.FIRST", 0.01)
+    monkeypatch.setattr("operators.runtime.watchbackoff.LONGEST", 0.05)
 
 
 async def test_a_paged_list_and_then_events(server, client):

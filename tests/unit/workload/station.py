@@ -13,7 +13,7 @@ from operators.runtime.events import EventRecorder
 from operators.runtime.expectations import Expectations
 from operators.runtime.store import Store
 from operators.runtime.workqueue import WorkQueue
-from operators.workload.context import Rim, Stores
+from operators.workload.context import Context, Stores
 from operators.workload.metrics import HookRunCreations
 from tests.unit.runtime.memory import MemoryApi
 
@@ -146,7 +146,7 @@ class Station:
         """The metrics of this kind of workload."""
         raise NotImplementedError
 
-    def made(self, rim):
+    def made(self, context):
         """The controller under test."""
         raise NotImplementedError
 
@@ -154,7 +154,7 @@ class Station:
         self.registry = CollectorRegistry()
         self.events = EventRecorder(self.api, "test", now=lambda: self.time)
         self.expectations, self.queue = Expectations(), WorkQueue()
-        rim = Rim(
+        context = Context(
             self.resource,
             self.api,
             self.stores,
@@ -164,7 +164,7 @@ class Station:
             HookRunCreations(self.registry),
             lambda: self.time,
         )
-        self.controller = self.made(rim)
+        self.controller = self.made(context)
 
     def sync(self, *but):
         """The caches catch up, but for those of some resources."""

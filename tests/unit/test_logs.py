@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from operators.runtime import logs
+from operators import logs
 
 
 @pytest.fixture(autouse=True)
@@ -104,3 +104,47 @@ def test_warnings_of_python_are_records_too(output):
         warnings.simplefilter("always")
         warnings.warn("old", UserWarning, stacklevel=1)
     assert "UserWarning: old" in json.loads(output.getvalue())["msg"]
+
+
+def test_fields_are_keys_of_a_json_line(output):
+    logs.configure("json", "INFO")
+    logs.get_logger("game").info("pod deleted, 50% done", namespace="arena", name="gd", pod="gd-x", reason="Scale")
+    line = json.loads(output.getvalue())
+    assert line["msg"] == "pod deleted, 50% done"
+    assert {k: line[k] for k in ("namespace", "name", "pod", "reason")} == {
+        "namespace": "arena",
+        "name": "gd",
+        "pod": "gd-x",
+        "reason": "Scale",
+    }
+
+
+def test_fields_follow_the_message_of_a_text_line(output):
+    logs.configure("text", "INFO")
+    logs.get_logger("game").warning("write refused", namespace="arena", error='exceeded "quota"')
+    assert output.getvalue().rstrip().endswith("game: write refused namespace=arena error='exceeded \"quota\"'")
+
+
+@pytest.mark.parametrize("field", ["ts", "level", "logger", "msg"])
+def test_a_field_never_hides_a_key_of_the_line(output, field):
+    logs.configure("json", "INFO")
+    logs.get_logger("game").info("as it was", **{field: "other"})
+    line = json.loads(output.getvalue())
+    assert (line["msg"], line["level"], line[f"{field}_"]) == ("as it was", "info", "other")
+
+
+def test_a_defect_is_logged_with_its_fields_and_its_traceback(output):
+    logs.configure("json", "INFO")
+    try:
+        raise ValueError("a defect")
+    except ValueError:
+        logs.get_logger("game").exception("pass failed", namespace="arena")
+    line = json.loads(output.getvalue())
+    assert (line["namespace"], line["level"]) == ("arena", "error")
+    assert "ValueError: a defect" in line["exc"]
+
+
+def test_what_is_below_the_level_costs_no_line(output):
+    logs.configure("json", "WARNING")
+    logs.get_logger("game").info("unheard", namespace="arena")
+    assert output.getvalue() == ""

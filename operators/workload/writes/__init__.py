@@ -1,0 +1,1 @@
+"""The writes that carry out actions, by the kind of object."""
