@@ -117,6 +117,9 @@ class WorkQueue(Generic[K]):
             raise QueueClosed
         key = self._queue.popleft()
         self._dirty.discard(key)
+        # A timer may fire a hair before the quiet time ends; were it still on, an event during the pass would cause a
+        # second pass right after this one.
+        self._quiet_until.pop(key, None)
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()

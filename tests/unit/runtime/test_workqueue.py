@@ -168,6 +168,16 @@ async def test_a_pass_whose_failure_causes_its_own_event_runs_about_once_a_secon
     assert passes < 115
 
 
+async def test_a_pass_ends_the_quiet_time_that_was_on_when_it_began():
+    queue = WorkQueue()
+    queue.keep_quiet("a", 5.0)
+    queue.add_after("a", 1.0)
+    assert await ready(queue, within=1.1) == "a"
+    queue.add("a")
+    queue.done("a")
+    assert await ready(queue, within=0.1) == "a", "an event during the pass is answered after it"
+
+
 async def test_a_key_that_succeeded_is_not_held_back():
     queue = WorkQueue()
     await fail(queue, "a", times=20)
