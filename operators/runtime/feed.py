@@ -19,7 +19,7 @@ from operators.runtime.watchbackoff import WatchBackoff
 V = TypeVar("V", bound=Identified)
 log = logging.getLogger(__name__)
 #: Seconds that the events of a list of kopf get to come in before we list too.
-_EVENTS_FIRST = 2.0
+_LIST_DELAY = 2.0
 
 
 class Feed(Cache[V]):
@@ -80,7 +80,7 @@ class Feed(Cache[V]):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._resync):
                 await self._relisted.wait()
-                await asyncio.sleep(_EVENTS_FIRST)
+                await asyncio.sleep(_LIST_DELAY)
         self._relisted.clear()
 
     async def _list(self) -> None:

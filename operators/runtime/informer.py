@@ -13,7 +13,7 @@ from operators.kube.client import Client
 from operators.kube.errors import ApiError, Forbidden, Gone, Unavailable
 from operators.kube.resources import Json, Resource
 from operators.runtime.cache import Cache
-from operators.runtime.store import Identified, Store, rewound
+from operators.runtime.store import Identified, Store, went_back
 from operators.runtime.watchbackoff import WatchBackoff
 
 V = TypeVar("V", bound=Identified)
@@ -126,7 +126,7 @@ class Informer(Cache[V]):
         version = (body.get("metadata") or {}).get("resourceVersion")
         if not version:
             raise Unavailable(0, "WatchBroken", f"watch of {self.resource.plural}: an event without resourceVersion")
-        if rewound(version, self._version):
+        if went_back(version, self._version):
             raise Gone(410, "Rewound", f"version {version} came after {self._version}: the server's history changed")
         if event["type"] != "BOOKMARK":
             self._apply(event["type"], body)
