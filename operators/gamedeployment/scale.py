@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from operators.api import keys
+from operators.api.reasons import BlockedReason
 from operators.planning.actions import Blocked, CreatePod
 from operators.planning.budgets import Difference, difference
 from operators.planning.explain import name_some
@@ -36,7 +37,7 @@ def scale(rollout: Rollout, arriving_revisions: Sequence[str] = ()) -> ScaleOutc
     try:
         indexes = index_range(rollout.workload.name, rollout.workload.annotations, spec.replicas)
     except InvalidIndexRange as error:
-        result.blocked.append(Blocked("InvalidIndexRange", str(error), waiting=False))
+        result.blocked.append(Blocked(BlockedReason.INVALID_INDEX_RANGE, str(error), waiting=False))
         result.able = False
         return result
     names = frozenset(spec.scale_strategy.pods_to_delete)
@@ -96,10 +97,12 @@ def _exhausted(rollout: Rollout, count: int, free: int, indexes: range) -> Block
     missing = max(0, rollout.spec.replicas - len(rollout.pods))
     text = f"{count} pods to create, {free} free indexes in {indexes.start}..{indexes.stop - 1}"
     if leaving:
-        return Blocked("IndexesExhausted", f"{text}: waiting for pods to leave: {name_some(leaving)}")
+        return Blocked(BlockedReason.INDEXES_EXHAUSTED, f"{text}: waiting for pods to leave: {name_some(leaving)}")
     if not missing and rollout.budget.unavailable:
-        return Blocked("IndexesExhausted", f"{text}: the update goes on with {len(rollout.pods)} pods, without surge")
-    return Blocked("IndexesExhausted", f"{text}: the index range is too small", waiting=False)
+        return Blocked(
+            BlockedReason.INDEXES_EXHAUSTED, f"{text}: the update goes on with {len(rollout.pods)} pods, without surge"
+        )
+    return Blocked(BlockedReason.INDEXES_EXHAUSTED, f"{text}: the index range is too small", waiting=False)
 
 
 def _sort_descending(rollout: Rollout) -> bool:
@@ -117,7 +120,7 @@ def _victims(rollout: Rollout, wanted: Difference, named: Sequence[PodView], res
         total = min(total, surplus - surge)
         if total < wanted.total:
             text = f"{wanted.total - max(0, total)} surge pods stay until the pods being updated are ready"
-            result.blocked.append(Blocked("SurgeKept", text))
+            result.blocked.append(Blocked(BlockedReason.SURGE_KEPT, text))
     total -= len(named)
     if total <= 0:
         return []

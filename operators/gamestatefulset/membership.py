@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from operators.api import keys
 from operators.api.gamestatefulset import GameStatefulSetSpec
+from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.claims import claim_of, storage_matches
 from operators.gamestatefulset.observed import Observed
 from operators.gamestatefulset.ordinals import ordinal_of
@@ -94,7 +95,7 @@ def _taken(pod: PodView) -> Blocked:
     whose = f"belongs to {pod.owner.kind} {pod.owner.name}" if pod.owner is not None else "belongs to nobody"
     going = " and is being deleted" if pod.deleting else ""
     text = f"pod {pod.name} cannot be created: a pod of that name {whose}{going}"
-    return Blocked("NameTaken", text, pod.name, waiting=pod.deleting)
+    return Blocked(BlockedReason.NAME_TAKEN, text, pod.name, waiting=pod.deleting)
 
 
 def without_stale_answers(observed: Observed, pods: Mapping[int, PodView]) -> tuple[Observed, list[Action]]:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.ordinals import pod_name
 from operators.planning.actions import Blocked
 from operators.planning.views import PodView
@@ -111,7 +112,7 @@ def _unready(ordinals: Ordinals, ordinal: int) -> str:
 
 
 def _waiting(text: str) -> OrdinalChanges:
-    return OrdinalChanges(open=False, blocked=(Blocked("OrderedReady", text),))
+    return OrdinalChanges(open=False, blocked=(Blocked(BlockedReason.ORDERED_READY, text),))
 
 
 def _scale_in(ordinals: Ordinals, ready: Callable[[PodView], bool], now: float) -> OrdinalChanges:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.claims import (
     ClaimOwner,
     Retention,
@@ -59,7 +60,7 @@ def scale(state: SetRollout, changes: OrdinalChanges) -> ScaleOutcome:
     result.blocked += changes.blocked
     if changes.wait is not None:
         result.waits.append(changes.wait)
-    if any(b.reason == "NameTaken" for b in changes.blocked):
+    if any(b.reason == BlockedReason.NAME_TAKEN for b in changes.blocked):
         result.waits.append(_STRANGER)
     rest = crash_backoff(rollout.observed, rollout.now)
     report_crash_backoff(rest, rollout.now, result)
@@ -127,7 +128,7 @@ def _claims_know(state: SetRollout, pod: PodView, result: ScaleOutcome) -> bool:
     if changes:
         result.actions += changes
         text = f"pod {pod.name} goes when its claims are known to go with it"
-        result.blocked.append(Blocked("ClaimsFirst", text, pod.name))
+        result.blocked.append(Blocked(BlockedReason.CLAIMS_FIRST, text, pod.name))
     return not changes
 
 
@@ -170,7 +171,7 @@ def _lost_nodes(state: SetRollout, result: ScaleOutcome) -> None:
             result.waits.append(lost.wait)
         if lost.text:
             waiting = lost.force or lost.wait is not None
-            result.blocked.append(Blocked("NodeLost", lost.text, pod.name, waiting=waiting))
+            result.blocked.append(Blocked(BlockedReason.NODE_LOST, lost.text, pod.name, waiting=waiting))
 
 
 def _claims(state: SetRollout) -> list[Action]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from operators.api.reasons import BlockedReason
 from operators.kube.times import rfc3339
 from operators.planning.actions import Blocked
 from operators.planning.rollout import Rollout
 from operators.planning.views import PodView
 
 #: What holds a rollout by the user's own wish: nothing is under way, and nothing is wrong.
-HELD = frozenset({"Paused", "OnDelete", "PartitionReached", "CanaryPaused"})
+HELD = frozenset(
+    {BlockedReason.PAUSED, BlockedReason.ON_DELETE, BlockedReason.PARTITION_REACHED, BlockedReason.CANARY_PAUSED}
+)
 #: Worth a warning, but no reason why the workload would not be complete.
-ASIDE = frozenset({"SelectorOverlap", "PodsToDeleteForeign", "PodStuckTerminating"})
+ASIDE = frozenset(
+    {BlockedReason.SELECTOR_OVERLAP, BlockedReason.PODS_TO_DELETE_FOREIGN, BlockedReason.POD_STUCK_TERMINATING}
+)
 
 
 _NAMED = 3
@@ -48,7 +53,7 @@ def explain(rollout: Rollout) -> Explanation:
             f"spec.selector overlaps with that of {rollout.kind} {names}: each pod stays with its owner, "
             "a pod without owner goes to the older workload"
         )
-        result.blocked.append(Blocked("SelectorOverlap", text, waiting=False))
+        result.blocked.append(Blocked(BlockedReason.SELECTOR_OVERLAP, text, waiting=False))
     return result
 
 
@@ -64,7 +69,7 @@ def _starting(rollout: Rollout, unready: list[PodView], result: Explanation) -> 
     names = [p.name for p in unready if p.problem is None and rollout.progress[p.name].done]
     if names:
         text = f"{len(names)} of {len(rollout.pods)} pods are not ready: {name_some(names)}"
-        result.blocked.append(Blocked("PodsNotReady", text))
+        result.blocked.append(Blocked(BlockedReason.PODS_NOT_READY, text))
 
 
 def _young(rollout: Rollout, result: Explanation) -> None:
@@ -79,7 +84,7 @@ def _young(rollout: Rollout, result: Explanation) -> None:
             f"{len(young)} of {len(rollout.pods)} pods are ready for less than minReadySeconds {wait}; "
             f"the next is {name} at {rfc3339(rollout.now + first)}"
         )
-        result.blocked.append(Blocked("MinReadySeconds", text))
+        result.blocked.append(Blocked(BlockedReason.MIN_READY_SECONDS, text))
         result.waits.append(max(0.1, first))
 
 
@@ -92,7 +97,7 @@ def _partition(rollout: Rollout, result: Explanation) -> None:
             f"{len(rollout.outdated)} of {len(rollout.pods)} pods stay at revision {rollout.revisions.current}: "
             f"partition {rollout.numbers.partition} keeps {rollout.kept} of {rollout.spec.replicas}"
         )
-        result.blocked.append(Blocked("PartitionReached", text))
+        result.blocked.append(Blocked(BlockedReason.PARTITION_REACHED, text))
 
 
 def _no_budget(rollout: Rollout, result: Explanation) -> None:
@@ -101,4 +106,4 @@ def _no_budget(rollout: Rollout, result: Explanation) -> None:
         return
     if len(rollout.outdated) > rollout.kept and not rollout.budget.unavailable and not rollout.budget.surge:
         text = "maxUnavailable and maxSurge are both 0: no pod can ever be updated"
-        result.blocked.append(Blocked("NoBudget", text, waiting=False))
+        result.blocked.append(Blocked(BlockedReason.NO_BUDGET, text, waiting=False))

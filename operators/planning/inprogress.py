@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from operators.api import keys
+from operators.api.reasons import BlockedReason
 from operators.planning.actions import Action, AnnotatePod, Blocked
 from operators.planning.hooks.pods import HookAnswer, PodHook, asked
 from operators.planning.inplace import update as inplace
@@ -40,7 +41,7 @@ def continue_updates(rollout: Rollout) -> UpdateOutcome:
             result.actions.append(progress.action)
         if progress.wait is not None:
             result.waits.append(progress.wait)
-        reason = "InPlaceGrace" if progress.wait is not None else "InPlaceUpdating"
+        reason = BlockedReason.IN_PLACE_GRACE if progress.wait is not None else BlockedReason.IN_PLACE_UPDATING
         result.blocked.append(Blocked(reason, f"pod {pod.name}: {progress.waiting}", pod.name))
     return result
 
@@ -81,9 +82,9 @@ def _post_hook(rollout: Rollout, pod: PodView, result: UpdateOutcome) -> None:
         result.actions.append(verdict.start)
     if verdict.blocked is not None:
         shown = verdict.blocked
-        if shown.reason == "HookFailed":
+        if shown.reason == BlockedReason.HOOK_FAILED:
             text = f"{shown.message}; set postInplaceUpdateStrategy.retry to run it again"
-            shown = Blocked("PostInplaceHookFailed", text, pod.name, waiting=False)
+            shown = Blocked(BlockedReason.POST_INPLACE_HOOK_FAILED, text, pod.name, waiting=False)
         result.blocked.append(shown)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from operators.api.reasons import BlockedReason
 from operators.kube.times import rfc3339
 from operators.planning.actions import Action, Blocked, DeletePod
 from operators.planning.budgets import at_least_one
@@ -49,7 +50,7 @@ def report_foreign_names(rollout: Rollout, names: Collection[str], result: Scale
     )
     if foreign:
         text = f"scaleStrategy.podsToDelete names pods of others, which are left alone: {name_some(foreign)}"
-        result.blocked.append(Blocked("PodsToDeleteForeign", text, waiting=False))
+        result.blocked.append(Blocked(BlockedReason.PODS_TO_DELETE_FOREIGN, text, waiting=False))
 
 
 def leaving(rollout: Rollout, result: ScaleOutcome) -> None:
@@ -68,7 +69,7 @@ def leaving(rollout: Rollout, result: ScaleOutcome) -> None:
         why = _held_by(first)
         more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
         text = f"pod {first.name} should have been gone by {rfc3339(first.gone_by or 0.0)}: {why}{more}"
-        result.blocked.append(Blocked("PodStuckTerminating", text, first.name, waiting=False))
+        result.blocked.append(Blocked(BlockedReason.POD_STUCK_TERMINATING, text, first.name, waiting=False))
 
 
 def _held_by(pod: PodView) -> str:
@@ -108,7 +109,7 @@ def report_crash_backoff(until: Mapping[str, tuple[float, PodView]], now: float,
     more = f" (and {len(until) - 1} more)" if len(until) > 1 else ""
     why = pod.problem.text if pod.problem is not None else ""
     text = f"pod {pod.name}{more} failed right after it was created: {why}; it is replaced at {rfc3339(end)}"
-    result.blocked.append(Blocked("PodFailing", text, waiting=False))
+    result.blocked.append(Blocked(BlockedReason.POD_FAILING, text, waiting=False))
     result.waits.append(max(0.1, end - now))
 
 
@@ -123,7 +124,7 @@ def batch(rollout: Rollout, count: int, result: ScaleOutcome) -> int:
             f"{len(rollout.pods)} of {rollout.spec.replicas} pods are created, the next {min(size, count)} "
             f"(createBatch {rollout.spec.scale_strategy.create_batch}) when these are ready: {name_some(starting)}"
         )
-        result.blocked.append(Blocked("CreateBatch", text))
+        result.blocked.append(Blocked(BlockedReason.CREATE_BATCH, text))
         return 0
     return min(size, count)
 

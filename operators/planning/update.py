@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from operators.api.reasons import BlockedReason
 from operators.planning.actions import Action, Blocked, DeletePod, UpdatePodInPlace
 from operators.planning.hooks.pods import HookAnswer, HookVerdict, PodHook, ask
 from operators.planning.inplace import update as inplace
@@ -22,14 +23,18 @@ def may_update(rollout: Rollout, outdated: Sequence[PodView], result: UpdateOutc
         return False
     if rollout.canary.held:
         if rollout.canary.recorded.user_paused and not rollout.canary.active:
-            result.blocked.append(Blocked("Paused", f"updateStrategy.paused: {len(outdated)} pods are not updated"))
+            result.blocked.append(
+                Blocked(BlockedReason.PAUSED, f"updateStrategy.paused: {len(outdated)} pods are not updated")
+            )
         return False
     if strategy.type == "HotPatchUpdate":
         text = "updateStrategy.type HotPatchUpdate needs a patched kubelet and is not enabled; nothing is updated"
-        result.blocked.append(Blocked("HotPatchNotEnabled", text, waiting=False))
+        result.blocked.append(Blocked(BlockedReason.HOT_PATCH_NOT_ENABLED, text, waiting=False))
         return False
     if strategy.type == "OnDelete":
-        result.blocked.append(Blocked("OnDelete", f"{len(outdated)} pods are updated when somebody deletes them"))
+        result.blocked.append(
+            Blocked(BlockedReason.ON_DELETE, f"{len(outdated)} pods are updated when somebody deletes them")
+        )
         return False
     return True
 
@@ -201,7 +206,7 @@ class UpdatePass:
             f"pod {first.name}{more} cannot be updated in place: {self.ineligible(first.revision)} changed; only "
             "images, labels and annotations can; revert the template, or choose RollingUpdate or onIneligible: Recreate"
         )
-        self.result.blocked.append(Blocked("InPlaceNotPossible", text, first.name, waiting=False))
+        self.result.blocked.append(Blocked(BlockedReason.IN_PLACE_NOT_POSSIBLE, text, first.name, waiting=False))
 
     def _tell_held(self, held: list[PodView]) -> None:
         numbers = self.rollout.numbers
@@ -213,4 +218,4 @@ class UpdatePass:
                 f"taken, {max(0, self.room)} may be (maxUnavailable {numbers.max_unavailable}, maxSurge "
                 f"{numbers.max_surge}, replicas {self.rollout.spec.replicas})"
             )
-        self.result.blocked.append(Blocked("BudgetExhausted", text))
+        self.result.blocked.append(Blocked(BlockedReason.BUDGET_EXHAUSTED, text))

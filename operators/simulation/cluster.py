@@ -95,9 +95,10 @@ class SimulatedCluster:
 
     def write_status(self, decision: act.Plan) -> bool:
         """Write what a pass found, or nothing where it is known; whether it was written."""
-        if decision.status == self.workload.get("status"):
+        status = json.loads(json.dumps(decision.status.dump()))
+        if status == self.workload.get("status"):
             return False
-        self.workload["status"] = json.loads(json.dumps(decision.status))
+        self.workload["status"] = status
         self._touch(self.workload)
         return True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -12,12 +11,15 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+from operators.api.reasons import BlockedReason
 from operators.kube.errors import ApiError, Forbidden, Invalid
+from operators.logs import get_logger
 from operators.planning.actions import Blocked, Plan
 from operators.planning.refusals import Refusal, refused_again
 from operators.planning.status import failed_pass_status
 from operators.planning.views import HookRunView, OwnerView, PodView, RevisionView
 from operators.planning.workloads import Spec, WorkloadView
+from operators.planning.workloadstatus import PROMPT_FIELDS
 from operators.runtime.reconciler import Outcome
 from operators.runtime.store import Change, Key
 from operators.runtime.workqueue import WorkQueue
@@ -25,19 +27,8 @@ from operators.workload.announcements import EventDeduplicator
 from operators.workload.context import Context, reference, status_patch
 from operators.workload.execute import Execution
 
-log = logging.getLogger(__name__)
-#: Fields whose change is written at once; mere counters of a rollout wait up to this many seconds.
-_PROMPT = (
-    "observedGeneration",
-    "updateRevision",
-    "currentRevision",
-    "collisionCount",
-    "labelSelector",
-    "canary",
-    "currentStepIndex",
-    "currentStepHash",
-    "pauseConditions",
-)
+log = get_logger(__name__)
+#: Mere counters of a rollout wait up to this many seconds to be written.
 _STATUS_INTERVAL = 0.5
 #: Seconds until a pass plans again on what has overtaken it.
 _OVERTAKEN = 1.0
@@ -212,7 +203,9 @@ class WorkloadController(Generic[S]):
         try:
             return self.decide(workload)
         except Exception as error:
-            problem = Blocked("InternalError", f"no plan can be made: {type(error).__name__}: {error}", waiting=False)
+            problem = Blocked(
+                BlockedReason.INTERNAL_ERROR, f"no plan can be made: {type(error).__name__}: {error}", waiting=False
+            )
             told = Plan(status=failed_pass_status(workload, problem, self._context.now()), blocked=(problem,))
             with contextlib.suppress(ApiError):
                 await self._write_status(key, workload, told, self.carry_out(workload))
@@ -241,7 +234,7 @@ class WorkloadController(Generic[S]):
         The version guards it: the API server looks at no UID when the status of a custom resource is patched, and a
         workload that was deleted and made anew must not inherit the state of a canary.
         """
-        status = dict(decision.status)
+        status = decision.status.dump()
         patch = status_patch(workload.status, status)
         desired = workload.spec.replicas if workload.spec else 0
         self._context.metrics.observe_status("/".join(key), desired, status)
@@ -249,7 +242,7 @@ class WorkloadController(Generic[S]):
             return None
         now = asyncio.get_running_loop().time()
         rest = self._written.get(key, -_STATUS_INTERVAL) + _STATUS_INTERVAL - now
-        if rest > 0 and not any(field in patch for field in _PROMPT) and not _turned(workload.status, status):
+        if rest > 0 and PROMPT_FIELDS.isdisjoint(patch) and not _turned(workload.status, status):
             return rest
         answer = await self._context.client.merge_patch(
             self._context.resource,
@@ -269,7 +262,14 @@ class WorkloadController(Generic[S]):
         told = self._told.setdefault(key, EventDeduplicator())
         for note in (*decision.notes, *told.new_notes(decision.blocked, self._context.now())):
             self._context.events.note(reference(self._context.resource, workload), note.type, note.reason, note.message)
-            log.info("%s/%s: %s: %s", workload.namespace, workload.name, note.reason, note.message)
+            log.info(
+                "event",
+                kind=self._kind,
+                namespace=workload.namespace,
+                name=workload.name,
+                reason=str(note.reason),
+                message=note.message,
+            )
 
     def _forget(self, key: Key) -> None:
         self._context.expectations.forget(key)

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any, Literal
 
 from operators.api import keys
+from operators.api.reasons import BlockedReason
 from operators.planning.actions import Blocked, CreateHookRun
 from operators.planning.hooks.arguments import UnresolvedArgument, merge_arguments
 from operators.planning.inplace.update import modified_containers
@@ -139,12 +140,12 @@ def compose(
     """
     if template is None or template.deleting:
         text = f"HookTemplate {hook.template!r} of the {about} does not exist"
-        return Blocked("HookTemplateMissing", text, pod, waiting=False)
+        return Blocked(BlockedReason.HOOK_TEMPLATE_MISSING, text, pod, waiting=False)
     try:
         merged = merge_arguments(template.args, supplied)
     except UnresolvedArgument as error:
         text = f"{about} with HookTemplate {hook.template!r}: {error}"
-        return Blocked("HookArgumentMissing", text, pod, waiting=False)
+        return Blocked(BlockedReason.HOOK_ARGUMENT_MISSING, text, pod, waiting=False)
     spec: dict[str, Any] = {"metrics": list(template.metrics)}
     if merged.args:
         spec["args"] = [{"name": name, "value": value} for name, value in merged.args]
@@ -179,16 +180,19 @@ def answer_of_run(run: HookRunView, pod: PodView) -> HookVerdict:
     """What a run that exists answers for its pod."""
     if run.deleting:
         return HookVerdict(
-            HookAnswer.WAIT, blocked=Blocked("HookRunning", f"HookRun {run.name} is being removed", pod.name)
+            HookAnswer.WAIT,
+            blocked=Blocked(BlockedReason.HOOK_RUNNING, f"HookRun {run.name} is being removed", pod.name),
         )
     if run.phase == "Successful":
         return HookVerdict(HookAnswer.PROCEED)
     said = f": {run.message}" if run.message else ""
     if run.completed:
         text = f"HookRun {run.name} of pod {pod.name} ended {run.phase}{said}"
-        return HookVerdict(HookAnswer.REFUSED, blocked=Blocked("HookFailed", text, pod.name, waiting=False))
+        return HookVerdict(
+            HookAnswer.REFUSED, blocked=Blocked(BlockedReason.HOOK_FAILED, text, pod.name, waiting=False)
+        )
     text = f"HookRun {run.name} of pod {pod.name} is {run.phase or 'Pending'}{said}"
-    return HookVerdict(HookAnswer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+    return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
 
 
 def ask(
@@ -223,15 +227,15 @@ def asked(
     """
     if not pod.instance:
         text = f"pod {pod.name} gets its instance id before its {kind} hook is asked"
-        return HookVerdict(HookAnswer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+        return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
     run = runs.of(kind, pod)
     if run is not None and runs.expired(kind, run):
         text = f"HookRun {run.name} of pod {pod.name} said yes more than {ANSWER_LIFE:.0f} s ago; it is asked anew"
-        return HookVerdict(HookAnswer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+        return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
     if run is not None:
         return answer_of_run(run, pod)
     made = new_run(kind, hook, templates.get(hook.template), pod, wanted)
     if isinstance(made, Blocked):
         return HookVerdict(HookAnswer.REFUSED, blocked=made)
     text = f"{kind} hook of pod {pod.name} is being asked"
-    return HookVerdict(HookAnswer.WAIT, start=made, blocked=Blocked("HookRunning", text, pod.name))
+    return HookVerdict(HookAnswer.WAIT, start=made, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))

@@ -163,7 +163,7 @@ def test_hook_109_the_condition_goes_with_the_answer_also_while_the_budget_holds
     asked, broken = pod("a", OLD), pod("x", ready=False)
     runs = (hook_run("preinplace", asked, "Successful"),)
     decision = decide([asked, broken], {"replicas": 2, **PRE_INPLACE}, strategy=IN_PLACE, hook_runs=runs)
-    assert (updated(decision), decision.status["preInplaceHookCondition"]) == ([], [])
+    assert (updated(decision), decision.status.dump()["preInplaceHookCondition"]) == ([], [])
     assert of_type(decision, act.DeleteHookRun) == [], "its answer still counts"
 
 
