@@ -29,8 +29,8 @@ from operators.kube.resources import PODS, Json
 from operators.manager.controllers import by_owner, orphans
 from operators.planning.views import pod_view
 from operators.runtime.informer import Informer
-from operators.runtime.metrics import WorkloadMetrics
 from operators.runtime.store import Store
+from operators.workload.metrics import WorkloadMetrics
 
 _STAMP = "2026-11-25T19:00:00Z"
 _CONDITIONS = (

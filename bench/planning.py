@@ -20,7 +20,7 @@ from operators.gamedeployment.controller import GameDeploymentController
 from operators.gamedeployment.observed import gamedeployment_view
 from operators.gamedeployment.plan import plan
 from operators.kube.resources import GAME_DEPLOYMENTS
-from operators.manager import controllers as assembly
+from operators.manager import controllers
 from operators.planning.views import hookrun_view, hooktemplate_view, pod_view, revision_view
 from operators.runtime.expectations import Expectations
 from operators.runtime.store import Store
@@ -92,12 +92,12 @@ def rollout(count: int) -> dict[str, tuple[str, SimulatedCluster]]:
 def controller(cluster: SimulatedCluster) -> GameDeploymentController:
     """The production controller over caches that hold the cluster. Nothing is written, so nothing is connected."""
     stores = Stores(
-        Store({"namespace": assembly.by_namespace}),
-        Store({"owner": assembly.by_owner, "orphans": assembly.orphans}),
-        Store({"owner": assembly.by_owner, "series": assembly.by_series}),
-        Store({"owner": assembly.by_owner}),
-        Store({"namespace": assembly.by_namespace}),
-        Store({"costed": assembly.costed}),
+        Store({"namespace": controllers.by_namespace}),
+        Store({"owner": controllers.by_owner, "orphans": controllers.orphans}),
+        Store({"owner": controllers.by_owner, "series": controllers.by_series}),
+        Store({"owner": controllers.by_owner}),
+        Store({"namespace": controllers.by_namespace}),
+        Store({"costed": controllers.costed}),
     )
     stores.workloads.put(gamedeployment_view(cluster.workload))
     for store, bodies, decode in (

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from operators.kube.client import Client
 from operators.kube.credentials import PlainCredentials
 from operators.kube.metrics import RestMetrics
-from webhooks import server
+from operators.runtime.serving import health_application, listen
 from webhooks.certificates import FromFiles, FromSecret
 from webhooks.handlers import Judge
 from webhooks.lookups import Lookups
@@ -47,10 +47,9 @@ async def run(settings: Settings) -> int:
 
     runners = []
     try:
-        runners.append(await server.start(server.plain(metrics, missing), settings.address, settings.metrics_port))
-        runners.append(
-            await server.start(admission.application, settings.address, settings.port, served.context),
-        )
+        health = health_application(registry, ready=missing)
+        runners.append(await listen(health, settings.address, settings.metrics_port))
+        runners.append(await listen(admission.application, settings.address, settings.port, served.context))
         return await _until_stopped(settings, admission, _source(settings, client, served, metrics))
     finally:
         for runner in reversed(runners):

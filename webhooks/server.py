@@ -1,18 +1,17 @@
-"""The two servers: reviews over TLS, and health and metrics in plain text on a port of their own."""
+"""The routes of the server that answers reviews."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from operators.api.durations import parse_duration
+from operators.runtime.serving import ok
 from webhooks.handlers import Judge
 from webhooks.metrics import Metrics
 from webhooks.protection import KINDS
@@ -22,8 +21,6 @@ from webhooks.verdicts import Verdict
 _LOG: Final = logging.getLogger(__name__)
 #: Seconds for a verdict where the caller does not say how long it waits, and what is left of its time for the way.
 _LIMIT, _RESERVE = 9.0, 0.5
-#: API servers close idle connections after 90 s; closing earlier ourselves could meet a review just being sent.
-_KEEPALIVE: Final = 300.0
 _OPERATIONS: Final = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
 
 Decide = Callable[[Review], Awaitable[Verdict]]
@@ -41,7 +38,7 @@ class Admission:
                 web.post("/validate-crd", self._handler("/validate-crd", judge.definition)),
                 web.post("/validate-workload", self._handler("/validate-workload", judge.workload)),
                 web.post("/validate-spec", self._handler("/validate-spec", judge.spec)),
-                web.get("/healthz", _ok),
+                web.get("/healthz", ok),
             ]
         )
 
@@ -119,32 +116,3 @@ def _log(path: str, review: Review, verdict: Verdict) -> None:
             review.username,
             verdict.message,
         )
-
-
-async def _ok(_: web.Request) -> web.Response:
-    return web.Response(text="ok")
-
-
-def plain(metrics: Metrics, ready: Callable[[], str]) -> web.Application:
-    """Health and metrics; ``ready`` returns what is still missing, "" when nothing is."""
-
-    async def exposition(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    async def readyz(_: web.Request) -> web.Response:
-        missing = ready()
-        return web.Response(status=503 if missing else 200, text=missing or "ok")
-
-    application = web.Application()
-    application.add_routes(
-        [web.get("/metrics", exposition), web.get("/healthz", _ok), web.get("/livez", _ok), web.get("/readyz", readyz)]
-    )
-    return application
-
-
-async def start(application: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None) -> web.AppRunner:
-    """Start serving; a handler still at work when the runner is cleaned up gets ten seconds to end."""
-    runner = web.AppRunner(application, access_log=None, keepalive_timeout=_KEEPALIVE, shutdown_timeout=10.0)
-    await runner.setup()
-    await web.TCPSite(runner, host, port, ssl_context=tls, backlog=512).start()
-    return runner

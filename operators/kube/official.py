@@ -1,7 +1,7 @@
 """Credentials by the official `kubernetes` package: exec plug-ins, token refresh, every form of kubeconfig.
 
 The operators use it. It adds 20 MiB and half as much again to the time of an import, so no other module of this package
-loads it (docs/decisions/one-kubernetes-client.md).
+loads it (docs/decisions/0030-one-kubernetes-client.md).
 """
 
 from __future__ import annotations

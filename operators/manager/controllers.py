@@ -1,4 +1,4 @@
-"""Which caches and controllers a process has: those of the controllers that were named, and nothing else."""
+"""Builds the controllers that were named, and the caches that these need: nothing else is listed or watched."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from operators.runtime.events import EventRecorder
 from operators.runtime.expectations import Expectations
 from operators.runtime.feed import Feed
 from operators.runtime.informer import Informer
-from operators.runtime.metrics import CacheMetrics, PassMetrics, QueueFamilies, QueueMetrics, WorkloadMetrics
+from operators.runtime.metrics import CacheMetrics, PassMetrics, QueueFamilies, QueueMetrics
 from operators.runtime.reconciler import Controller
 from operators.runtime.store import Key, Store
-from operators.runtime.workloadmetrics import HookRunCreations, statefulset_metrics
 from operators.runtime.workqueue import WorkQueue
 from operators.workload.context import Context, Stores
 from operators.workload.controller import WorkloadController
+from operators.workload.metrics import HookRunCreations, WorkloadMetrics, statefulset_metrics
 
 Index = Callable[[Any], Iterable[Hashable]]
 
 
 class Worker(Protocol):
-    """What leads to passes; runs on the leader only."""
+    """A controller as the manager sees it; it runs on the leader only."""
 
     async def run(self) -> None: ...
     def drain(self) -> None: ...
@@ -75,18 +75,18 @@ def orphans(view: Any) -> tuple[str, ...]:
     return (view.namespace,) if view.owner is None else ()
 
 
-class Assembly:
-    """The parts of one process. ``feeds`` are by plural: kopf brings their events."""
+class Controllers:
+    """The controllers and caches of one process. ``feeds`` are by plural: kopf brings their events."""
 
     def __init__(self, settings: Settings, client: Client, events: EventRecorder, registry: CollectorRegistry) -> None:
         self._settings, self._client, self._events, self._registry = settings, client, events, registry
         self._caches, self._queues = CacheMetrics(registry), QueueFamilies(registry)
-        self._passes = PassMetrics(registry)
+        self._pass_metrics = PassMetrics(registry)
         self._creations = HookRunCreations(registry)
         self.feeds: dict[str, Feed[Any]] = {}
         self.informers: dict[str, Informer[Any]] = {}
-        #: What is told of anew every resync period: the objects that passes are about.
-        self.subjects: list[Cache[Any]] = []
+        #: Caches whose objects are queued anew every resync period: those that reconciles are about.
+        self.resynced: list[Cache[Any]] = []
         build = {
             "gamedeployment": self._gamedeployment,
             "gamestatefulset": self._gamestatefulset,
@@ -119,7 +119,7 @@ class Assembly:
     def _informer(self, resource: Resource, decode: Callable[[Json], Any], **indexes: Index) -> Informer[Any]:
         """An informer; controllers that want the same one share it.
 
-        Where only a namespace is ours, what stands outside of it is good to have, not needed.
+        With ``--namespace``, objects outside of namespaces may be forbidden; the controllers work without them.
         """
         known = self.informers.get(resource.plural)
         if known is not None:
@@ -146,23 +146,23 @@ class Assembly:
         claims = self._informer(resources.PERSISTENT_VOLUME_CLAIMS, claim_view, series=by_series)
         delays = Delays(self._settings.node_lost_delay, self._settings.node_sick_delay)
 
-        def passes_of(context: Context, queue: WorkQueue[Key]) -> GameStatefulSetController:
-            passes = GameStatefulSetController(context, queue, claims.store, delays)
-            claims.subscribe(passes.on_claim)
-            self.informers[resources.NODES.plural].subscribe(passes.on_node)
-            return passes
+        def make_reconciler(context: Context, queue: WorkQueue[Key]) -> GameStatefulSetController:
+            reconciler = GameStatefulSetController(context, queue, claims.store, delays)
+            claims.subscribe(reconciler.on_claim)
+            self.informers[resources.NODES.plural].subscribe(reconciler.on_node)
+            return reconciler
 
         metrics = statefulset_metrics(self._registry)
-        return self._workload(resources.GAME_STATEFUL_SETS, gamestatefulset_view, passes_of, metrics)
+        return self._workload(resources.GAME_STATEFUL_SETS, gamestatefulset_view, make_reconciler, metrics)
 
     def _workload(
         self,
         resource: Resource,
         decode: Callable[[Json], Any],
-        passes_of: Callable[[Context, WorkQueue[Key]], WorkloadController[Any]],
+        make_reconciler: Callable[[Context, WorkQueue[Key]], WorkloadController[Any]],
         metrics: WorkloadMetrics,
     ) -> Worker:
-        """A controller of workloads, subscribed to all that wakes it."""
+        """A controller of workloads, subscribed to every cache whose changes may concern it."""
         workloads = self._feed(resource, decode, namespace=by_namespace)
         templates = self._feed(resources.HOOK_TEMPLATES, hooktemplate_view, namespace=by_namespace)
         pods = self._informer(resources.PODS, pod_view, owner=by_owner, orphans=orphans, leaving=by_node_if_leaving)
@@ -174,15 +174,15 @@ class Assembly:
             resource, self._client, stores, Expectations(), self._events, metrics, self._creations, time.time
         )
         queue: WorkQueue[Key] = WorkQueue(QueueMetrics(self._queues, resource.kind))
-        passes = passes_of(context, queue)
-        workloads.subscribe(passes.on_workload)
-        self.subjects.append(workloads)
-        templates.subscribe(passes.on_template)
-        pods.subscribe(passes.on_pod)
-        revisions.subscribe(passes.on_revision)
-        hook_runs.subscribe(passes.on_hook_run)
+        reconciler = make_reconciler(context, queue)
+        workloads.subscribe(reconciler.on_workload)
+        self.resynced.append(workloads)
+        templates.subscribe(reconciler.on_template)
+        pods.subscribe(reconciler.on_pod)
+        revisions.subscribe(reconciler.on_revision)
+        hook_runs.subscribe(reconciler.on_hook_run)
         name = resource.kind.lower()
-        return Controller(name, queue, passes.reconcile, workers=self._settings.workers, metrics=self._passes)
+        return Controller(name, queue, reconciler.reconcile, workers=self._settings.workers, metrics=self._pass_metrics)
 
     def _hook_runs(self) -> Informer[Any]:
         """HookRuns, listed and watched once: the hook controller's view is what the workloads read, and more."""
@@ -200,5 +200,5 @@ class Assembly:
             QueueMetrics(self._queues, "HookRun"),
         )
         hook_runs.subscribe(hooks.on_change)
-        self.subjects.append(hook_runs)
+        self.resynced.append(hook_runs)
         return hooks

@@ -18,11 +18,11 @@ from operators.runtime.watchbackoff import WatchBackoff
 
 V = TypeVar("V", bound=Identified)
 log = logging.getLogger(__name__)
-#: A watch that ends sooner, without a word, counts as failed: asking again at once would be a hot loop.
+#: Seconds. A watch that ends sooner and without an event counts as failed: watching again at once would be a hot loop.
 _SHORTEST_WATCH = 1.0
-#: After so many failures in a row the server is asked for a list: its trouble may be the resourceVersion.
-_STUBBORN = 3
-_REFUSED_REST = 300.0
+#: After so many failures in a row the collection is listed again: the resourceVersion may be the reason.
+_LIST_AGAIN_AFTER = 3
+_FORBIDDEN_PAUSE = 300.0
 
 
 class Informer(Cache[V]):
@@ -62,19 +62,19 @@ class Informer(Cache[V]):
         wait = self._backoff.failed(error, random.random())  # noqa: S311 - jitter
         failures = self._backoff.failures
         self._failed(error)
-        if isinstance(error, Gone) or (error.status and failures >= _STUBBORN):
+        if isinstance(error, Gone) or (error.status and failures >= _LIST_AGAIN_AFTER):
             self._version = ""
         if self._optional and isinstance(error, Forbidden):
             self.synced.set()
-            wait = _REFUSED_REST
+            wait = _FORBIDDEN_PAUSE
         level = logging.INFO if isinstance(error, Gone) or failures == 1 else logging.WARNING
-        log.log(level, "informer of %s: %s; again in %.1f s", self._name, error, wait)
+        log.log(level, "list or watch of %s failed: %s; retrying in %.1f s", self._name, error, wait)
         await asyncio.sleep(wait)
 
     async def _list(self) -> None:
         snapshot = await self._snapshot()
         self._install(snapshot)
-        self._reach(snapshot.version)
+        self._advance(snapshot.version)
         self._backoff.listed()
         self.synced.set()
 
@@ -86,13 +86,13 @@ class Informer(Cache[V]):
         )
         async with contextlib.aclosing(events) as stream:
             async for event in stream:
-                self._take(event)
+                self._apply_event(event)
                 heard = True
                 self._backoff.heard()
         if not heard and loop.time() - began < _SHORTEST_WATCH:
             raise Unavailable(0, "WatchTooShort", f"watch of {self.resource.plural} ended at once, without an event")
 
-    def _take(self, event: Json) -> None:
+    def _apply_event(self, event: Json) -> None:
         body = event["object"]
         version = (body.get("metadata") or {}).get("resourceVersion")
         if not version:
@@ -101,7 +101,7 @@ class Informer(Cache[V]):
             raise Gone(410, "Rewound", f"version {version} came after {self._version}: the server's history changed")
         if event["type"] != "BOOKMARK":
             self._apply(event["type"], body)
-        self._reach(version)
+        self._advance(version)
 
-    def _reach(self, version: str) -> None:
+    def _advance(self, version: str) -> None:
         self._version = self.store.version = version

@@ -11,9 +11,8 @@ from operators.kube.resources import Resource
 from operators.planning.workloads import WorkloadView
 from operators.runtime.events import EventRecorder, ObjectReference
 from operators.runtime.expectations import Expectations
-from operators.runtime.metrics import WorkloadMetrics
 from operators.runtime.store import Store
-from operators.runtime.workloadmetrics import HookRunCreations
+from operators.workload.metrics import HookRunCreations, WorkloadMetrics
 
 
 @dataclass(frozen=True, slots=True)

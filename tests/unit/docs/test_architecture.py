@@ -48,3 +48,14 @@ def test_the_table_of_rooms_is_complete():
     told = set(re.findall(r"`((?:operators/)?\w+)`", "".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))))
     rooms = {f"operators/{p.parent.name}" for p in (ROOT / "operators").glob("*/__init__.py")}
     assert rooms | {"webhooks", "devcluster"} <= told
+
+
+def test_commands_for_contributors_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text() + (ROOT / "docs" / "releasing.md").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    asked = set(re.findall(r"`make ([a-z-]+)", text)) | set(re.findall(r"^make ([a-z-]+)", text, re.MULTILINE))
+    assert len(asked) > 5
+    assert asked - targets == {"dist"}, "releasing.md says of this one that it does not exist yet"
+    modules = set(re.findall(r"python -m ((?:operators|tests|helm|bench|devcluster)[\w.]+)", text))
+    assert len(modules) > 3
+    assert not {m for m in modules if not (ROOT / f"{m.replace('.', '/')}.py").exists()}

@@ -10,7 +10,7 @@ from tests.unit.docs.specifications import Citation, cited_in, places
 
 DECISIONS = ROOT / "docs" / "decisions" / "README.md"
 _DECISION = re.compile(r"\bdecisions? (\d+(?:(?:, | and |, and | to )\d+)*)")
-_FILE = re.compile(r"\bdocs/[\w./-]*\w\.md\b")
+_FILE = re.compile(r"\bdocs/(?!spec/|decisions/)[\w./-]*\w\.md\b")
 _RECORD = re.compile(r"\b\d{4}-[a-z0-9-]+\.md\b")
 
 
@@ -48,7 +48,6 @@ def test_places_are_read():
     assert places(text) == {"2", "2.7", "V3", "case 12", "#27", ""}
 
 
-@specifications.when_written
 def test_sections_rules_and_cases_of_the_specifications_are_there():
     assert len(specifications.citations()) > 300
     assert not specifications.unresolved()
@@ -75,7 +74,7 @@ def test_records_are_there():
 
 
 def test_documents_that_texts_name_are_there():
-    cited = {(name, found) for name, text in texts() for found in _FILE.findall(text) if "/spec/" not in found}
+    cited = {(name, found) for name, text in texts() for found in _FILE.findall(text)}
     assert len(cited) > 20
     assert not {(name, found) for name, found in cited if not (ROOT / found).exists()}
 

@@ -7,7 +7,7 @@ from operators.gamestatefulset.observed import gamestatefulset_view
 from operators.kube.resources import GAME_STATEFUL_SETS, PERSISTENT_VOLUME_CLAIMS
 from operators.manager.controllers import by_node_if_leaving, by_series
 from operators.runtime.store import Store
-from operators.runtime.workloadmetrics import statefulset_metrics
+from operators.workload.metrics import statefulset_metrics
 from tests.unit.gamestatefulset.observations import NOW, raw_revision, raw_set, template
 from tests.unit.workload import station
 

@@ -274,7 +274,7 @@ async def test_release_takes_no_longer_than_a_few_seconds(api, replicas):
     await asyncio.sleep(30)
     first.line.fault = never
     await first.end_politely()
-    assert now() <= 30 + leaderelection._RELEASE + 0.1
+    assert now() <= 30 + leaderelection._RELEASE_TIMEOUT + 0.1
 
 
 @pytest.mark.parametrize(

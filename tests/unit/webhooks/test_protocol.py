@@ -17,7 +17,7 @@ from tests.unit.webhooks.builders import DEFAULT, LABEL, workload
 from webhooks.handlers import Judge, Options
 from webhooks.metrics import Metrics
 from webhooks.reviews import BODY_LIMIT, BadReview, answer, read
-from webhooks.server import Admission, plain
+from webhooks.server import Admission
 from webhooks.verdicts import allow, refuse
 
 JSON = "application/json"
@@ -201,16 +201,6 @@ async def test_a_draining_server_answers_and_ends_the_connection(metrics):
         response = await client.post("/validate-workload", json=body())
         assert response.status == 200
         assert response.headers["Connection"] == "close"
-
-
-async def test_readiness_says_what_is_missing(metrics):
-    missing = ["no certificate yet"]
-    async with TestClient(TestServer(plain(metrics, lambda: missing[0]))) as client:
-        response = await client.get("/readyz")
-        assert (response.status, await response.text()) == (503, "no certificate yet")
-        missing[0] = ""
-        assert (await client.get("/readyz")).status == 200
-        assert "bkbcs_admission_certificate_expiry" in await (await client.get("/metrics")).text()
 
 
 @pytest.fixture

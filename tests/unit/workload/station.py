@@ -12,9 +12,9 @@ from operators.planning.views import hookrun_view, hooktemplate_view, node_view,
 from operators.runtime.events import EventRecorder
 from operators.runtime.expectations import Expectations
 from operators.runtime.store import Store
-from operators.runtime.workloadmetrics import HookRunCreations
 from operators.runtime.workqueue import WorkQueue
 from operators.workload.context import Context, Stores
+from operators.workload.metrics import HookRunCreations
 from tests.unit.runtime.memory import MemoryApi
 
 
