@@ -44,6 +44,7 @@ class Feed(Cache[V]):
         self._resync = resync
         self._relisted = asyncio.Event()
         self._deleted_during_list: set[str] | None = None
+        self._listing = asyncio.Lock()
 
     def observe(self, event_type: str | None, body: Json) -> None:
         """Take one event; ``event_type`` is None when kopf lists."""
@@ -55,19 +56,25 @@ class Feed(Cache[V]):
 
     async def run(self) -> None:
         """List at once, after gaps and every ``resync`` seconds, until cancelled."""
+        while True:
+            await self.refresh()
+            self.synced.set()
+            await self._pause()
+
+    async def refresh(self) -> None:
+        """List until that succeeds; when this returns the store is no older than the call."""
         waits = WatchBackoff()
         while True:
             try:
-                await self._list()
+                async with self._listing:
+                    await self._list()
             except ApiError as error:
                 self._failed(error)
                 wait = waits.failed(error, random.random())  # noqa: S311 - jitter
                 log.warning("list of %s failed: %s; retrying in %.1f s", self._name, error, wait)
                 await asyncio.sleep(wait)
             else:
-                waits.listed()
-                self.synced.set()
-                await self._pause()
+                return
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from operators.api.keys import HOOK_TARGET_KINDS
-from operators.hookrun.conditions import typecheck
-from operators.hookrun.conditions.evaluate import ExpressionError, parse
+from operators.hookrun.conditions.parser import ExpressionError, parse
+from operators.hookrun.conditions.typecheck import check_condition
 from operators.hookrun.providers.findings import TemplateArguments
 from operators.hookrun.providers.registry import PROVIDERS, ProviderRegistry
 from webhooks.objects import Json, entries, part, text
@@ -57,7 +57,7 @@ def _condition_problems(field: str, condition: str, results: Sequence[Any]) -> I
     misfits = []
     for result in results:
         try:
-            typecheck.check(tree, result)
+            check_condition(tree, result)
         except ExpressionError as error:
             misfits.append(str(error))
     if results and len(misfits) == len(results):
