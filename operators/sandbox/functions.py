@@ -13,7 +13,7 @@ from typing import Any, Final
 from operators.hookrun import jsonpath
 from operators.hookrun.arguments import header_value, query_value, substitute, url_value, values_of
 from operators.hookrun.conditions import typecheck
-from operators.hookrun.conditions.evaluate import ExpressionError, evaluate, parse
+from operators.hookrun.conditions.evaluate import ExpressionError, parse
 from operators.hookrun.verdict import ProviderError, clip, judge
 from operators.sandbox.answers import prometheus_value, web_value
 
@@ -106,31 +106,9 @@ def judge_measurement(argument: Any, body: bytes) -> dict[str, str | None]:
     return {"phase": phase, "message": message, "value": clip(value.text)}
 
 
-def evaluate_condition(argument: Any, body: bytes) -> bool:
-    """Whether a condition holds: ``condition``, and ``result`` that it is evaluated for.
-
-    Raises:
-        ExpressionError: it is malformed, or does not fit the result.
-    """
-    del body
-    return evaluate(argument["condition"], argument["result"])
-
-
-def extract_path(argument: Any, body: bytes) -> str:
-    """The text that a path template finds in the JSON of a body.
-
-    Raises:
-        JsonPathError: it finds nothing.
-        ProviderError: the body is no JSON.
-    """
-    return web_value(body, argument).text or ""
-
-
 FUNCTIONS: Final[Mapping[str, Callable[[Any, bytes], Any]]] = {
     "check_conditions": check_conditions,
     "check_paths": check_paths,
     "fill": fill,
     "judge_measurement": judge_measurement,
-    "evaluate_condition": evaluate_condition,
-    "extract_path": extract_path,
 }

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from operators.sandbox.shares import FairQueue, Served
 
 #: A namespace may hold so many times the slots that are still free for further ones.
-_GREED = 4
+_GREED = 2
 
 
 @dataclass(slots=True, eq=False)
@@ -23,10 +23,10 @@ class FairSemaphore:
     """At most ``slots`` holders at a time. Nobody is interrupted, so what later namespaces need is kept free.
 
     * A namespace that holds no slot gets one at once, unless all slots are held by ``reserve`` namespaces or more;
-      ``reserve`` is half of the slots by default.
+      ``reserve`` is a quarter of the slots by default, and at least two.
     * The slots beyond the first of each namespace are ``slots - reserve``. A namespace takes another of them only
-      while it holds fewer than four times as many of them as are free. So a lone one gets four fifths of them, two
-      get four ninths each, and there is always a rest for one more.
+      while it holds fewer than twice as many of them as are free. So a lone one gets two thirds of them, which is half
+      of all by default; two that come together get two fifths each; and there is always a rest for one more.
     * Of those that wait, the namespace with the fewest slots is first, then the one that had the fewest slot seconds.
 
     Times are those of the event loop.
@@ -34,7 +34,7 @@ class FairSemaphore:
 
     def __init__(self, slots: int, *, reserve: int | None = None) -> None:
         self._slots = slots
-        self._reserve = slots // 2 if reserve is None else reserve
+        self._reserve = max(min(2, slots), slots // 4) if reserve is None else reserve
         self._queue: FairQueue[_Request] = FairQueue(fewest_first=True)
         self._held = self._holders = 0
 
