@@ -149,7 +149,7 @@ class WorkerPool:
         worker: WorkerProcess | None = None
         try:
             while True:
-                if worker is None or worker.exited.done():
+                if worker is None or worker.exited.done() or not _is_idle(worker.connection):
                     worker = await self._replace(worker)
                 elif self._queue:
                     worker = await self._serve_next(worker)
@@ -165,7 +165,7 @@ class WorkerPool:
         if ended is not None:
             ended.connection.close()
         try:
-            worker = await (await self._living_zygote()).fork()
+            worker = await self._forked()
         except Unavailable as error:
             log.warning("%s", error)
             while self._queue:
@@ -178,6 +178,16 @@ class WorkerPool:
         self._pause = 0.0
         worker.exited.add_done_callback(lambda _: self._pushed.set())
         return worker
+
+    async def _forked(self) -> WorkerProcess:
+        """A new worker; a zygote that turns out to be gone is started again once."""
+        zygote = await self._living_zygote()
+        try:
+            return await zygote.fork()
+        except Unavailable:
+            if not zygote.lost:
+                raise
+        return await (await self._living_zygote()).fork()
 
     async def _living_zygote(self) -> ZygoteClient:
         async with self._starting:
@@ -260,6 +270,17 @@ class WorkerPool:
             return _Outcome(CpuLimitExceeded(call.cpu_seconds), call.cpu_seconds, ended=True)
         how = signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else f"code {os.WEXITSTATUS(status)}"
         return _Outcome(WorkerDied(f"the worker ended by {how}"), call.cpu_seconds, ended=True)
+
+
+def _is_idle(connection: socket.socket) -> bool:
+    """Whether the worker is there, and has written nothing that was not asked for."""
+    try:
+        connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 async def _receive(connection: socket.socket, size: int) -> bytearray:

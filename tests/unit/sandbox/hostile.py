@@ -9,6 +9,8 @@ import stat
 import sys
 from pathlib import Path
 
+from operators.sandbox.protocol import ANSWER
+
 
 def loop(argument, body):
     while True:
@@ -54,14 +56,23 @@ def open_files():
     return [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
 
 
+def is_socket(number):
+    try:
+        return stat.S_ISSOCK(os.fstat(number).st_mode)
+    except OSError:  # the folder that listed it
+        return False
+
+
 def scribble(argument, body):
     """Write what is no answer to every connection there is."""
-    for number in open_files():
-        try:
-            if stat.S_ISSOCK(os.fstat(number).st_mode):
-                os.write(number, b"garbage" * 100)
-        except OSError:
-            continue
+    for connection in filter(is_socket, open_files()):
+        os.write(connection, b"garbage" * 100)
+
+
+def answer_twice(argument, body):
+    """Write two answers, the second of which would be taken for that of the next call."""
+    (connection,) = filter(is_socket, open_files())
+    os.write(connection, 2 * (ANSWER.pack(0, False, 0, 4) + b"null"))
 
 
 def stop(argument, body):
@@ -120,6 +131,7 @@ FUNCTIONS = {
         recurse,
         overflow,
         scribble,
+        answer_twice,
         stop,
         leave,
         refuse,
