@@ -9,12 +9,12 @@ from typing import Any
 import orjson
 
 from operators.hookrun import jsonpath
-from operators.hookrun.verdict import ProviderError, Value
+from operators.hookrun.providers.base import MeasuredValue, ProviderError
 
 _REASON = 300
 
 
-def web_value(body: bytes, json_path: str) -> Value:
+def web_value(body: bytes, json_path: str) -> MeasuredValue:
     """What a path finds in the answer of a web endpoint.
 
     Raises:
@@ -26,10 +26,10 @@ def web_value(body: bytes, json_path: str) -> Value:
     except ValueError as error:
         raise ProviderError(f"Could not parse JSON body: {error}") from error
     text = jsonpath.extract(json_path, answer)
-    return Value(text, text)
+    return MeasuredValue(text, text)
 
 
-def prometheus_value(status: int, body: bytes) -> Value:
+def prometheus_value(status: int, body: bytes) -> MeasuredValue:
     """The result of an instant query.
 
     Raises:
@@ -51,15 +51,15 @@ def prometheus_value(status: int, body: bytes) -> Value:
         raise ProviderError(f"the answer of Prometheus is malformed: {type(error).__name__}") from error
 
 
-def _converted(kind: str, result: Any) -> Value:
+def _converted(kind: str, result: Any) -> MeasuredValue:
     if kind == "scalar":
         number = float(result[1])
-        return Value(number, _shown(number), nan=math.isnan(number))
+        return MeasuredValue(number, _shown(number), nan=math.isnan(number))
     if kind == "vector":
         numbers = [float(sample["value"][1]) for sample in result]
-        return Value(numbers, f"[{','.join(map(_shown, numbers))}]", nan=any(map(math.isnan, numbers)))
+        return MeasuredValue(numbers, f"[{','.join(map(_shown, numbers))}]", nan=any(map(math.isnan, numbers)))
     if kind == "string":
-        return Value(str(result[1]), str(result[1]))
+        return MeasuredValue(str(result[1]), str(result[1]))
     raise ProviderError("Prometheus metric type not supported")
 
 

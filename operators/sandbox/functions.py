@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from operators.hookrun import jsonpath
 from operators.hookrun.arguments import header_value, query_value, substitute, url_value, values_of
-from operators.hookrun.conditions import typecheck
-from operators.hookrun.conditions.evaluate import ExpressionError, parse
-from operators.hookrun.verdict import ProviderError, clip, judge
+from operators.hookrun.conditions.parser import ExpressionError, parse
+from operators.hookrun.conditions.typecheck import check_condition
+from operators.hookrun.outcome import clip, measurement_phase
+from operators.hookrun.providers.base import ProviderError
 from operators.sandbox.answers import prometheus_value, web_value
 
 _PLACES: Final = {"url": url_value, "header": header_value, "query": query_value}
@@ -48,7 +49,7 @@ def _condition_error(text: str, samples: list[Any]) -> str | None:
     misfits = []
     for sample in samples:
         try:
-            typecheck.check(tree, sample)
+            check_condition(tree, sample)
         except ExpressionError as error:
             misfits.append(str(error))
         else:
@@ -102,7 +103,7 @@ def judge_measurement(argument: Any, body: bytes) -> dict[str, str | None]:
             value = prometheus_value(argument["prometheus"], body)
     except (ProviderError, ValueError) as error:
         return {"phase": "Error", "message": str(error), "value": None}
-    phase, message = judge(metric, value)
+    phase, message = measurement_phase(metric, value)
     return {"phase": phase, "message": message, "value": clip(value.text)}
 
 

@@ -8,8 +8,9 @@ import pytest
 from operators.api.hooktemplate import Metric
 from operators.hookrun import jsonpath
 from operators.hookrun.arguments import ArgumentError
+from operators.hookrun.outcome import measurement_phase
+from operators.hookrun.providers.base import MeasuredValue, ProviderError
 from operators.hookrun.providers.prometheus import convert
-from operators.hookrun.verdict import ProviderError, Value, judge
 from operators.sandbox.answers import prometheus_value, web_value
 from operators.sandbox.functions import FUNCTIONS
 from operators.sandbox.protocol import Status
@@ -48,7 +49,7 @@ def test_a_web_answer_is_judged_as_in_the_operators(success, failure, phase):
     found = verdict(b'{"n": 3}', success=success, failure=failure)
     raw = {"name": "m", "successCondition": success, "failureCondition": failure, "provider": {}}
     metric = Metric.model_validate({key: value for key, value in raw.items() if value is not None})
-    assert (found["phase"], found["message"]) == judge(metric, Value("3", "3"))
+    assert (found["phase"], found["message"]) == measurement_phase(metric, MeasuredValue("3", "3"))
     assert (found["phase"], found["value"]) == (phase, "3")
 
 
@@ -112,7 +113,7 @@ def test_a_response_of_prometheus_without_a_usable_result(status, body, message)
 
 
 def test_web_values_are_what_the_path_gives():
-    assert web_value(b'{"a": [1, {"b": "x"}]}', "{.a[1].b}-{.a[0]}") == Value("x-1", "x-1")
+    assert web_value(b'{"a": [1, {"b": "x"}]}', "{.a[1].b}-{.a[0]}") == MeasuredValue("x-1", "x-1")
     with pytest.raises(jsonpath.JsonPathError):
         web_value(b"[]", "{.a}")
 
