@@ -73,9 +73,7 @@ class WorkerPool:
     must import nothing that starts threads. Processes start with the first call, or with `start`.
     """
 
-    def __init__(
-        self, functions: str = "operators.sandbox.functions", *, workers: int = 1, limits: Limits | None = None
-    ) -> None:
+    def __init__(self, functions: str, *, workers: int = 1, limits: Limits | None = None) -> None:
         self._functions, self._count, self._limits = functions, workers, limits or Limits()
         self._queue: FairQueue[_Call] = FairQueue(expected_cost=_EXPECTED_SECONDS)
         self._pushed = asyncio.Event()
