@@ -70,7 +70,8 @@ class WorkerPool:
     """Runs functions of one module, which are in its mapping ``FUNCTIONS``, in ``workers`` processes.
 
     A function takes a value of JSON and the bytes of a body, and returns a value of JSON; it must be pure. The module
-    must import nothing that starts threads. Processes start with the first call, or with `start`.
+    must import nothing that starts threads. Processes start with the first call, or with `start`. They end with
+    `close`, and with the thread of the event loop.
     """
 
     def __init__(

@@ -45,7 +45,7 @@ def line(process):
 
 @asynccontextmanager
 async def running(functions=HOSTILE, workers=1, **limits):
-    pool = WorkerPool(functions, workers=workers, limits=Limits(**limits))
+    pool = WorkerPool(functions, workers=workers, limits=Limits(**{"wall_seconds": 60.0, **limits}))
     try:
         yield pool
     finally:
