@@ -10,9 +10,13 @@ from operators.sandbox.pool import WorkerPool
 
 
 class Here:
-    """Calls a function in this process."""
+    """Calls functions in this process, and counts what each call was given."""
+
+    def __init__(self):
+        self.sizes = []
 
     async def call(self, namespace, name, argument, body=b""):
+        self.sizes.append(len(argument))
         try:
             return FUNCTIONS[name](argument, body)
         except ValueError as error:
@@ -62,6 +66,18 @@ async def test_what_is_checked_ahead(judge):
     good, bad = await judge.path_errors("a", ["{.a}", "{.a"])
     assert good is None
     assert "not closed" in bad
+
+
+async def test_many_long_conditions_take_several_calls():
+    here = Here()
+    conditions = [(f"{number} " + (4093 - len(str(number))) * " " + "==", ()) for number in range(64)]
+    conditions[5] = ("true" + 4092 * " ", ())
+    errors = await Judge(here).condition_errors("a", conditions)
+    assert [number for number, error in enumerate(errors) if error is None] == [5]
+    assert here.sizes == [4] * 16
+    assert await Judge(here).condition_errors("a", [("true", ())] * 64) == [None] * 64
+    assert here.sizes[16:] == [64]
+    assert await Judge(here).condition_errors("a", []) == []
 
 
 async def test_a_limit_makes_an_error_that_names_it():
