@@ -92,8 +92,6 @@ class FairQueue(Generic[Item]):
         share = self._shares.get(namespace)
         if share is None:
             share = self._shares[namespace] = _Share(self._virtual_time, self._expected_cost)
-        elif not (share.waiting or share.running):
-            share.received = max(share.received, self._virtual_time)
         ticket = Ticket(namespace, next(self._numbers))
         share.waiting[ticket.number] = item
         self._waiting += 1
@@ -174,7 +172,10 @@ class FairQueue(Generic[Item]):
         return share is not None and bool(share.waiting) and share.entry == entry[2]
 
     def _leave_if_idle(self, namespace: str, share: _Share[Item]) -> None:
-        """Forget a namespace without items as soon as it would come back like a new one."""
+        """Forget a namespace without items as soon as it would come back like a new one.
+
+        One that is remembered is always ahead of the virtual time: `_advance` forgets it when that is over.
+        """
         if share.waiting or share.running:
             return
         if not (self._waiting or self._running):
