@@ -40,10 +40,10 @@ def plan(observed: Observed, now: float) -> Plan:
     counters = _counters(state.membership.claimed, current, rollout.revisions.update)
     if any(isinstance(a, CreateRevision | RenumberRevision) for a in state.before):
         return revision_first_plan(rollout, state.before, steps, counters)
-    work = continue_updates(rollout)
+    begun = continue_updates(rollout)
     changes = ordinal_changes(state)
     scaling = scale(state, changes)
-    update(state, changes, scaling, work)
+    work = update(state, changes, scaling, begun)
     return full_plan(rollout, state.before, scaling, work, steps, counters)
 
 
