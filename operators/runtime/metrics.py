@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sized
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
-from operators.runtime.workloadmetrics import BUCKETS, WorkloadMetrics, operator_version
-
-__all__ = [
-    "BUCKETS",
-    "CacheMetrics",
-    "EventMetrics",
-    "Heartbeat",
-    "PassMetrics",
-    "QueueFamilies",
-    "QueueMetrics",
-    "WorkloadMetrics",
-    "operator_version",
-]
 
 _QUEUE_BUCKETS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10)
 
@@ -111,19 +96,3 @@ class EventMetrics:
         self.written = self._events.labels("written")
         self.merged = self._events.labels("merged")
         self.dropped = self._events.labels("dropped")
-
-
-class Heartbeat:
-    """Whether the event loop still turns."""
-
-    def __init__(self) -> None:
-        self.last = time.monotonic()
-
-    def beat(self) -> None:
-        """The loop turns now."""
-        self.last = time.monotonic()
-
-    @property
-    def age(self) -> float:
-        """Seconds since the last turn."""
-        return time.monotonic() - self.last

@@ -61,6 +61,7 @@ def broken(tmp_path_factory):
         "operators.gamestatefulset",
         "operators.hookrun",
         "operators.hookrun.conditions",
+        "operators.hookrun.providers",
         "webhooks",
         "webhooks.validation",
     ],
@@ -71,4 +72,4 @@ def test_a_new_module_that_waits_breaks_the_contract_unless_it_is_listed(broken,
 
 def test_rooms_for_what_waits_are_open_to_new_modules(broken):
     assert "operators.runtime.brandnew" not in broken
-    assert "operators.hookrun.providers.brandnew" not in broken
+    assert "operators.workload.brandnew" not in broken

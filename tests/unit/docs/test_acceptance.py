@@ -25,7 +25,6 @@ def test_every_case_is_held_or_explained():
     assert not sorted(wanted - known)
 
 
-@specifications.when_written
 def test_every_case_has_its_sentence_and_no_sentence_is_of_an_unknown_case():
     wanted = {(k, n) for k, (_, count) in acceptance.SPECIFICATIONS.items() for n in range(1, count + 1)}
     assert specifications.sentences().keys() == wanted

@@ -8,7 +8,7 @@ from pydantic.alias_generators import to_camel
 from operators.api import status as models
 from operators.api.gamestatefulset import GameStatefulSetStatus
 from operators.planning import workloadstatus as values
-from operators.runtime.workloadmetrics import DESIRED, GAME_DEPLOYMENT_GAUGES, GAME_STATEFUL_SET_GAUGES
+from operators.workload.metrics import DESIRED, GAME_DEPLOYMENT_GAUGES, GAME_STATEFUL_SET_GAUGES
 
 TIME = "2025-01-01T00:00:00Z"
 FULL = values.WorkloadStatus(

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
-#: Of all durations except those of queue and requests.
-BUCKETS = (0.001, 0.01, 0.1, 0.5, 1, 5, 10, 20, 30, 60, 120)
-Labels = tuple[str, ...]
-
+from operators.runtime.durations import BUCKETS, Durations, Labels, Series
 
 #: A gauge of the spec, not of the status.
 DESIRED = "desired"
@@ -33,80 +29,40 @@ GAME_STATEFUL_SET_GAUGES: Mapping[str, tuple[str, str]] = {
 Identify = Callable[[str], Labels]
 
 
-def _whole(workload: str) -> Labels:
+def _one_label(workload: str) -> Labels:
     """One label for the workload."""
     return (workload,)
 
 
-def _parts(workload: str) -> Labels:
+def _two_labels(workload: str) -> Labels:
     """Two labels for the workload, its namespace and its name."""
     namespace, _, name = workload.partition("/")
     return namespace, name
 
 
-@dataclass(slots=True)
-class _Series:
-    """One combination of labels: its histogram, and the extremes seen so far."""
+class WorkloadDurations:
+    """Durations whose first label values name a workload, so that all its series can go together.
 
-    histogram: Histogram
-    longest: Gauge | None
-    shortest: Gauge | None
-    high: float = float("-inf")
-    low: float = float("inf")
-
-    def observe(self, seconds: float) -> None:
-        """Count one duration."""
-        self.histogram.observe(seconds)
-        if self.longest is not None and seconds > self.high:
-            self.high = seconds
-            self.longest.set(seconds)
-        if self.shortest is not None and seconds < self.low:
-            self.low = seconds
-            self.shortest.set(seconds)
-
-
-class Durations:
-    """A histogram with gauges ``_max`` and ``_min`` beside it.
-
-    The first value is the workload, ``namespace/name``; ``identify`` makes its labels of it. Its combinations are
-    remembered, so that forgetting it costs no search.
+    A workload is named ``namespace/name``; ``identify`` makes its labels of that. Its series are remembered, so that
+    forgetting a workload costs no search.
     """
 
-    def __init__(
-        self,
-        registry: CollectorRegistry,
-        name: str,
-        text: str,
-        labels: Labels,
-        *,
-        extremes: bool = True,
-        identify: Identify = _whole,
-    ) -> None:
-        self._identify = identify
-        self._histogram = Histogram(name, text, labels, buckets=BUCKETS, registry=registry)
-        self._longest = Gauge(f"{name}_max", f"{text} Longest.", labels, registry=registry) if extremes else None
-        self._shortest = Gauge(f"{name}_min", f"{text} Shortest.", labels, registry=registry) if extremes else None
-        self._known: dict[str, dict[Labels, _Series]] = {}
+    def __init__(self, durations: Durations, identify: Identify) -> None:
+        self._durations, self._identify = durations, identify
+        self._known: dict[str, dict[Labels, Series]] = {}
 
-    def labels(self, *values: str) -> _Series:
-        """The series of these label values; ``observe`` counts one duration in seconds."""
-        of_workload = self._known.setdefault(values[0], {})
+    def labels(self, workload: str, *values: str) -> Series:
+        """The series of a workload and further label values; ``observe`` counts one duration in seconds."""
+        of_workload = self._known.setdefault(workload, {})
         series = of_workload.get(values)
         if series is None:
-            shown = (*self._identify(values[0]), *values[1:])
-            series = of_workload[values] = _Series(
-                self._histogram.labels(*shown),
-                self._longest.labels(*shown) if self._longest is not None else None,
-                self._shortest.labels(*shown) if self._shortest is not None else None,
-            )
+            series = of_workload[values] = self._durations.labels(*self._identify(workload), *values)
         return series
 
     def forget(self, workload: str) -> None:
         """Drop all series of a workload."""
         for values in self._known.pop(workload, ()):
-            for family in (self._histogram, self._longest, self._shortest):
-                if family is not None:
-                    family.remove(*self._identify(workload), *values[1:])
+            self._durations.forget(*self._identify(workload), *values)
 
 
 class WorkloadMetrics:
@@ -125,12 +81,14 @@ class WorkloadMetrics:
         identity: Labels = ("gd",),
         gauges: Mapping[str, tuple[str, str]] = GAME_DEPLOYMENT_GAUGES,
     ) -> None:
-        self._identify: Identify = _whole if len(identity) == 1 else _parts
+        self._identify: Identify = _one_label if len(identity) == 1 else _two_labels
         labels = (*identity, "status")
         detailed = (*labels, "grace", "action")
 
-        def durations(name: str, text: str, labels: Labels, *, extremes: bool = True) -> Durations:
-            return Durations(registry, prefix + name, text, labels, extremes=extremes, identify=self._identify)
+        def durations(name: str, text: str, labels: Labels, *, extremes: bool = True) -> WorkloadDurations:
+            return WorkloadDurations(
+                Durations(registry, prefix + name, text, labels, extremes=extremes), self._identify
+            )
 
         self.reconcile = durations("reconcile_duration_seconds", "One pass.", labels, extremes=False)
         self.create = durations("pod_create_duration_seconds", "Creating a pod.", labels)
@@ -203,33 +161,3 @@ class HookRunCreations:
         """Drop the series of a workload that is gone."""
         for values in self._known.pop((namespace, name, kind), ()):
             self._histogram.remove(*values)
-
-
-def operator_version(
-    registry: CollectorRegistry, component: str, name: str, image: str, build: Mapping[str, str], **crds: str
-) -> None:
-    """The gauge ``bkbcs_<component>_operator_version``, always 1.
-
-    Args:
-        registry: Where to register.
-        component: ``gamedeployment``, ``hook``.
-        name: Value of the label ``name``.
-        image: Reference of the image that runs, as far as known.
-        build: Values of git_version, git_commit and build_date.
-        **crds: Label by label the version of a CRD, "" when it is not known.
-    """
-    values = {
-        "name": name,
-        "image_version": image_version(image),
-        **{label: f"v1-{version}" for label, version in crds.items()},
-        **{label: build.get(label, "") for label in ("git_version", "git_commit", "build_date")},
-    }
-    metric = f"bkbcs_{component}_operator_version"
-    Gauge(metric, "What runs.", tuple(values), registry=registry).labels(**values).set(1)
-
-
-def image_version(reference: str) -> str:
-    """Tag of an image reference, else its digest, else "" (a registry's port is no tag)."""
-    name, _, digest = reference.partition("@")
-    tag = name.rsplit("/", 1)[-1].partition(":")[2]
-    return tag or digest
