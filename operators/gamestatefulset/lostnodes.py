@@ -76,10 +76,10 @@ def _said(node: NodeHealth | None) -> str:
 def _due(pod: PodView, node: NodeHealth | None, delays: Delays) -> float:
     """When the pod may go: at once where no kubelet can still run it, else after its own time and a delay.
 
-    ``gone_by`` is when its grace period ends: a living kubelet would have ended it by then.
+    ``deletion_timestamp`` is when its grace period ends: a living kubelet would have ended it by then.
     """
-    if node is None or node.out_of_service or pod.gone_by is None:
+    if node is None or node.out_of_service or pod.deletion_timestamp is None:
         return 0.0
     if node.ready is None:
-        return pod.gone_by + delays.silent if delays.silent else 0.0
-    return pod.gone_by + delays.sick
+        return pod.deletion_timestamp + delays.silent if delays.silent else 0.0
+    return pod.deletion_timestamp + delays.sick

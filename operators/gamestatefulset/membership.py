@@ -86,7 +86,7 @@ def _revision(
     pod: PodView, workload: str, spec: GameStatefulSetSpec, templates: Mapping[str, Mapping[str, object]]
 ) -> dict[str, str]:
     """The label that an adopted pod gets for its revision, {} where it keeps the one it has."""
-    _, _, made = pod.made_of or ({}, {}, {})
+    _, _, made = pod.orphan_body or ({}, {}, {})
     volumes = [(v.get("name", ""), claim_of(v)) for v in made.get("volumes") or ()]
     whole = storage_matches(workload, spec.volume_claim_templates, pod.name, volumes)
     found = revision_made_from(pod, templates) or pod.revision if whole else ""

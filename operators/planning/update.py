@@ -157,11 +157,11 @@ class UpdatePass:
         if verdict.answer is HookAnswer.PROCEED:
             self._begin(pod)
         if not free:
-            self.down += pod.name in self.rollout.settled
+            self.down += pod.name in self.rollout.healthy
         return True
 
     def _fits(self, pod: PodView) -> bool:
-        if pod.name in self.rollout.settled:
+        if pod.name in self.rollout.healthy:
             return self.down < self.room
         return not pod.ready or self.down <= self.room
 
