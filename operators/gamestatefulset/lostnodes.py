@@ -67,10 +67,10 @@ def lost_node(pod: PodView, node: NodeHealth | None, delays: Delays, now: float)
 
 def _said(node: NodeHealth | None) -> str:
     if node is None:
-        return "does not exist any more"
+        return "no longer exists"
     if node.out_of_service:
         return "is marked as out of service"
-    return "is not ready" if node.ready is False else "is not heard of"
+    return "is not ready" if node.ready is False else "does not report"
 
 
 def _due(pod: PodView, node: NodeHealth | None, delays: Delays) -> float:

@@ -94,9 +94,9 @@ def _revision(
 
 
 def _taken(pod: PodView) -> Blocked:
-    whose = f"belongs to {pod.owner.kind} {pod.owner.name}" if pod.owner is not None else "belongs to nobody"
+    whose = f"belongs to {pod.owner.kind} {pod.owner.name}" if pod.owner is not None else "has no controller"
     going = " and is being deleted" if pod.deleting else ""
-    text = f"pod {pod.name} cannot be created: a pod of that name {whose}{going}"
+    text = f"pod {pod.name} cannot be created: its name is taken by a pod that {whose}{going}"
     return Blocked(BlockedReason.NAME_TAKEN, text, pod.name, waiting=pod.deleting)
 
 

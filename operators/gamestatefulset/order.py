@@ -97,7 +97,7 @@ def ordered_changes(ordinals: Ordinals, target: str, ready: Callable[[PodView], 
                 return OrdinalChanges(open=False, repairs=ordinals.none_terminating, blocked=(hindrance,))
             return OrdinalChanges(create=(ordinal,), open=False)
         if pod.deleting:
-            return _waiting(f"pod {name} is being deleted; the others wait until it is gone and there again")
+            return _waiting(f"pod {name} is being deleted; the others wait until it is gone and created again")
         if pod.finished:
             return OrdinalChanges(remove=(ordinal,), open=False)
         if pod.revision == target and not ready(pod):

@@ -49,7 +49,7 @@ def report_foreign_names(rollout: Rollout, names: Collection[str]) -> Findings:
     )
     if not foreign:
         return Findings()
-    text = f"scaleStrategy.podsToDelete names pods of others, which are left alone: {name_some(foreign)}"
+    text = f"scaleStrategy.podsToDelete names pods that belong to others; they are left alone: {name_some(foreign)}"
     return Findings(blocked=(Blocked(BlockedReason.PODS_TO_DELETE_FOREIGN, text, waiting=False),))
 
 
@@ -70,7 +70,8 @@ def leaving(rollout: Rollout) -> Findings:
     first = min(late, key=lambda p: (p.deletion_timestamp or 0.0, p.name))
     why = _held_by(first)
     more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
-    text = f"pod {first.name} should have been gone by {rfc3339(first.deletion_timestamp or 0.0)}: {why}{more}"
+    end = rfc3339(first.deletion_timestamp or 0.0)
+    text = f"pod {first.name} has not ended, its grace period was over at {end}: {why}{more}"
     stuck = Blocked(BlockedReason.POD_STUCK_TERMINATING, text, first.name, waiting=False)
     return Findings(blocked=(stuck,), waits=tuple(waits))
 
@@ -80,7 +81,7 @@ def _held_by(pod: PodView) -> str:
         return f"its finalizers {', '.join(pod.finalizers)} hold it"
     if pod.node:
         return f"node {pod.node} has not confirmed that it ended"
-    return "it was on no node, so that the API server should have removed it at once"
+    return "it is on no node, and the API server has not removed it"
 
 
 def crash_backoff(observed: Observed[Spec], now: float) -> dict[str, tuple[float, PodView]]:

@@ -234,7 +234,7 @@ class Moves:
         missing = self._missing()
         if not missing:
             return _Pause(PauseReason.PAUSE_STEP)
-        text = f"{self.canary.label} begins when the pods are there: {missing}"
+        text = f"{self.canary.label} begins when enough pods are updated: {missing}"
         return _Wait(Blocked(BlockedReason.CANARY_STEP, text))
 
     def ask_hook(self) -> _Verdict:
