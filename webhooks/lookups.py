@@ -1,4 +1,4 @@
-"""What the webhooks ask the API server before they answer (the rules that need it are pure and elsewhere)."""
+"""What the webhooks read from the API server before they answer, for the rules of `webhooks.protection`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _KEPT_SECONDS, _KEPT_MOST = 10.0, 10_000
 
 
 class Lookups:
-    """Live reads. Deletions are judged by what is there now, never by a cache that may lag."""
+    """Live reads: deletions are decided by what is there now, not by a cache that may lag."""
 
     def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._clock = client, clock

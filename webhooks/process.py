@@ -14,13 +14,13 @@ from operators.kube.client import Client
 from operators.kube.credentials import PlainCredentials
 from operators.kube.metrics import RestMetrics
 from operators.runtime.serving import health_application, listen
-from webhooks.certificates import FromFiles, FromSecret
-from webhooks.handlers import Judge
+from webhooks.certificates import CertificateFromFiles, CertificateFromSecret, CertificateSource
+from webhooks.handlers import ReviewHandlers
 from webhooks.lookups import Lookups
 from webhooks.metrics import Metrics
 from webhooks.server import Admission
 from webhooks.settings import Files, Settings
-from webhooks.tls import Served
+from webhooks.tls import ServedCertificate
 
 _LOG: Final = logging.getLogger(__name__)
 _FILE_PERIOD: Final = 5.0
@@ -39,8 +39,8 @@ async def run(settings: Settings) -> int:
     GCCollector(registry=registry)
     metrics = Metrics(registry)
     client = _client(settings, registry)
-    served = Served(settings.client_authority or None)
-    admission = Admission(Judge(settings.options, Lookups(client), metrics), metrics)
+    served = ServedCertificate(settings.client_authority or None)
+    admission = Admission(ReviewHandlers(settings.options, Lookups(client), metrics), metrics)
 
     def missing() -> str:
         return "stopping" if admission.draining else served.missing()
@@ -50,7 +50,7 @@ async def run(settings: Settings) -> int:
         health = health_application(registry, ready=missing)
         runners.append(await listen(health, settings.address, settings.metrics_port))
         runners.append(await listen(admission.application, settings.address, settings.port, served.context))
-        return await _until_stopped(settings, admission, _source(settings, client, served, metrics))
+        return await _until_stopped(settings, admission, _certificate_source(settings, client, served, metrics))
     finally:
         for runner in reversed(runners):
             await runner.cleanup()
@@ -71,11 +71,13 @@ def _client(settings: Settings, registry: CollectorRegistry) -> Client:
     )
 
 
-def _source(settings: Settings, client: Client, served: Served, metrics: Metrics) -> FromFiles | FromSecret:
+def _certificate_source(
+    settings: Settings, client: Client, served: ServedCertificate, metrics: Metrics
+) -> CertificateSource:
     chosen = settings.certificate
     if isinstance(chosen, Files):
-        return FromFiles(chosen.certificate, chosen.key, served, metrics, period=_FILE_PERIOD)
-    return FromSecret(
+        return CertificateFromFiles(chosen.certificate, chosen.key, served, metrics, period=_FILE_PERIOD)
+    return CertificateFromSecret(
         client,
         chosen.secret,
         chosen.configurations,
@@ -86,26 +88,26 @@ def _source(settings: Settings, client: Client, served: Served, metrics: Metrics
     )
 
 
-async def _until_stopped(settings: Settings, admission: Admission, source: FromFiles | FromSecret) -> int:
+async def _until_stopped(settings: Settings, admission: Admission, source: CertificateSource) -> int:
     """Wait for SIGTERM or SIGINT, then go on serving while callers turn away; a second signal ends that wait."""
     signals: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.put_nowait, number.name)
-    keeping = asyncio.create_task(source.run(), name="certificates")
+    certificates = asyncio.create_task(source.run(), name="certificates")
     stopping = asyncio.create_task(signals.get(), name="signals")
-    await asyncio.wait((keeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((certificates, stopping), return_when=asyncio.FIRST_COMPLETED)
     if not stopping.done():
         stopping.cancel()
-        _LOG.critical("keeping the certificate ended", exc_info=keeping.exception())
+        _LOG.critical("certificate manager stopped", exc_info=certificates.exception())
         return 1
-    _LOG.info("%s: serving on for %g s", stopping.result(), settings.drain)
+    _LOG.info("received %s, serving for another %g s", stopping.result(), settings.drain)
     admission.draining = True
     try:
         async with asyncio.timeout(settings.drain):
             await signals.get()
     except TimeoutError:
-        _LOG.info("drained")
-    keeping.cancel()
-    await asyncio.gather(keeping, return_exceptions=True)
+        _LOG.info("drain period over")
+    certificates.cancel()
+    await asyncio.gather(certificates, return_exceptions=True)
     return 0

@@ -10,7 +10,6 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, Self
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge
 
 from operators.api import keys
@@ -21,12 +20,13 @@ from operators.kube.official import OfficialCredentials
 from operators.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
 from operators.kube.retries import backoff
 from operators.manager.controllers import Controllers
+from operators.manager.leadership import Leadership
 from operators.manager.settings import Settings
 from operators.manager.version import operator_version
 from operators.runtime.events import EventRecorder
-from operators.runtime.leaderelection import LeaderElector, LeadershipLost
+from operators.runtime.leaderelection import LeadershipLost
 from operators.runtime.metrics import EventMetrics
-from operators.runtime.serving import Heartbeat, health_application, listen
+from operators.runtime.serving import Heartbeat, health_application
 
 log = logging.getLogger(__name__)
 #: Seconds that reconciles under way get to end; a second signal cancels them at once.
@@ -48,7 +48,8 @@ class CannotListen(Exception):
 class Manager:
     """Runs the controllers of one process.
 
-    It has two clients, so that neither waits for the other: reconciles use one, Lease and Events the other.
+    It has three clients, so that none waits for the others: one for reconciles, one for Events, and in the thread of
+    `Leadership` one for the Lease.
     """
 
     def __init__(self, settings: Settings, credentials: OfficialCredentials) -> None:
@@ -59,25 +60,17 @@ class Manager:
         self.exit_code = 0
         rest = RestMetrics(self.registry, credentials.server.partition("://")[2])
         self._background_client = Client(credentials, max_connections=_BACKGROUND_CONNECTIONS, metrics=rest)
-        self.elector = LeaderElector(
-            self._background_client,
-            settings.leader_elect_namespace,
-            settings.leader_elect_name,
-            settings.identity,
-            lease_duration=settings.lease_duration,
-            renew_deadline=settings.renew_deadline,
-            retry_period=settings.retry_period,
-        )
-        fence = self.elector.remaining if settings.leader_elect else None
+        self.leadership = Leadership(settings, self._connect, rest, self.heartbeat.problem)
+        fence = self.leadership.remaining if settings.leader_elect else None
         self.client = Client(credentials, metrics=rest, fence=fence)
         counted = EventMetrics(self.registry)
         self.events = EventRecorder(self._background_client, "game-operators", components=_COMPONENTS, metrics=counted)
         self.controllers = Controllers(settings, self.client, self.events, self.registry)
         self._leader = Gauge("game_operators_leader", "1 while this replica leads.", registry=self.registry)
-        self._server: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._worker_tasks: list[asyncio.Task[None]] = []
         self._leader_task: asyncio.Task[None] | None = None
+        self._lease_task: asyncio.Task[None] | None = None
         self._stop_now = asyncio.Event()
         self._waiting_for = "the API server"
         self._stopped = False
@@ -100,7 +93,8 @@ class Manager:
         address, port = self.settings.address, self.settings.metrics_port
         try:
             application = health_application(self.registry, ready=self.missing, alive=self.heartbeat.problem)
-            self._server = await listen(application, address, port)
+            self.leadership.start()
+            await self.leadership.serve(application, address, port)
         except OSError as error:
             raise CannotListen(f"cannot listen on {address}:{port}: {error.strerror or error}") from error
 
@@ -109,12 +103,14 @@ class Manager:
         self._start(self._keep_heartbeat())
         await self._wait_for_api()
         self._waiting_for = ""
+        # Caches that are filled after the election hold all that the leader before has written.
+        elected = not self.settings.leader_elect or await self._take_lease_if_free()
         for source in self.controllers.sources().values():
             self._start(source.run())
         self._start(self.events.run())
         self._start(self._resync())
         self._start(self._publish_version())
-        self._leader_task = self._start(self._lead())
+        self._leader_task = self._start(self._lead(elected=elected))
 
     def missing(self) -> str:
         """What is still missing, for /readyz; "" when nothing is. Standbys are ready too."""
@@ -139,12 +135,11 @@ class Manager:
         self.stopping.set()
         await self._drain()
         self._leader.set(0)
-        await _cancel([self._leader_task] if self._leader_task else [])
-        await self.elector.release()
+        await _cancel([task for task in (self._leader_task, self._lease_task) if task])
+        await self.leadership.release()
         await self.events.flush()
         await _cancel(self._tasks)
-        if self._server is not None:
-            await self._server.cleanup()
+        await self.leadership.close()
         await self.client.close()
         await self._background_client.close()
 
@@ -221,16 +216,27 @@ class Manager:
                 log.warning("waiting for %s: %s; retrying in %.1f s", self._waiting_for, what, wait)
                 await asyncio.sleep(wait)
 
-    async def _lead(self) -> None:
-        for source in self.controllers.sources().values():
+    async def _connect(self) -> OfficialCredentials:
+        return await OfficialCredentials.load(self.settings.kubeconfig, self.settings.context)
+
+    async def _take_lease_if_free(self) -> bool:
+        if not await self.leadership.try_acquire():
+            return False
+        self._lease_task = self._start(self.leadership.hold())
+        return True
+
+    async def _lead(self, *, elected: bool) -> None:
+        """Start the controllers once this replica leads and its caches are no older than its election."""
+        sources = self.controllers.sources().values()
+        for source in sources:
             await source.synced.wait()
-        if self.settings.leader_elect:
-            await self.elector.acquire()
+        if not elected:
+            await self.leadership.acquire()
+            self._lease_task = self._start(self.leadership.hold())
+            await asyncio.gather(*(source.refresh() for source in sources))
         self._leader.set(1)
         log.info("controllers started: %s", ", ".join(self.settings.controllers))
         self._worker_tasks = [self._start(worker.run()) for worker in self.controllers.workers]
-        if self.settings.leader_elect:
-            await self.elector.hold()
 
     async def _publish_version(self) -> None:
         """Publish the version as a metric; the controller of HookRuns publishes its own."""

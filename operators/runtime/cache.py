@@ -64,6 +64,10 @@ class Cache(Generic[V]):
         """Call a plain function, which should only enqueue, at every change."""
         self._handlers.append(handler)
 
+    async def refresh(self) -> None:
+        """List anew; when this returns the store is no older than the call."""
+        raise NotImplementedError
+
     async def resync(self, over: float) -> None:
         """Call the handlers with every object as if it had changed, so that nothing depends on one event or timer.
 

@@ -19,7 +19,7 @@ from operators.runtime.watchbackoff import WatchBackoff
 V = TypeVar("V", bound=Identified)
 log = logging.getLogger(__name__)
 #: Seconds that the events of a list of kopf get to come in before we list too.
-_EVENTS_FIRST = 2.0
+_LIST_DELAY = 2.0
 
 
 class Feed(Cache[V]):
@@ -44,6 +44,7 @@ class Feed(Cache[V]):
         self._resync = resync
         self._relisted = asyncio.Event()
         self._deleted_during_list: set[str] | None = None
+        self._listing = asyncio.Lock()
 
     def observe(self, event_type: str | None, body: Json) -> None:
         """Take one event; ``event_type`` is None when kopf lists."""
@@ -55,25 +56,31 @@ class Feed(Cache[V]):
 
     async def run(self) -> None:
         """List at once, after gaps and every ``resync`` seconds, until cancelled."""
+        while True:
+            await self.refresh()
+            self.synced.set()
+            await self._pause()
+
+    async def refresh(self) -> None:
+        """List until that succeeds; when this returns the store is no older than the call."""
         waits = WatchBackoff()
         while True:
             try:
-                await self._list()
+                async with self._listing:
+                    await self._list()
             except ApiError as error:
                 self._failed(error)
                 wait = waits.failed(error, random.random())  # noqa: S311 - jitter
                 log.warning("list of %s failed: %s; retrying in %.1f s", self._name, error, wait)
                 await asyncio.sleep(wait)
             else:
-                waits.listed()
-                self.synced.set()
-                await self._pause()
+                return
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._resync):
                 await self._relisted.wait()
-                await asyncio.sleep(_EVENTS_FIRST)
+                await asyncio.sleep(_LIST_DELAY)
         self._relisted.clear()
 
     async def _list(self) -> None:

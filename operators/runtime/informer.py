@@ -13,7 +13,7 @@ from operators.kube.client import Client
 from operators.kube.errors import ApiError, Forbidden, Gone, Unavailable
 from operators.kube.resources import Json, Resource
 from operators.runtime.cache import Cache
-from operators.runtime.store import Identified, Store, rewound
+from operators.runtime.store import Identified, Store, went_back
 from operators.runtime.watchbackoff import WatchBackoff
 
 V = TypeVar("V", bound=Identified)
@@ -47,16 +47,37 @@ class Informer(Cache[V]):
         self._silence, self._optional = silence, optional
         self._version = ""
         self._backoff = WatchBackoff()
+        self._refresh_wanted = False
+        self._refreshed = asyncio.Event()
+        self._watching: asyncio.Timeout | None = None
 
     async def run(self) -> None:
         """Run until cancelled; errors are waited out, longer each time."""
         while True:
             try:
-                if not self._version:
+                if self._refresh_wanted or not self._version:
                     await self._list()
-                await self._watch()
+                await self._watch_until_refresh()
             except ApiError as error:
                 await self._wait_out(error)
+
+    async def refresh(self) -> None:
+        """List anew; when this returns the store is no older than the call. `run` has to be running."""
+        self._refresh_wanted = True
+        self._refreshed.clear()
+        if self._watching is not None:
+            self._watching.reschedule(asyncio.get_running_loop().time())
+        await self._refreshed.wait()
+
+    async def _watch_until_refresh(self) -> None:
+        try:
+            async with asyncio.timeout(None) as self._watching:
+                await self._watch()
+        except TimeoutError:
+            if not self._refresh_wanted:
+                raise
+        finally:
+            self._watching = None
 
     async def _wait_out(self, error: ApiError) -> None:
         wait = self._backoff.failed(error, random.random())  # noqa: S311 - jitter
@@ -66,17 +87,25 @@ class Informer(Cache[V]):
             self._version = ""
         if self._optional and isinstance(error, Forbidden):
             self.synced.set()
+            self._refreshed.set()
             wait = _FORBIDDEN_PAUSE
         level = logging.INFO if isinstance(error, Gone) or failures == 1 else logging.WARNING
         log.log(level, "list or watch of %s failed: %s; retrying in %.1f s", self._name, error, wait)
         await asyncio.sleep(wait)
 
     async def _list(self) -> None:
-        snapshot = await self._snapshot()
+        wanted, self._refresh_wanted = self._refresh_wanted, False
+        try:
+            snapshot = await self._snapshot()
+        except BaseException:
+            self._refresh_wanted |= wanted
+            raise
         self._install(snapshot)
         self._advance(snapshot.version)
         self._backoff.listed()
         self.synced.set()
+        if wanted:
+            self._refreshed.set()
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -97,7 +126,7 @@ class Informer(Cache[V]):
         version = (body.get("metadata") or {}).get("resourceVersion")
         if not version:
             raise Unavailable(0, "WatchBroken", f"watch of {self.resource.plural}: an event without resourceVersion")
-        if rewound(version, self._version):
+        if went_back(version, self._version):
             raise Gone(410, "Rewound", f"version {version} came after {self._version}: the server's history changed")
         if event["type"] != "BOOKMARK":
             self._apply(event["type"], body)

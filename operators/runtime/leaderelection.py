@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from operators.kube.client import Client
@@ -28,7 +29,8 @@ class LeaderElector:
     """Takes, holds and releases one Lease. Times in seconds.
 
     ``retry_period`` < ``renew_deadline`` < ``lease_duration`` must hold: what is between the last two is the time the
-    process has to end before the lease can be another's.
+    process has to end before the lease can be another's. ``unfit`` says why this process should not lead any longer, ""
+    while it may: a process that cannot work must not keep the others from working.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class LeaderElector:
         lease_duration: float = 15.0,
         renew_deadline: float = 10.0,
         retry_period: float = 2.0,
+        unfit: Callable[[], str] = str,
     ) -> None:
         if not 0 < retry_period < renew_deadline < lease_duration:
             raise ValueError("retry period < renew deadline < lease duration must hold")
@@ -48,7 +51,7 @@ class LeaderElector:
         self._duration, self._deadline, self._period = lease_duration, renew_deadline, retry_period
         self._version, self._seen = "", 0.0
         self._renewed = float("-inf")
-        self._problem = ""
+        self._unfit, self._problem = unfit, ""
         self.leading = False
 
     def remaining(self) -> float:
@@ -57,12 +60,17 @@ class LeaderElector:
             return 0.0
         return self._renewed + self._duration - asyncio.get_running_loop().time()
 
+    async def try_acquire(self) -> bool:
+        """Take the lease if it is free now; whether it is ours."""
+        if not self.leading and await self._attempt(self._deadline):
+            self.leading = True
+            log.info("became leader as %s, lease %s/%s", self._identity, self._namespace, self._name)
+        return self.leading
+
     async def acquire(self) -> None:
         """Wait until the lease is ours."""
-        while not await self._attempt(self._deadline):  # noqa: ASYNC110 - the lease is elsewhere, and tells nobody
+        while not await self.try_acquire():  # noqa: ASYNC110 - the lease is elsewhere, and tells nobody
             await asyncio.sleep(self._period)
-        self.leading = True
-        log.info("became leader as %s, lease %s/%s", self._identity, self._namespace, self._name)
 
     async def hold(self) -> None:
         """Renew for ever.
@@ -72,7 +80,7 @@ class LeaderElector:
         """
         while True:
             await asyncio.sleep(max(0.0, min(self._period, self._until_deadline())))
-            if self._until_deadline() > 0 and await self._attempt(min(self._period * 2, self._until_deadline())):
+            if self._until_deadline() > 0 and await self._renew():
                 continue
             if self._until_deadline() <= 0:
                 self.leading = False
@@ -94,6 +102,12 @@ class LeaderElector:
                     log.info("lease %s/%s released", self._namespace, self._name)
         except (ApiError, TimeoutError) as error:
             log.warning("cannot release lease %s/%s: %s", self._namespace, self._name, error)
+
+    async def _renew(self) -> bool:
+        unfit = self._unfit()
+        if unfit:
+            return self._failed(unfit, logging.ERROR)
+        return await self._attempt(min(self._period * 2, self._until_deadline()))
 
     def _until_deadline(self) -> float:
         return self._renewed + self._deadline - asyncio.get_running_loop().time()

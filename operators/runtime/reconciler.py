@@ -21,10 +21,14 @@ _FAILURES_TO_REPORT = 5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a pass ended: look again after some seconds, or when something happens; not before ``rest`` seconds then."""
+    """How a reconcile ended.
+
+    ``requeue_after``: seconds after which the key is reconciled again, whatever happens; None for never. ``quiet``:
+    seconds within which events do not wake the key, so that many of them are answered by one reconcile.
+    """
 
     requeue_after: float | None = None
-    rest: float = 0.0
+    quiet: float = 0.0
 
 
 class Controller(Generic[K]):
@@ -73,8 +77,8 @@ class Controller(Generic[K]):
             if failures >= _FAILURES_TO_REPORT:
                 log.info("%s %s: reconcile succeeded after %d failures", self.name, key, failures)
             self.queue.forget(key)
-            if outcome.rest > 0:
-                self.queue.rest(key, outcome.rest)
+            if outcome.quiet > 0:
+                self.queue.keep_quiet(key, outcome.quiet)
             if outcome.requeue_after is not None:
                 self.queue.add_after(key, outcome.requeue_after)
 

@@ -198,7 +198,7 @@ class WorkloadController(Generic[S]):
         # What overtook a write may be nothing that planning reads, and then wakes nobody.
         again = _OVERTAKEN if execution.overtaken else None
         waits = [w for w in (decision.wake_after, wait, again) if w is not None]
-        return Outcome(requeue_after=min(waits, default=None), rest=rest)
+        return Outcome(requeue_after=min(waits, default=None), quiet=rest)
 
     async def _decided(self, key: Key, workload: WorkloadView[S]) -> Plan:
         """The plan. One that cannot be made is told of on the object before the pass fails: the log is not enough."""

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from operators.kube.errors import ApiError
 from tests.unit.webhooks.builders import hook_template, metric, strategy, workload
-from webhooks.handlers import Judge, Options
+from webhooks.handlers import Options, ReviewHandlers
 from webhooks.metrics import Metrics
 from webhooks.reviews import BadReview, Review, answer, read
 from webhooks.verdicts import Verdict
@@ -110,15 +110,17 @@ def _read(raw: bytes, content_type: str) -> Review | BadReview:
 
 
 @_EXAMPLES
-@given(whole=reviews(), path=st.sampled_from(["definition", "workload", "spec"]), fails=st.booleans())
+@given(
+    whole=reviews(), path=st.sampled_from(["validate_crd", "validate_workload", "validate_spec"]), fails=st.booleans()
+)
 async def test_every_review_gets_a_verdict_or_a_reason(whole, path, fails):
-    judge = Judge(Options(), _Away(fails=fails), Metrics(CollectorRegistry()))
+    handlers = ReviewHandlers(Options(), _Away(fails=fails), Metrics(CollectorRegistry()))
     asked = _read(json.dumps(whole).encode(), "application/json")
     if isinstance(asked, BadReview):
         assert asked.status == 400
         assert str(asked)
         return
-    verdict = await getattr(judge, path)(asked)
+    verdict = await getattr(handlers, path)(asked)
     assert isinstance(verdict, Verdict)
     told = json.loads(answer(asked, verdict))["response"]
     assert told["uid"] == asked.uid

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from operators.api.keys import HOOK_TARGET_KINDS
-from operators.hookrun.conditions import typecheck
-from operators.hookrun.conditions.evaluate import ExpressionError, parse
+from operators.hookrun.conditions.parser import ExpressionError, parse
+from operators.hookrun.conditions.typecheck import check_condition
 from operators.hookrun.providers.findings import TemplateArguments
 from operators.hookrun.providers.registry import PROVIDERS, ProviderRegistry
 from webhooks.objects import Json, entries, part, text
@@ -35,7 +35,7 @@ def _kind_problems(declared: Mapping[str, str | None]) -> Iterator[Problem]:
 def _metric_problems(metric: Json, args: TemplateArguments, providers: ProviderRegistry) -> Iterator[Problem]:
     field = f"spec.metrics[{text(metric, 'name')}]"
     settings = part(metric, "provider")
-    given = providers.among(settings)
+    given = providers.select(settings)
     results = given[0].results if given else ()
     for name in ("successCondition", "failureCondition"):
         yield from _condition_problems(f"{field}.{name}", text(metric, name), results)
@@ -57,7 +57,7 @@ def _condition_problems(field: str, condition: str, results: Sequence[Any]) -> I
     misfits = []
     for result in results:
         try:
-            typecheck.check(tree, result)
+            check_condition(tree, result)
         except ExpressionError as error:
             misfits.append(str(error))
     if results and len(misfits) == len(results):

@@ -197,7 +197,7 @@ async def test_a_workload_rests_for_longer_the_longer_its_plan_took(monkeypatch,
 
     monkeypatch.setattr(station.controller, "decide", slowly)
     outcome = await station.one_pass()
-    assert least <= outcome.rest <= most
+    assert least <= outcome.quiet <= most
 
 
 async def test_a_plan_that_cannot_be_made_is_told_on_the_object(monkeypatch):

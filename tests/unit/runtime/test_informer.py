@@ -287,3 +287,24 @@ async def test_the_store_knows_how_far_it_is(server, client):
         server.drop("a")
         await until(lambda: not run.held)
         assert run.informer.store.reached(version)
+
+
+async def test_a_refresh_lists_anew_and_returns_when_the_store_is_as_new_as_the_call(server, client):
+    server.put("a", "red")
+    async with Running(client) as run:
+        await until(lambda: run.held == {"a": "red"} and server.watches)
+        listed = server.count(is_list)
+        await asyncio.wait_for(run.informer.refresh(), 10)
+        assert server.count(is_list) == listed + 1
+        server.put("a", "blue")
+        await until(lambda: run.held == {"a": "blue"})
+
+
+async def test_a_refresh_outlives_lists_that_fail(server, client):
+    server.put("a", "red")
+    async with Running(client) as run:
+        await until(lambda: run.held == {"a": "red"} and server.watches)
+        server.faults += [(is_list, answer(503, "ServiceUnavailable"))] * 8
+        await asyncio.wait_for(run.informer.refresh(), 30)
+        assert not server.faults
+        assert run.held == {"a": "red"}

@@ -55,7 +55,7 @@ async def test_a_pass_may_ask_to_come_back():
 
 
 async def test_a_pass_may_ask_for_a_rest_from_events():
-    async with Running(Outcome(rest=2.0), Outcome(requeue_after=0.5, rest=2.0), Outcome()) as run:
+    async with Running(Outcome(quiet=2.0), Outcome(requeue_after=0.5, quiet=2.0), Outcome()) as run:
         for _ in range(50):
             run.queue.add("a")
             await asyncio.sleep(0.1)

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from operators.kube.errors import ApiError, NotFound
 from tests.unit.webhooks.builders import LABEL, hook_template, metric, review, strategy, template_of, web, workload
-from webhooks.handlers import Judge, Options
+from webhooks.handlers import Options, ReviewHandlers
 from webhooks.metrics import Metrics
 from webhooks.reviews import Review
 from webhooks.verdicts import Verdict
@@ -42,8 +42,8 @@ ANY = hook_template(label="Always")
 
 
 async def judged(asked: Review, cluster: Cluster | None = None, **options: Any) -> Verdict:
-    judge = Judge(Options(**options), cluster or Cluster(ANY), Metrics(CollectorRegistry()))
-    return await judge.spec(asked)
+    handlers = ReviewHandlers(Options(**options), cluster or Cluster(ANY), Metrics(CollectorRegistry()))
+    return await handlers.validate_spec(asked)
 
 
 async def created(kind: str, new: dict[str, Any], cluster: Cluster | None = None, **options: Any) -> Verdict:
