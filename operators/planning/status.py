@@ -79,7 +79,7 @@ def blocked_condition(blocked: Sequence[Blocked], generation: int) -> Condition:
     """What needs a person."""
     stuck = [b for b in blocked if not b.waiting]
     if not stuck:
-        text = "nothing needs a person"
+        text = "no manual action is needed"
         return condition(ConditionType.BLOCKED, ConditionReason.NOT_BLOCKED, text, generation, holds=False)
     text = stuck[0].message + _and_more(stuck)
     return condition(ConditionType.BLOCKED, stuck[0].reason, text, generation, holds=True)
