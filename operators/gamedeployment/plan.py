@@ -31,10 +31,10 @@ def plan(observed: Observed, now: float) -> Plan:
     if any(isinstance(a, CreateRevision | RenumberRevision) for a in before):
         steps = canary_steps(rollout, rollout.pod_counts(()))
         return revision_first_plan(rollout, before, steps, _counters(rollout))
-    work = continue_updates(rollout)
+    begun = continue_updates(rollout)
     scaling = scale(rollout, arriving_revisions(rollout, ownership))
     steps = canary_steps(rollout, rollout.pod_counts(scaling.victims))
-    update(rollout, scaling, work)
+    work = update(rollout, scaling, begun)
     return full_plan(rollout, before, scaling, work, steps, _counters(rollout))
 
 

@@ -7,15 +7,13 @@ comes first and is never stopped by what holds an update: a pause, a canary step
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from operators.api import keys
 from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.observed import Observed
-from operators.gamestatefulset.rollout import SetRollout, set_rollout_of
+from operators.gamestatefulset.rollout import set_rollout_of
 from operators.gamestatefulset.scale import ordinal_changes, scale
 from operators.gamestatefulset.update import update
-from operators.planning.actions import Blocked, CreateHookRun, CreateRevision, Plan, RenumberRevision
+from operators.planning.actions import Blocked, CreateRevision, Plan, RenumberRevision
 from operators.planning.compose import canary_steps, full_plan, revision_first_plan
 from operators.planning.inprogress import continue_updates
 from operators.planning.rollout import recorded_revisions
@@ -42,11 +40,11 @@ def plan(observed: Observed, now: float) -> Plan:
     counters = _counters(state.membership.claimed, current, rollout.revisions.update)
     if any(isinstance(a, CreateRevision | RenumberRevision) for a in state.before):
         return revision_first_plan(rollout, state.before, steps, counters)
-    work = continue_updates(rollout)
+    begun = continue_updates(rollout)
     changes = ordinal_changes(state)
     scaling = scale(state, changes)
-    update(state, changes, scaling, work)
-    return _signed(full_plan(rollout, state.before, scaling, work, steps, counters), state)
+    work = update(state, changes, scaling, begun)
+    return full_plan(rollout, state.before, scaling, work, steps, counters)
 
 
 def _going(observed: Observed) -> WorkloadStatus:
@@ -77,15 +75,3 @@ def _counters(claimed: Sequence[PodView], current: str, update: str) -> StatusCo
         updated_ready=sum(p.ready and p.revision == update for p in claimed),
         current=sum(p.revision == current for p in staying),
     )
-
-
-def _signed(decision: Plan, state: SetRollout) -> Plan:
-    """HookRuns of pods carry the UID of the pod they ask about: an ordinal alone does not tell who is meant."""
-    uids = {p.name: p.uid for p in state.membership.active}
-    actions = tuple(
-        replace(a, labels={**a.labels, keys.HOOK_POD_UID_LABEL: uids[a.pod]})
-        if isinstance(a, CreateHookRun) and a.pod in uids
-        else a
-        for a in decision.actions
-    )
-    return replace(decision, actions=actions)

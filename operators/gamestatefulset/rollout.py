@@ -92,6 +92,7 @@ def set_rollout_of(observed: Observed, spec: GameStatefulSetSpec, now: float) ->
         membership.active,
         stored,
         now,
+        runs_carry_uid=True,
     )
     inside, _ = members(spec.replicas, spec.reserve_orders)
     ordinals = Ordinals(observed.workload.name, inside, pods=membership.pods, kept=frozenset(inside[: rollout.kept]))

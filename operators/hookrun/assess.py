@@ -216,13 +216,13 @@ def metric_phase(metric: Metric, result: MetricState, *, terminating: bool) -> s
         (errors_allowed is not None and result.consecutive_error >= max(1, errors_allowed), HookPhase.ERROR),
         (row is not None and result.consecutive_successful >= row, HookPhase.SUCCESSFUL),
         (single and result.count > 0, result.measurements[-1].phase),
-        (wanted is not None and result.count >= wanted, _exhausted(metric, result)),
+        (wanted is not None and result.count >= wanted, _exhausted_phase(metric, result)),
         (terminating, HookPhase.SUCCESSFUL),
     )
     return next((phase for holds, phase in rules if holds), HookPhase.RUNNING)
 
 
-def _exhausted(metric: Metric, result: MetricState) -> str:
+def _exhausted_phase(metric: Metric, result: MetricState) -> str:
     """The count ran out: good by default whatever was measured, so that a delete can be forced (decision 4).
 
     ``onCountExhausted: Failed`` asks for what was wanted: the successes of a limit, without one that the last was one.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from operators.api.hookphase import HookPhase
-from operators.api.hooktemplate import Metric
 from operators.hookrun.conditions.evaluate import ExpressionError, evaluate
 from operators.hookrun.providers.base import MeasuredValue
+
+if TYPE_CHECKING:  # the processes that judge would need twice the memory with pydantic
+    from operators.api.hooktemplate import Metric
 
 _VALUE_LIMIT, _SHOWN = 1024, 200
 _ASKS_FOR_NAN = re.compile(r"\bisNaN\s*\(")

@@ -13,6 +13,7 @@ from operators.hookrun.assess import RunState, invalid_field
 from operators.hookrun.status import read_state
 from operators.planning.views import HookRunView, hookrun_view
 
+_SHARED = tuple(field.name for field in fields(HookRunView))
 _NO_SPEC = HookRunSpec.model_construct(metrics=())
 
 
@@ -45,7 +46,7 @@ def run_view(obj: Mapping[str, Any]) -> RunView:
         first = error.errors()[0]
         refused = invalid_field(first["loc"], first["msg"])
     return RunView(
-        **{f.name: getattr(seen, f.name) for f in fields(seen)},
+        **{name: getattr(seen, name) for name in _SHARED},
         generation=int(obj["metadata"].get("generation") or 0),
         state=read_state(spec, status, subject=f"{seen.namespace}/{seen.name}", refused=refused),
         status=status,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
@@ -31,11 +31,20 @@ from operators.runtime.metrics import CacheMetrics, PassMetrics, QueueFamilies, 
 from operators.runtime.reconciler import Controller
 from operators.runtime.store import Key, Store
 from operators.runtime.workqueue import WorkQueue
-from operators.workload.context import Context, Stores
+from operators.workload.context import Context
 from operators.workload.controller import WorkloadController
 from operators.workload.metrics import HookRunCreations, WorkloadMetrics, statefulset_metrics
-
-Index = Callable[[Any], Iterable[Hashable]]
+from operators.workload.stores import (
+    CLAIM_INDEXES,
+    HOOK_RUN_INDEXES,
+    NODE_INDEXES,
+    POD_INDEXES,
+    REVISION_INDEXES,
+    TEMPLATE_INDEXES,
+    WORKLOAD_INDEXES,
+    Indexes,
+    Stores,
+)
 
 
 class Worker(Protocol):
@@ -43,36 +52,6 @@ class Worker(Protocol):
 
     async def run(self) -> None: ...
     def drain(self) -> None: ...
-
-
-def by_owner(view: Any) -> tuple[str, ...]:
-    """Index by the UID of the controller."""
-    return (view.owner.uid,) if view.owner is not None else ()
-
-
-def by_namespace(view: Any) -> tuple[str, ...]:
-    """Index by namespace."""
-    return (view.namespace,)
-
-
-def by_series(view: Any) -> tuple[tuple[str, str], ...]:
-    """Index by namespace and name without what follows its last dash: the workload that revisions are named after."""
-    return ((view.namespace, view.name.rpartition("-")[0]),)
-
-
-def costed(view: Any) -> tuple[str, ...]:
-    """Index of the nodes that have a cost."""
-    return ("",) if view.cost is not None else ()
-
-
-def by_node_if_leaving(view: Any) -> tuple[str, ...]:
-    """Index of the pods that are being deleted by their node."""
-    return (view.node,) if view.deleting and view.node else ()
-
-
-def orphans(view: Any) -> tuple[str, ...]:
-    """Index by namespace of what nobody controls."""
-    return (view.namespace,) if view.owner is None else ()
 
 
 class Controllers:
@@ -103,7 +82,7 @@ class Controllers:
         waiting = [name for name, source in self.sources().items() if not source.synced.is_set()]
         return f"waiting for the caches of {', '.join(waiting)}" if waiting else ""
 
-    def _feed(self, resource: Resource, decode: Callable[[Json], Any], **indexes: Index) -> Feed[Any]:
+    def _feed(self, resource: Resource, decode: Callable[[Json], Any], indexes: Indexes) -> Feed[Any]:
         """The feed of a collection; controllers that want the same one share it."""
         known = self.feeds.get(resource.plural)
         if known is not None:
@@ -116,7 +95,7 @@ class Controllers:
         self.feeds[resource.plural] = feed
         return feed
 
-    def _informer(self, resource: Resource, decode: Callable[[Json], Any], **indexes: Index) -> Informer[Any]:
+    def _informer(self, resource: Resource, decode: Callable[[Json], Any], indexes: Indexes) -> Informer[Any]:
         """An informer; controllers that want the same one share it.
 
         With ``--namespace``, objects outside of namespaces may be forbidden; the controllers work without them.
@@ -143,7 +122,7 @@ class Controllers:
         )
 
     def _gamestatefulset(self) -> Worker:
-        claims = self._informer(resources.PERSISTENT_VOLUME_CLAIMS, claim_view, series=by_series)
+        claims = self._informer(resources.PERSISTENT_VOLUME_CLAIMS, claim_view, CLAIM_INDEXES)
         delays = Delays(self._settings.node_lost_delay, self._settings.node_sick_delay)
 
         def make_reconciler(context: Context, queue: WorkQueue[Key]) -> GameStatefulSetController:
@@ -163,12 +142,12 @@ class Controllers:
         metrics: WorkloadMetrics,
     ) -> Worker:
         """A controller of workloads, subscribed to every cache whose changes may concern it."""
-        workloads = self._feed(resource, decode, namespace=by_namespace)
-        templates = self._feed(resources.HOOK_TEMPLATES, hooktemplate_view, namespace=by_namespace)
-        pods = self._informer(resources.PODS, pod_view, owner=by_owner, orphans=orphans, leaving=by_node_if_leaving)
-        revisions = self._informer(resources.CONTROLLER_REVISIONS, revision_view, owner=by_owner, series=by_series)
+        workloads = self._feed(resource, decode, WORKLOAD_INDEXES)
+        templates = self._feed(resources.HOOK_TEMPLATES, hooktemplate_view, TEMPLATE_INDEXES)
+        pods = self._informer(resources.PODS, pod_view, POD_INDEXES)
+        revisions = self._informer(resources.CONTROLLER_REVISIONS, revision_view, REVISION_INDEXES)
         hook_runs = self._hook_runs()
-        nodes = self._informer(resources.NODES, node_view, costed=costed)
+        nodes = self._informer(resources.NODES, node_view, NODE_INDEXES)
         stores = Stores(workloads.store, pods.store, revisions.store, hook_runs.store, templates.store, nodes.store)
         context = Context(
             resource, self._client, stores, Expectations(), self._events, metrics, self._creations, time.time
@@ -187,7 +166,7 @@ class Controllers:
     def _hook_runs(self) -> Informer[Any]:
         """HookRuns, listed and watched once: the hook controller's view is what the workloads read, and more."""
         decode = run_view if "hook" in self._settings.controllers else hookrun_view
-        return self._informer(resources.HOOK_RUNS, decode, owner=by_owner)
+        return self._informer(resources.HOOK_RUNS, decode, HOOK_RUN_INDEXES)
 
     def _hook(self) -> Worker:
         hook_runs = self._hook_runs()

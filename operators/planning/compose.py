@@ -36,7 +36,7 @@ def revision_first_plan(rollout: Rollout, actions: Sequence[Action], steps: Deci
     tried = withhold([*actions, *patch], rollout.observed.refusals, rollout.now)
     blocked = (*tried.blocked, *explain(rollout).blocked)
     state = status(rollout, blocked, steps.canary_status, counters)
-    return Plan(tuple(tried.actions), state, blocked, steps.notes, wake_after=min(tried.waits, default=None))
+    return Plan(tried.actions, state, blocked, steps.notes, wake_after=min(tried.waits, default=None))
 
 
 def full_plan(
@@ -50,19 +50,25 @@ def full_plan(
     """The whole plan; ``before`` is what revisions and ownership need."""
     retried, switched_off = retry(rollout)
     cleaned = clean(rollout, scaling.victims, work.targets)
-    actions: list[Action] = [*before, *scaling.actions, *work.actions, *_unique(retried, cleaned), *steps.actions]
+    actions: list[Action] = [
+        *before,
+        *scaling.found.actions,
+        *work.found.actions,
+        *_unique(retried, cleaned),
+        *steps.actions,
+    ]
     actions += marks(rollout, actions)
     actions += _patch_spec(rollout, switched_off, steps.patch)
     if not any(isinstance(a, CreatePod) for a in actions):
         actions += _trim(rollout)
     tried = withhold(actions, rollout.observed.refusals, rollout.now)
-    tried.actions.sort(key=lambda a: a.stage)
+    staged = tuple(sorted(tried.actions, key=lambda a: a.stage))
     explained = explain(rollout)
-    blocked = (*tried.blocked, *steps.blocked, *work.blocked, *scaling.blocked, *explained.blocked)
-    waits = [*work.waits, *scaling.waits, *explained.waits, *tried.waits]
+    blocked = (*tried.blocked, *steps.blocked, *work.found.blocked, *scaling.found.blocked, *explained.blocked)
+    waits = [*work.found.waits, *scaling.found.waits, *explained.waits, *tried.waits]
     waits += [] if steps.wait is None else [steps.wait]
     state = status(rollout, blocked, steps.canary_status, counters)
-    return Plan(tuple(tried.actions), state, blocked, steps.notes, wake_after=min(waits, default=None))
+    return Plan(staged, state, blocked, steps.notes, wake_after=min(waits, default=None))
 
 
 def _unique(*groups: list[Action]) -> list[Action]:

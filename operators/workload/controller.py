@@ -18,7 +18,7 @@ from operators.planning.actions import Blocked, Plan
 from operators.planning.refusals import Refusal, refused_again
 from operators.planning.status import failed_pass_status
 from operators.planning.views import HookRunView, OwnerView, PodView, RevisionView
-from operators.planning.workloads import Spec, WorkloadView
+from operators.planning.workloads import Observed, Spec, WorkloadView
 from operators.planning.workloadstatus import PROMPT_FIELDS
 from operators.runtime.reconciler import Outcome
 from operators.runtime.store import Change, Key
@@ -108,7 +108,7 @@ class WorkloadController(Generic[S]):
     def on_template(self, change: Change[Any]) -> None:
         """Everybody in the namespace of a HookTemplate: somebody may wait for it."""
         view = change.new or change.old
-        for workload in self._context.stores.workloads.by("namespace", view.namespace) if view else ():
+        for workload in self._context.stores.workloads_in(view.namespace) if view else ():
             self._queue.add((workload.namespace, workload.name))
 
     def _wake_owner(self, namespace: str, owner: OwnerView) -> None:
@@ -116,7 +116,7 @@ class WorkloadController(Generic[S]):
             self._queue.add((namespace, owner.name))
 
     def _wake_adopters(self, pod: PodView) -> None:
-        for workload in self._context.stores.workloads.by("namespace", pod.namespace):
+        for workload in self._context.stores.workloads_in(pod.namespace):
             if workload.spec is not None and workload.spec.selector.matches(pod.labels):
                 self._queue.add((workload.namespace, workload.name))
 
@@ -130,32 +130,34 @@ class WorkloadController(Generic[S]):
         """The executor of a plan."""
         return Execution(self._context, workload)
 
-    def seen(self, workload: WorkloadView[S]) -> dict[str, Any]:
-        """What every kind observes, from the caches: the fields of `operators.planning.workloads.Observed`."""
-        stores, uid, namespace = self._context.stores, workload.uid, workload.namespace
-        pods = list(stores.pods.by("owner", uid))
+    def observe_common(self, workload: WorkloadView[S]) -> Observed[S]:
+        """What every kind observes, from the caches."""
+        stores, namespace = self._context.stores, workload.namespace
+        return Observed(
+            workload=workload,
+            pods=self._pods_of(workload),
+            revisions=stores.revisions_of(workload),
+            hook_runs=tuple(stores.hook_runs_of(workload.uid)),
+            templates={t.name: t for t in stores.templates_in(namespace)},
+            overlapping=self._overlapping(workload),
+            refusals=self._refused(workload),
+            host_ip=self._host_ip,
+        )
+
+    def _pods_of(self, workload: WorkloadView[S]) -> tuple[PodView, ...]:
+        """Pods that the workload controls, may adopt, or names in podsToDelete."""
+        stores, namespace = self._context.stores, workload.namespace
+        pods = list(stores.pods_of(workload.uid))
         if workload.spec is not None:
-            orphans = stores.pods.by("orphans", namespace)
-            pods += [p for p in orphans if workload.spec.selector.matches(p.labels)]
+            pods += [p for p in stores.orphan_pods(namespace) if workload.spec.selector.matches(p.labels)]
             if workload.spec.scale_strategy.pods_to_delete:
                 known = {p.name for p in pods}
                 named = {n for n in workload.spec.scale_strategy.pods_to_delete if n not in known}
-                pods += [p for n in sorted(named) if (p := stores.pods.get(namespace, n)) is not None]
-        series = stores.revisions.by("series", (namespace, workload.name))
-        revisions = {r.name: r for r in (*stores.revisions.by("owner", uid), *series)}
-        return {
-            "workload": workload,
-            "pods": tuple(pods),
-            "revisions": tuple(revisions.values()),
-            "hook_runs": tuple(stores.hook_runs.by("owner", uid)),
-            "templates": {t.name: t for t in stores.templates.by("namespace", namespace)},
-            "overlapping": self._overlapping(workload),
-            "refusals": self._refused(workload),
-            "host_ip": self._host_ip,
-        }
+                pods += [p for n in sorted(named) if (p := stores.pod(namespace, n)) is not None]
+        return tuple(pods)
 
     def _overlapping(self, workload: WorkloadView[S]) -> tuple[WorkloadView[S], ...]:
-        others = self._context.stores.workloads.by("namespace", workload.namespace)
+        others = self._context.stores.workloads_in(workload.namespace)
         return tuple(o for o in others if o.uid != workload.uid and _overlap(o, workload)) if len(others) > 1 else ()
 
     def _refused(self, workload: WorkloadView[S]) -> dict[str, Refusal]:

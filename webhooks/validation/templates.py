@@ -35,7 +35,7 @@ def _kind_problems(declared: Mapping[str, str | None]) -> Iterator[Problem]:
 def _metric_problems(metric: Json, args: TemplateArguments, providers: ProviderRegistry) -> Iterator[Problem]:
     field = f"spec.metrics[{text(metric, 'name')}]"
     settings = part(metric, "provider")
-    given = providers.among(settings)
+    given = providers.select(settings)
     results = given[0].results if given else ()
     for name in ("successCondition", "failureCondition"):
         yield from _condition_problems(f"{field}.{name}", text(metric, name), results)

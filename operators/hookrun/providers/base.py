@@ -114,6 +114,6 @@ class Provider(Protocol[S_contra]):
         """
 
 
-def shown_address(url: str, most: int) -> str:
+def redact_url(url: str, most: int) -> str:
     """A URL for messages, without the password it may hold: more people read messages than HookTemplates."""
     return repr(_PASSWORD.sub("//***@", url)[:most])

@@ -26,7 +26,7 @@ from operators.hookrun.providers.base import (
     MeasuredValue,
     MeasurementRequest,
     ProviderError,
-    shown_address,
+    redact_url,
 )
 from operators.hookrun.providers.findings import Finding, RawObject, TemplateArguments, tag_findings, text
 
@@ -83,7 +83,7 @@ def _query(address: str, query: str, session: _GuardedSession) -> tuple[str, Any
     try:
         server = PrometheusConnect(url=address.rstrip("/"), session=session)
     except ValueError as error:
-        raise ProviderError(f"address {shown_address(address, 200)} cannot be read") from error
+        raise ProviderError(f"address {redact_url(address, 200)} cannot be read") from error
     try:
         result = server.custom_query(query, timeout=_TIMEOUT)
     except PrometheusApiClientException as error:
@@ -166,16 +166,16 @@ def convert(kind: str, result: Any) -> MeasuredValue:
     """
     if kind == "scalar":
         number = float(result[1])
-        return MeasuredValue(number, _shown(number), nan=math.isnan(number))
+        return MeasuredValue(number, _format(number), nan=math.isnan(number))
     if kind == "vector":
         numbers = [float(sample["value"][1]) for sample in result]
-        return MeasuredValue(numbers, f"[{','.join(map(_shown, numbers))}]", nan=any(map(math.isnan, numbers)))
+        return MeasuredValue(numbers, f"[{','.join(map(_format, numbers))}]", nan=any(map(math.isnan, numbers)))
     if kind == "string":
         return MeasuredValue(str(result[1]), str(result[1]))
     raise ProviderError("Prometheus metric type not supported")
 
 
-def _shown(number: float) -> str:
+def _format(number: float) -> str:
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):

@@ -33,7 +33,7 @@ class ProviderRegistry:
     def __iter__(self) -> Iterator[Provider[Any]]:
         return iter(self._providers.values())
 
-    def among(self, names: Container[str]) -> list[Provider[Any]]:
+    def select(self, names: Container[str]) -> list[Provider[Any]]:
         """The providers of these names, in the order of the registry; other names are left out."""
         return [provider for provider in self if provider.name in names]
 
@@ -47,7 +47,7 @@ class ProviderRegistry:
             ValueError: arguments do not fit their places.
         """
         settings = given.given()
-        for provider in self.among(settings):
+        for provider in self.select(settings):
             return await provider.measure(settings[provider.name], request, connections)
         raise ProviderError("no provider specified")
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import httpx
 
-from operators.hookrun.providers.base import HttpResponse, ProviderError, shown_address
+from operators.hookrun.providers.base import HttpResponse, ProviderError, redact_url
 from operators.hookrun.providers.egress import EgressPolicy, resolve
 
 #: Bytes of a body that are read.
@@ -54,9 +54,7 @@ async def _first_reachable(
     url: httpx.URL, headers: Mapping[str, str], policy: EgressPolicy, seconds: float
 ) -> HttpResponse:
     if url.scheme not in ("http", "https") or not url.host:
-        raise ProviderError(
-            f"url must begin with http:// or https:// and name a host, not {shown_address(str(url), 100)}"
-        )
+        raise ProviderError(f"url must begin with http:// or https:// and name a host, not {redact_url(str(url), 100)}")
     port = url.port or (443 if url.scheme == "https" else 80)
     *others, last = await resolve(url.raw_host.decode(), port, policy)
     for address in others:

@@ -68,10 +68,14 @@ class Composed:
 
 
 class HookRuns:
-    """The HookRuns of one workload, found by what they speak for; ``now`` (Unix seconds) tells how old they are."""
+    """The HookRuns of one workload, found by what they speak for; ``now`` (Unix seconds) tells how old they are.
 
-    def __init__(self, runs: Iterable[HookRunView], now: float) -> None:
-        self._now = now
+    ``carry_uid`` holds where an instance may come back with another pod, as an ordinal does: then new runs carry the
+    UID of the pod they ask about.
+    """
+
+    def __init__(self, runs: Iterable[HookRunView], now: float, *, carry_uid: bool = False) -> None:
+        self._now, self.carry_uid = now, carry_uid
         self.all: list[HookRunView] = sorted(runs, key=lambda r: r.name)
         self._by_subject: dict[tuple[str, str, str], HookRunView] = {}
         self._by_kind: dict[str, list[HookRunView]] = {}
@@ -160,8 +164,13 @@ def new_run(
     template: HookTemplateView | None,
     pod: PodView,
     wanted: Mapping[str, str] | None = None,
+    *,
+    carry_uid: bool = False,
 ) -> CreateHookRun | Blocked:
-    """The HookRun to start for a pod, or why none can be started. ``wanted`` are the images it is to run."""
+    """The HookRun to start for a pod, or why none can be started.
+
+    ``wanted`` are the images the pod is to run; with ``carry_uid`` the run is labelled with the UID of the pod.
+    """
     modified = modified_containers(pod, wanted) if kind == "preinplace" and wanted is not None else []
     supplied = _supplied(hook, pod, modified)
     composed = compose(hook, template, supplied, f"{kind} hook of pod {pod.name}", pod.name)
@@ -172,6 +181,8 @@ def new_run(
         keys.HOOK_REVISION_LABEL: pod.revision,
         keys.HOOK_INSTANCE_LABEL: pod.instance,
     }
+    if carry_uid:
+        labels[keys.HOOK_POD_UID_LABEL] = pod.uid
     name = run_name(kind, pod, hook.template)
     return CreateHookRun(name, labels, composed.spec, kind, pod.name, dropped=composed.dropped)
 
@@ -234,7 +245,7 @@ def asked(
         return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
     if run is not None:
         return answer_of_run(run, pod)
-    made = new_run(kind, hook, templates.get(hook.template), pod, wanted)
+    made = new_run(kind, hook, templates.get(hook.template), pod, wanted, carry_uid=runs.carry_uid)
     if isinstance(made, Blocked):
         return HookVerdict(HookAnswer.REFUSED, blocked=made)
     text = f"{kind} hook of pod {pod.name} is being asked"

@@ -16,6 +16,7 @@ from operators.hookrun.settings import HookSettings
 from operators.hookrun.view import RunView, run_view
 from operators.kube.client import Client
 from operators.kube.metrics import RestMetrics
+from operators.kube.official import OfficialCredentials
 from operators.kube.resources import EVENTS, HOOK_RUNS, Json, Resource
 from operators.runtime.events import EventRecorder
 from operators.runtime.informer import Informer
@@ -108,8 +109,8 @@ class Hooks:
     ) -> AsyncIterator[HookRunController]:
         """Let a controller work, with a client of its own; at the end it is gone at once, as a killed process is."""
         self.registry = registry = CollectorRegistry()
-        metrics = RestMetrics(registry)
-        client = await kind.connect(kubeconfig=str(self.kubeconfig), metrics=metrics)
+        credentials = await OfficialCredentials.load(str(self.kubeconfig))
+        client = kind(credentials, metrics=RestMetrics(registry))
         recorder = EventRecorder(self.client, "bcs-hook-operator")
         clock = {} if now is None else {"now": now}
         self.runs = runs = Informer(client, HOOK_RUNS, run_view, namespace=self.namespace)

@@ -12,6 +12,7 @@ from operators.hookrun.providers.base import Connections, ProviderError
 from operators.hookrun.providers.kubernetes import MARK, Kubernetes
 from operators.kube.client import Client
 from operators.kube.errors import Invalid
+from operators.kube.official import OfficialCredentials
 from operators.kube.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, PODS, Json, Resource
 from tests.integration.hookrun.hooks import Hooks, annotations, kubernetes
 from tests.unit.hookrun.runs import request
@@ -196,7 +197,7 @@ class Meddling(Client):
 async def test_writes_of_others_in_between(hooks: Hooks, times: int, good: bool) -> None:
     """A conflict or two are settled within the measurement; a pod that never rests is an error, never overwritten."""
     await pod(hooks, a="1")
-    meddling = await Meddling.connect(kubeconfig=str(hooks.kubeconfig))
+    meddling = Meddling(await OfficialCredentials.load(kubeconfig=str(hooks.kubeconfig)))
     meddling.times, calm = times, hooks.client
     hooks.client = meddling
     try:

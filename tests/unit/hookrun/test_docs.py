@@ -31,7 +31,7 @@ def test_templates(block: str) -> None:
     assert refusal(spec(*(m.model_dump(by_alias=True, exclude_unset=True) for m in template.metrics))) == ""
     for each in template.metrics:
         assert evaluate(each.success_condition, "0") is True
-        for provider in PROVIDERS.among(each.provider.given()):
+        for provider in PROVIDERS.select(each.provider.given()):
             raw = each.model_dump(by_alias=True, exclude_unset=True, mode="json")
             found = provider.findings(raw["provider"][provider.name], raw, TemplateArguments({}))
             assert list(found) == []
