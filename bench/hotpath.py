@@ -24,13 +24,13 @@ from kubernetes.aio.client.rest import RESTClientObject
 from prometheus_client import CollectorRegistry, generate_latest
 
 from operators.kube.client import Client
-from operators.kube.credentials import Credentials
+from operators.kube.official import OfficialCredentials
 from operators.kube.resources import PODS, Json
-from operators.manager.controllers import by_owner, orphans
 from operators.planning.views import pod_view
 from operators.runtime.informer import Informer
-from operators.runtime.metrics import WorkloadMetrics
 from operators.runtime.store import Store
+from operators.workload.metrics import WorkloadMetrics
+from operators.workload.stores import POD_INDEXES
 
 _STAMP = "2026-11-25T19:00:00Z"
 _CONDITIONS = (
@@ -197,7 +197,7 @@ def parts(events: int) -> dict[str, float]:
     lines = [line(n % 1000, n + 1) for n in range(events)]
     bodies = [orjson.loads(text)["object"] for text in lines]
     views = [pod_view(body) for body in bodies]
-    store: Store[Any] = Store({"owner": by_owner, "orphans": orphans})
+    store: Store[Any] = Store(POD_INDEXES)
     return {
         "bytes of an event": len(lines[0]),
         "json.loads": each(events, lambda n: json.loads(lines[n])),
@@ -224,8 +224,8 @@ def weights(pods: int) -> dict[str, float]:
 
 async def informer(url: str, pods: int, events: int) -> dict[str, float]:
     """CPU microseconds of an event, and of a pod of the first list, from the socket into the store."""
-    client = Client(Credentials(Configuration(host=url)))
-    store: Store[Any] = Store({"owner": by_owner, "orphans": orphans})
+    client = Client(OfficialCredentials(Configuration(host=url)))
+    store: Store[Any] = Store(POD_INDEXES)
     source = Informer(client, PODS, pod_view, store)
     told = 0
 
@@ -251,7 +251,7 @@ async def requests(url: str, count: int) -> dict[str, float]:
     """CPU microseconds of a merge patch that answers with a pod, 20 at a time."""
     body = {"metadata": {"annotations": {"a": "b"}}}
     path = "/api/v1/namespaces/games/pods/game-0"
-    ours = Client(Credentials(Configuration(host=url)))
+    ours = Client(OfficialCredentials(Configuration(host=url)))
     official = RESTClientObject(Configuration(host=url))
 
     async def one_of_ours() -> None:

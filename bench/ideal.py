@@ -14,6 +14,7 @@ from typing import Any
 from operators.api import keys
 from operators.kube.client import Client
 from operators.kube.errors import Conflict, NotFound
+from operators.kube.official import connect
 from operators.kube.resources import PODS
 from operators.kube.times import rfc3339
 from operators.planning.views import PodView, pod_view
@@ -170,7 +171,7 @@ async def measure(
     kubeconfig: Path, namespace: str, template: dict[str, Any], count: int, budget: int, *, in_order: bool
 ) -> dict[str, Spent]:
     """What each phase takes."""
-    client = await Client.connect(kubeconfig=str(kubeconfig))
+    client = await connect(kubeconfig=str(kubeconfig))
     driver = IdealDriver(client, namespace, template, count, budget, in_order=in_order)
     watching = asyncio.get_running_loop().create_task(driver.informer.run())
     try:

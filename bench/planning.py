@@ -20,13 +20,12 @@ from operators.gamedeployment.controller import GameDeploymentController
 from operators.gamedeployment.observed import gamedeployment_view
 from operators.gamedeployment.plan import plan
 from operators.kube.resources import GAME_DEPLOYMENTS
-from operators.manager import controllers as assembly
 from operators.planning.views import hookrun_view, hooktemplate_view, pod_view, revision_view
 from operators.runtime.expectations import Expectations
-from operators.runtime.store import Store
 from operators.runtime.workqueue import WorkQueue
 from operators.simulation.cluster import SimulatedCluster, gamedeployment, hook_template
-from operators.workload.context import Context, Stores
+from operators.workload.context import Context
+from operators.workload.stores import Stores
 
 RESULTS = Path(__file__).parent / "results"
 #: Microseconds per pod and pass.
@@ -91,14 +90,7 @@ def rollout(count: int) -> dict[str, tuple[str, SimulatedCluster]]:
 
 def controller(cluster: SimulatedCluster) -> GameDeploymentController:
     """The production controller over caches that hold the cluster. Nothing is written, so nothing is connected."""
-    stores = Stores(
-        Store({"namespace": assembly.by_namespace}),
-        Store({"owner": assembly.by_owner, "orphans": assembly.orphans}),
-        Store({"owner": assembly.by_owner, "series": assembly.by_series}),
-        Store({"owner": assembly.by_owner}),
-        Store({"namespace": assembly.by_namespace}),
-        Store({"costed": assembly.costed}),
-    )
+    stores = Stores.empty()
     stores.workloads.put(gamedeployment_view(cluster.workload))
     for store, bodies, decode in (
         (stores.pods, cluster.pods, pod_view),

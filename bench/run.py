@@ -20,7 +20,7 @@ from bench import ideal
 from bench.workload import BUDGET, TEMPLATE, Workload
 from devcluster import choose, operator
 from devcluster.choose import Cluster
-from operators.kube.client import Client
+from operators.kube.official import connect
 
 RESULTS = Path(__file__).parent / "results"
 NODES = 4
@@ -40,7 +40,7 @@ def namespace(cluster: Cluster, name: str) -> Iterator[str]:
 
 
 async def _operators(cluster: Cluster, name: str, count: int, kind: str) -> dict[str, Any]:
-    client = await Client.connect(kubeconfig=str(cluster.kubeconfig))
+    client = await connect(kubeconfig=str(cluster.kubeconfig))
     try:
         return await Workload(client, name, count, kind).run()
     finally:

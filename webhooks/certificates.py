@@ -1,4 +1,4 @@
-"""Keeping the certificate fresh: from files that somebody else renews, or from a Secret that we keep ourselves."""
+"""Where the served certificate comes from: files that somebody else renews, or a Secret that we renew ourselves."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from operators.kube.client import Client
+from operators.kube.errors import ApiError, Conflict, NotFound
+from operators.kube.resources import SECRETS, VALIDATING_WEBHOOK_CONFIGURATIONS
 from webhooks import rotation
-from webhooks.apiserver import ApiError, ApiServer, Conflict, Json, NotFound
 from webhooks.metrics import Metrics
-from webhooks.objects import entries, part, text, texts
+from webhooks.objects import Json, entries, part, text, texts
 from webhooks.rotation import BUNDLE, CERTIFICATE, KEY, Policy
-from webhooks.tls import Served, UnusableCertificate
+from webhooks.tls import ServedCertificate, UnusableCertificate
 
 _LOG: Final = logging.getLogger(__name__)
-_CONFIGURATIONS: Final = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
-_TRIES: Final = 5
+_ATTEMPTS: Final = 5
 
 
-def _serve(served: Served, metrics: Metrics, certificate: bytes, key: bytes) -> None:
+def _serve(served: ServedCertificate, metrics: Metrics, certificate: bytes, key: bytes) -> None:
     if served.load(certificate, key) and served.expires:
         metrics.expiry.set(served.expires.timestamp())
-        _LOG.info("serving the certificate that ends at %s", f"{served.expires:%Y-%m-%dT%H:%M:%SZ}")
+        _LOG.info("serving a certificate that is valid until %s", f"{served.expires:%Y-%m-%dT%H:%M:%SZ}")
 
 
-class FromFiles:
+class CertificateFromFiles:
     """A certificate in files, as cert-manager and mounted Secrets have it, read again when it changes."""
 
-    def __init__(self, certificate: Path, key: Path, served: Served, metrics: Metrics, *, period: float = 5.0) -> None:
+    def __init__(
+        self, certificate: Path, key: Path, served: ServedCertificate, metrics: Metrics, *, period: float = 5.0
+    ) -> None:
         self._certificate, self._key, self._period = certificate, key, period
         self._served, self._metrics = served, metrics
 
@@ -47,21 +50,21 @@ class FromFiles:
         _serve(self._served, self._metrics, self._certificate.read_bytes(), self._key.read_bytes())
 
     async def run(self) -> None:
-        """Look again and again; what cannot be used is said, and what was served before stays."""
-        said = ""
+        """Look again and again. A certificate that cannot be used is logged once, and the one before stays in use."""
+        last_error = ""
         while True:
             try:
                 self.load()
-                said = ""
+                last_error = ""
             except (UnusableCertificate, OSError) as error:
                 self._metrics.certificate_changed("error")
-                if str(error) != said:
-                    said = str(error)
-                    _LOG.error("the certificate of %s is not used: %s", self._certificate, said)
+                if str(error) != last_error:
+                    last_error = str(error)
+                    _LOG.error("cannot use the certificate in %s: %s", self._certificate, last_error)
             await asyncio.sleep(self._period)
 
 
-class FromSecret:
+class CertificateFromSecret:
     """An authority and a certificate of our own, in a Secret that all replicas share (see `rotation`).
 
     The Secret and the webhook configurations exist already: rights to make one cannot be limited to a name. Replicas
@@ -70,18 +73,18 @@ class FromSecret:
 
     def __init__(
         self,
-        api: ApiServer,
+        client: Client,
         secret: tuple[str, str],
         configurations: Sequence[str],
         policy: Policy,
-        served: Served,
+        served: ServedCertificate,
         metrics: Metrics,
         *,
         period: float = 30.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._api, self._configurations, self._policy = api, configurations, policy
-        self._path = "/api/v1/namespaces/{}/secrets/{}".format(*secret)
+        self._client, self._configurations, self._policy = client, configurations, policy
+        self._secret = secret
         self._served, self._metrics, self._period, self._now = served, metrics, period, now
 
     async def run(self) -> None:
@@ -93,9 +96,13 @@ class FromSecret:
             except (ApiError, UnusableCertificate) as error:
                 failed = True
                 self._metrics.certificate_changed("error")
-                _LOG.warning("keeping the certificate in %s failed: %s", self._path, error)
+                _LOG.warning("cannot renew the certificate in Secret %s: %s", self._secret_name, error)
             pause = min(self._period, 2.0) if failed and self._served.expires is None else self._period
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - replicas should not move in step
+
+    @property
+    def _secret_name(self) -> str:
+        return "/".join(self._secret)
 
     async def step(self) -> None:
         """One pass: read, take the next step of `rotation` if there is one, serve, make it trusted.
@@ -107,62 +114,65 @@ class FromSecret:
             ApiError: the Secret could not be read or written.
             UnusableCertificate: it holds a certificate that cannot be served.
         """
-        for _ in range(_TRIES):
+        for _ in range(_ATTEMPTS):
             configurations = [await self._configuration(name) for name in self._configurations]
-            secret = await self._api.get(self._path)
+            secret = await self._client.get(SECRETS, *self._secret)
             contents = _contents(secret)
-            trusted = all(c is not None and _lacking(c, contents.get(BUNDLE, b"")) == [] for c in configurations)
+            trusted = all(
+                c is not None and _webhooks_without(c, contents.get(BUNDLE, b"")) == [] for c in configurations
+            )
             change = rotation.plan(contents, self._policy, self._now(), trusted=trusted)
             if change is not None:
                 try:
-                    await self._api.replace(self._path, _with(secret, change.contents))
+                    await self._client.replace(SECRETS, *self._secret, _with_contents(secret, change.contents))
                 except Conflict:
                     self._metrics.certificate_changed("conflict")
                     continue
                 contents = dict(change.contents)
                 self._metrics.certificate_changed(change.what)
-                _LOG.info("certificates in %s changed: %s", self._path, change.what)
+                _LOG.info("certificates in Secret %s updated: %s", self._secret_name, change.what)
             _serve(self._served, self._metrics, contents[CERTIFICATE], contents[KEY])
             for name, configuration in zip(self._configurations, configurations, strict=True):
-                await self._trust(name, configuration, contents[BUNDLE])
+                await self._ensure_trusted(name, configuration, contents[BUNDLE])
             return
-        raise ApiError(409, f"{self._path} changed {_TRIES} times while it was being read")
+        text = f"Secret {self._secret_name} changed {_ATTEMPTS} times while it was being read"
+        raise Conflict(409, "Conflict", text)
 
     async def _configuration(self, name: str) -> Json | None:
         """A webhook configuration; an empty one when there is none, None when that is not known."""
         try:
-            return await self._api.get(f"{_CONFIGURATIONS}/{name}")
+            return await self._client.get(VALIDATING_WEBHOOK_CONFIGURATIONS, None, name)
         except NotFound:
             return {}
         except ApiError as error:
-            _LOG.warning("webhook configuration %s cannot be read: %s", name, error)
+            _LOG.warning("cannot read webhook configuration %s: %s", name, error)
             return None
 
-    async def _trust(self, name: str, configuration: Json | None, bundle: bytes) -> None:
+    async def _ensure_trusted(self, name: str, configuration: Json | None, bundle: bytes) -> None:
         """Write the bundle into a configuration that does not carry it; what fails is tried in the next pass."""
         current = False
         if configuration:
-            lacking = _lacking(configuration, bundle)
-            current = not lacking or await self._write_bundle(name, configuration, lacking, bundle)
+            without = _webhooks_without(configuration, bundle)
+            current = not without or await self._write_bundle(name, configuration, without, bundle)
         elif configuration is not None:
-            _LOG.warning("there is no webhook configuration %s: nobody asks us", name)
+            _LOG.warning("webhook configuration %s not found, no reviews will come", name)
         self._metrics.bundle.labels(name).set(1 if current else 0)
 
-    async def _write_bundle(self, name: str, configuration: Json, lacking: Sequence[int], bundle: bytes) -> bool:
+    async def _write_bundle(self, name: str, configuration: Json, without: Sequence[int], bundle: bytes) -> bool:
         version = text(part(configuration, "metadata"), "resourceVersion")
         value = base64.b64encode(bundle).decode()
-        operations: list[Json] = [{"op": "replace", "path": "/metadata/resourceVersion", "value": version}]
-        operations += [{"op": "add", "path": f"/webhooks/{i}/clientConfig/caBundle", "value": value} for i in lacking]
+        operations: list[dict[str, Any]] = [{"op": "replace", "path": "/metadata/resourceVersion", "value": version}]
+        operations += [{"op": "add", "path": f"/webhooks/{i}/clientConfig/caBundle", "value": value} for i in without]
         try:
-            await self._api.patch(f"{_CONFIGURATIONS}/{name}", operations)
+            await self._client.json_patch(VALIDATING_WEBHOOK_CONFIGURATIONS, None, name, operations)
         except ApiError as error:
-            _LOG.warning("the bundle of webhook configuration %s cannot be written: %s", name, error)
+            _LOG.warning("cannot write the caBundle of webhook configuration %s: %s", name, error)
             return False
-        _LOG.info("webhook configuration %s carries the bundle now", name)
+        _LOG.info("caBundle of webhook configuration %s updated", name)
         return True
 
 
-def _lacking(configuration: Json, bundle: bytes) -> list[int]:
+def _webhooks_without(configuration: Json, bundle: bytes) -> list[int]:
     """Which webhooks of a configuration do not carry the bundle."""
     wanted = base64.b64encode(bundle).decode()
     return [
@@ -182,5 +192,8 @@ def _contents(secret: Json) -> dict[str, bytes]:
     return found
 
 
-def _with(secret: Json, contents: Mapping[str, bytes]) -> dict[str, object]:
+def _with_contents(secret: Json, contents: Mapping[str, bytes]) -> dict[str, Any]:
     return {**secret, "data": {key: base64.b64encode(value).decode() for key, value in contents.items()}}
+
+
+CertificateSource = CertificateFromFiles | CertificateFromSecret

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from operators.api import keys
+from webhooks.objects import Json
 from webhooks.protection import PROTECTED
 from webhooks.registration import (
     DEFINITION_RULE,
@@ -14,7 +15,6 @@ from webhooks.registration import (
     UNDECIDED,
     WORKLOAD_RULE,
     FailurePolicy,
-    Json,
     Registration,
     metadata,
 )

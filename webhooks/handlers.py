@@ -1,4 +1,4 @@
-"""From a review to a verdict: the pure rules, and the reads they ask for."""
+"""Handlers of reviews, one for each path: they apply the pure rules and make the reads that these ask for."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from operators.api import keys
+from operators.kube.errors import ApiError
 from webhooks import protection
-from webhooks.apiserver import ApiError, Json
 from webhooks.lookups import Lookups
 from webhooks.metrics import Metrics
-from webhooks.objects import number, part
+from webhooks.objects import Json, number, part
 from webhooks.protection import KINDS, WORKLOADS, CountInstances, Question, Rules
 from webhooks.reviews import Review
-from webhooks.validation.problems import Problem, fresh, verdict
+from webhooks.validation.problems import Problem, new_problems, verdict
 from webhooks.validation.references import reference_problems, references
 from webhooks.validation.templates import template_problems
 from webhooks.validation.workloads import change_problems, scale_problems, workload_problems
@@ -32,40 +32,40 @@ class Options:
     enable_hotpatch: bool = False
 
 
-class Judge:
-    """Answers reviews; it never raises for what a review holds."""
+class ReviewHandlers:
+    """One handler for each path. Whatever a review holds, they return a verdict and do not raise."""
 
     def __init__(self, options: Options, lookups: Lookups, metrics: Metrics) -> None:
         self._options, self._lookups, self._metrics = options, lookups, metrics
 
-    async def definition(self, review: Review) -> Verdict:
+    async def validate_crd(self, review: Review) -> Verdict:
         """``/validate-crd``."""
-        return await self._protect(review, protection.judge_definition(review, self._options.rules))
+        return await self._decide_deletion(review, protection.check_definition_deletion(review, self._options.rules))
 
-    async def workload(self, review: Review) -> Verdict:
+    async def validate_workload(self, review: Review) -> Verdict:
         """``/validate-workload``."""
-        return await self._protect(review, protection.judge_object(review, self._options.rules))
+        return await self._decide_deletion(review, protection.check_object_deletion(review, self._options.rules))
 
-    async def _protect(self, review: Review, first: Verdict | Question) -> Verdict:
-        final = first if isinstance(first, Verdict) else await self._after(review, first)
-        if protection.asks_for_namespace(review, final, self._options.rules):
+    async def _decide_deletion(self, review: Review, first: Verdict | Question) -> Verdict:
+        final = first if isinstance(first, Verdict) else await self._answer(review, first)
+        if protection.depends_on_namespace(review, final, self._options.rules):
             try:
                 if await self._lookups.namespace_ending(review.namespace):
                     return allow()
             except ApiError as error:
-                self._failed("namespace", error)
+                self._lookup_failed("namespace", error)
         return final
 
-    async def _after(self, review: Review, question: Question) -> Verdict:
+    async def _answer(self, review: Review, question: Question) -> Verdict:
         try:
             if isinstance(question, CountInstances):
-                return protection.after_count(question, await self._lookups.count(question))
-            return protection.after_search(review, await self._lookups.users(question))
+                return protection.verdict_after_count(question, await self._lookups.count(question))
+            return protection.verdict_after_search(review, await self._lookups.users(question))
         except ApiError as error:
-            self._failed("instances", error)
-            return protection.after_failure(question, str(error))
+            self._lookup_failed("instances", error)
+            return protection.verdict_after_failure(question, str(error))
 
-    async def spec(self, review: Review) -> Verdict:
+    async def validate_spec(self, review: Review) -> Verdict:
         """``/validate-spec``: creations and updates of workloads and HookTemplates, and their scaling."""
         kind = KINDS.get(review.resource.resource, "")
         if review.resource.group != keys.GROUP or review.new is None or review.operation not in ("CREATE", "UPDATE"):
@@ -77,12 +77,12 @@ class Judge:
         if review.resource.resource in WORKLOADS:
             return await self._workload_spec(kind, review, review.new)
         if kind == "HookTemplate":
-            return verdict(fresh(template_problems, review.old, review.new))
+            return verdict(new_problems(template_problems, review.old, review.new))
         return allow()
 
     async def _workload_spec(self, kind: str, review: Review, new: Json) -> Verdict:
         options = self._options
-        problems = fresh(
+        problems = new_problems(
             lambda o: workload_problems(kind, o, hotpatch=options.enable_hotpatch),
             review.old,
             new,
@@ -99,7 +99,7 @@ class Judge:
         try:
             templates = await self._lookups.templates(namespace, {r.template for r in found})
         except ApiError as error:
-            self._failed("templates", error)
+            self._lookup_failed("templates", error)
             return []
         return list(reference_problems(found, templates))
 
@@ -115,10 +115,10 @@ class Judge:
         try:
             workload = await self._lookups.gamedeployment(review.namespace, review.name)
         except ApiError as error:
-            self._failed("workload", error)
+            self._lookup_failed("workload", error)
             return allow()
         return verdict(scale_problems(workload, replicas))
 
-    def _failed(self, lookup: str, error: ApiError) -> None:
+    def _lookup_failed(self, lookup: str, error: ApiError) -> None:
         self._metrics.lookup_failed(lookup)
-        _LOG.warning("looking up %s failed: %s", lookup, error)
+        _LOG.warning("lookup of %s failed: %s", lookup, error)

@@ -1,30 +1,39 @@
-"""What the webhooks ask the API server before they answer (the rules that need it are pure and elsewhere)."""
+"""What the webhooks read from the API server before they answer, for the rules of `webhooks.protection`."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
-from urllib.parse import quote
 
-from operators.api import keys
-from webhooks.apiserver import ApiServer, Json, NotFound
-from webhooks.objects import part, text
+from operators.api.hookphase import FINAL_PHASES
+from operators.kube import resources
+from operators.kube.client import Client
+from operators.kube.errors import NotFound
+from operators.kube.resources import Resource
+from webhooks.objects import Json, part, text
 from webhooks.protection import KINDS, WORKLOADS, CountInstances, FindUsers
 from webhooks.validation.references import Arguments, declared, references
 
-_API: Final = f"/apis/{keys.API_VERSION}"
-_FINAL: Final = frozenset({"Successful", "Failed", "Error", "Inconclusive"})
+_RESOURCES: Final[Mapping[str, Resource]] = {
+    resource.plural: resource
+    for resource in (
+        resources.GAME_DEPLOYMENTS,
+        resources.GAME_STATEFUL_SETS,
+        resources.HOOK_TEMPLATES,
+        resources.HOOK_RUNS,
+    )
+}
 #: Templates seen a moment ago; what is decided by them is only a warning.
 _KEPT_SECONDS, _KEPT_MOST = 10.0, 10_000
 
 
 class Lookups:
-    """Live reads. Deletions are judged by what is there now, never by a cache that may lag."""
+    """Live reads: deletions are decided by what is there now, not by a cache that may lag."""
 
-    def __init__(self, api: ApiServer, clock: Callable[[], float] = time.monotonic) -> None:
-        self._api, self._clock = api, clock
+    def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client, self._clock = client, clock
         self._templates: dict[tuple[str, str], tuple[float, Arguments]] = {}
 
     async def count(self, question: CountInstances) -> int:
@@ -34,8 +43,8 @@ class Lookups:
             ApiError: they could not be listed.
         """
         living = 0
-        async for metadata in self._api.metadata(f"{_API}/{question.plural}"):
-            living += not metadata.get("deletionTimestamp")
+        async for item in self._client.items(_RESOURCES[question.plural], metadata_only=True):
+            living += not part(item, "metadata").get("deletionTimestamp")
         return living
 
     async def users(self, question: FindUsers) -> list[str]:
@@ -50,13 +59,13 @@ class Lookups:
         for plural in WORKLOADS:
             found += [
                 f"{KINDS[plural]} {_name(item)}"
-                async for item in self._api.objects(_collection(question.namespace, plural))
+                async for item in self._client.items(_RESOURCES[plural], question.namespace)
                 if any(r.template == question.template for r in references(item))
             ]
         return found + [
             f"HookRun {_name(run)}"
-            async for run in self._api.objects(_collection(question.namespace, "hookruns"))
-            if _name(run).endswith(f"-{question.template}") and text(part(run, "status"), "phase") not in _FINAL
+            async for run in self._client.items(resources.HOOK_RUNS, question.namespace)
+            if _name(run).endswith(f"-{question.template}") and text(part(run, "status"), "phase") not in FINAL_PHASES
         ]
 
     async def namespace_ending(self, namespace: str) -> bool:
@@ -65,7 +74,7 @@ class Lookups:
         Raises:
             ApiError: it could not be read.
         """
-        found = await self._api.get(f"/api/v1/namespaces/{namespace}")
+        found = await self._client.get(resources.NAMESPACES, None, namespace)
         return bool(part(found, "metadata").get("deletionTimestamp"))
 
     async def gamedeployment(self, namespace: str, name: str) -> Json:
@@ -74,7 +83,7 @@ class Lookups:
         Raises:
             ApiError: it could not be read.
         """
-        return await self._api.get(f"{_collection(namespace, 'gamedeployments')}/{name}")
+        return await self._client.get(resources.GAME_DEPLOYMENTS, namespace, name)
 
     async def templates(self, namespace: str, names: set[str]) -> dict[str, Arguments | None]:
         """Declared arguments of HookTemplates, None for those that do not exist.
@@ -91,9 +100,7 @@ class Lookups:
         if kept is not None and self._clock() - kept[0] < _KEPT_SECONDS:
             return kept[1]
         try:
-            arguments = declared(
-                await self._api.get(f"{_collection(namespace, 'hooktemplates')}/{quote(name, safe='')}")
-            )
+            arguments = declared(await self._client.get(resources.HOOK_TEMPLATES, namespace, name))
         except NotFound:
             self._templates.pop((namespace, name), None)
             return None
@@ -101,10 +108,6 @@ class Lookups:
             self._templates.clear()
         self._templates[namespace, name] = (self._clock(), arguments)
         return arguments
-
-
-def _collection(namespace: str, plural: str) -> str:
-    return f"{_API}/namespaces/{namespace}/{plural}"
 
 
 def _name(item: Json) -> str:

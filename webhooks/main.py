@@ -8,10 +8,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from operators.kube.decoding import read_deep
+from operators.flags import InvalidSettings
+from operators.kube.credentials import NoCredentials
+from operators.kube.wire import read_deep
 from operators.logs import configure
 from webhooks import manifests, process, settings
-from webhooks.credentials import NoCredentials
 
 _DESCRIPTION = "Admission webhooks for game workloads: deletion protection and validation."
 
@@ -20,9 +21,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="game-webhooks", description=_DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True)
     serving = commands.add_parser("serve", help="serve reviews (also without naming a command)")
-    settings.add_arguments(serving)
+    settings.FLAGS.add_to(serving)
     printing = commands.add_parser("manifests", help="print webhook configuration, policies and roles as YAML")
-    manifests.add_arguments(printing)
+    manifests.FLAGS.add_to(printing)
     return parser
 
 
@@ -33,12 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given.insert(0, "serve")
     parser = _parser()
     options = parser.parse_args(given)
-    if options.command == "manifests":
-        sys.stdout.write(manifests.text(options))
-        return 0
     try:
+        if options.command == "manifests":
+            sys.stdout.write(manifests.text(options))
+            return 0
         chosen = settings.from_arguments(options)
-    except settings.BadSettings as error:
+    except InvalidSettings as error:
         parser.error(str(error))
     configure(chosen.log_format, chosen.log_level)
     read_deep()

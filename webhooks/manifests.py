@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from operators.flags import Flag, Flags, comma_separated, namespace_and_name, one_of, truth, whole_number
 from webhooks.configuration import configuration
-from webhooks.flags import flag, listed, pair, switch
 from webhooks.policies import policies
 from webhooks.rbac import roles
 from webhooks.registration import Registration
@@ -30,85 +31,77 @@ def documents(
     }
 
 
-def _failure(text: str) -> str:
-    if text not in _FAILURE:
-        raise argparse.ArgumentTypeError(f"Fail or Ignore, not {text!r}")
-    return text
-
-
 def _object(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text or "{}")
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"a JSON object, not {text!r}: {error}") from error
+        raise ValueError(f"must be a JSON object: {error}") from error
     if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(f"a JSON object, not {text!r}")
+        raise ValueError("must be a JSON object")
     return value
-
-
-def _timeout(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 30:
-        raise argparse.ArgumentTypeError(f"1 to 30 seconds, not {text!r}")
-    return int(text)
 
 
 def _service(text: str) -> tuple[str, str, int]:
     rest, _, port = text.partition(":")
-    namespace, name = pair(rest)
     if port and not port.isdecimal():
-        raise argparse.ArgumentTypeError(f"namespace/name:port, not {text!r}")
+        raise ValueError("must be namespace/name:port")
+    namespace, name = namespace_and_name(rest)
     return namespace, name, int(port or 443)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``manifests``."""
-    flag(parser, "name", "game-operators", "name of the webhook configuration, and first part of all other names")
-    flag(parser, "service", "default/game-webhooks:443", "namespace/name:port of the Service", _service)
-    flag(parser, "url", "", "where the webhooks are, instead of a Service")
-    flag(parser, "ca-bundle", "", "file with the authorities to trust; empty: filled in later")
-    flag(parser, "inject-ca-from", "", "namespace/name of the cert-manager Certificate to trust")
-    flag(parser, "labels", "{}", "labels of all objects, as JSON", _object)
-    flag(parser, "protection-failure-policy", "Fail", "deletions while nobody answers: Fail or Ignore", _failure)
-    flag(parser, "validation-failure-policy", "Ignore", "other changes while nobody answers: Fail or Ignore", _failure)
-    flag(parser, "timeout-seconds", "5", "seconds that API servers wait for an answer", _timeout)
-    flag(parser, "exclude-namespaces", "", "namespaces without protection and validation, with commas", listed)
-    flag(parser, "namespace-selector", "{}", "namespaces with protection and validation, as JSON", _object)
-    flag(parser, "match-conditions", "{}", "further CEL conditions, as JSON: name to expression", _object)
-    flag(parser, "exempt-users", "", "users whose deletions are never judged, with commas", listed)
-    flag(parser, "hookrun-creators", "", "users that alone may make HookRuns of workloads, with commas", listed)
-    switch(parser, "allow-namespace-termination", default=False, text="deletions pass where the namespace is going")
-    switch(parser, "validation", default=True, text="validate creations and updates")
-    switch(parser, "webhooks", default=True, text="register the webhooks")
-    switch(parser, "policy", default=True, text="protect by admission policies too (Kubernetes 1.30 and later)")
-    flag(parser, "service-account", None, "namespace/name of the account to print roles for", pair)
-    flag(parser, "certificate-secret", "", "name of the Secret of built-in certificates, for the roles")
-    flag(parser, "only", ",".join(_PARTS), "which parts to print, with commas", listed)
+FLAGS: Final = Flags(
+    "GAME_WEBHOOKS_",
+    (
+        Flag("name", "game-operators", str, "name of the webhook configuration, and first part of all other names"),
+        Flag("service", "default/game-webhooks:443", _service, "namespace/name:port of the Service"),
+        Flag("url", "", str, "where the webhooks are, instead of a Service"),
+        Flag("ca-bundle", "", str, "file with the authorities to trust; empty: filled in later"),
+        Flag("inject-ca-from", "", str, "namespace/name of the cert-manager Certificate to trust"),
+        Flag("labels", "{}", _object, "labels of all objects, as JSON"),
+        Flag("protection-failure-policy", "Fail", one_of(_FAILURE), "deletions while nobody answers: Fail or Ignore"),
+        Flag(
+            "validation-failure-policy",
+            "Ignore",
+            one_of(_FAILURE),
+            "other changes while nobody answers: Fail or Ignore",
+        ),
+        Flag("timeout-seconds", "5", whole_number(1, 30), "seconds that API servers wait for an answer"),
+        Flag(
+            "exclude-namespaces",
+            "",
+            comma_separated,
+            "namespaces without protection and validation, with commas",
+            stored_as="excluded_namespaces",
+        ),
+        Flag("namespace-selector", "{}", _object, "namespaces with protection and validation, as JSON"),
+        Flag("match-conditions", "{}", _object, "further CEL conditions, as JSON: name to expression"),
+        Flag("exempt-users", "", comma_separated, "users whose deletions are never judged, with commas"),
+        Flag("hookrun-creators", "", comma_separated, "users that alone may make HookRuns of workloads, with commas"),
+        Flag("allow-namespace-termination", "false", truth, "deletions pass where the namespace is going", switch=True),
+        Flag("validation", "true", truth, "validate creations and updates", switch=True),
+        Flag("webhooks", "true", truth, "register the webhooks", switch=True),
+        Flag("policy", "true", truth, "protect by admission policies too (Kubernetes 1.30 and later)", switch=True),
+        Flag("service-account", None, namespace_and_name, "namespace/name of the account to print roles for"),
+        Flag("certificate-secret", "", str, "name of the Secret of built-in certificates, for the roles"),
+        Flag("only", ",".join(_PARTS), comma_separated, "which parts to print, with commas"),
+    ),
+)
 
 
 def text(options: argparse.Namespace) -> str:
-    """The manifests as YAML, one document each."""
-    registration = Registration(
-        name=options.name,
-        service=options.service,
-        url=options.url,
-        ca_bundle=Path(options.ca_bundle).read_bytes() if options.ca_bundle else b"",
-        inject_ca_from=options.inject_ca_from,
-        labels=options.labels,
-        protection_failure_policy=options.protection_failure_policy,
-        validation_failure_policy=options.validation_failure_policy,
-        timeout_seconds=options.timeout_seconds,
-        excluded_namespaces=options.exclude_namespaces,
-        namespace_selector=options.namespace_selector,
-        match_conditions=options.match_conditions,
-        exempt_users=options.exempt_users,
-        allow_namespace_termination=options.allow_namespace_termination,
-        hookrun_creators=options.hookrun_creators,
-        validation=options.validation,
-        webhooks=options.webhooks,
-        policy=options.policy,
+    """The manifests as YAML, one document each.
+
+    Raises:
+        InvalidSettings: a value cannot be used.
+        OSError: the file with the authorities cannot be read.
+    """
+    values = FLAGS.read(options)
+    taken = {field.name: values[field.name] for field in fields(Registration) if field.name in values}
+    bundle = Path(values["ca_bundle"]).read_bytes() if values["ca_bundle"] else b""
+    parts = documents(
+        Registration(**{**taken, "ca_bundle": bundle}), values["service_account"], values["certificate_secret"]
     )
-    parts = documents(registration, options.service_account, options.certificate_secret)
-    chosen = [document for name in options.only for document in parts.get(name, ())]
+    chosen = [document for name in values["only"] for document in parts.get(name, ())]
     return yaml.dump_all(chosen, Dumper=_Plain, sort_keys=False, explicit_start=True, width=120)
 
 

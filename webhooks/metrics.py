@@ -8,7 +8,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _PREFIX: Final = "bkbcs_admission_"
 _BUCKETS: Final = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-_REST_BUCKETS: Final = tuple(0.001 * 2**i for i in range(10))
 
 
 class Metrics:
@@ -50,16 +49,6 @@ class Metrics:
             ("configuration",),
             registry=registry,
         )
-        self._requests = Counter(
-            "bkbcs_rest_client_requests", "Requests by result.", ("code", "method", "host"), registry=registry
-        )
-        self._request_duration = Histogram(
-            "bkbcs_rest_client_request_duration_seconds",
-            "Duration of requests by verb and collection.",
-            ("verb", "url"),
-            buckets=_REST_BUCKETS,
-            registry=registry,
-        )
 
     def review(self, path: str, resource: str, operation: str, outcome: str, seconds: float) -> None:
         """Count a review."""
@@ -73,8 +62,3 @@ class Metrics:
     def certificate_changed(self, what: str) -> None:
         """Count a change of the certificates, or a try that failed."""
         self._rotations.labels(what).inc()
-
-    def api_request(self, method: str, status: int, seconds: float) -> None:
-        """Count a request to the API server."""
-        self._requests.labels(str(status) if status else "<error>", method, "").inc()
-        self._request_duration.labels(method, "").observe(seconds)

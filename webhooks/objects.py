@@ -1,4 +1,9 @@
-"""Reading raw objects that may be older than today's schema: a part of the wrong type counts as absent."""
+"""Reads parts of objects whose shape nobody has checked.
+
+A review carries objects as the user sent them, and as the API server stored them under an older schema: any field may
+be missing or of another type. Each function returns a part if it has the expected type, and else an empty value, so
+that the rules need no type checks of their own. Example: ``number(part(workload, "spec"), "replicas", 1)``.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +35,7 @@ def text(holder: Json, field: str) -> str:
 
 
 def number(holder: Json, field: str, otherwise: int) -> int:
-    """A whole number."""
+    """A whole number, ``otherwise`` when there is none."""
     found = holder.get(field)
     return found if isinstance(found, int) and not isinstance(found, bool) else otherwise
 

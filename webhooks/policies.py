@@ -1,4 +1,4 @@
-"""The second layer: what CEL can say of the rules, judged inside the API server.
+"""The second layer: those rules that CEL can express, evaluated inside the API server.
 
 A ValidatingAdmissionPolicy needs no server, no certificate and no network, so it goes on protecting while the webhooks
 are down or already uninstalled. It cannot count: what is labelled Cascading and needs counting is left to the webhooks,
@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from webhooks.objects import Json
 from webhooks.protection import CASCADING, DEFAULT, LABEL, LABEL_VALUES, WHILE, WORKLOADS
 from webhooks.registration import (
     DEFINITION_RULE,
     OUR_DEFINITIONS,
     WORKLOAD_RULE,
-    Json,
     Registration,
-    cel,
+    cel_list,
     metadata,
 )
 
@@ -26,7 +26,7 @@ _API: Final = "admissionregistration.k8s.io/v1"
 _VARIABLES: Final[Mapping[str, str]] = {
     "label": f"has(oldObject.metadata.labels) && '{LABEL}' in oldObject.metadata.labels "
     f"? oldObject.metadata.labels['{LABEL}'] : ''",
-    "workload": f"request.resource.resource in {cel(WORKLOADS)}",
+    "workload": f"request.resource.resource in {cel_list(WORKLOADS)}",
     "replicas": "has(oldObject.spec.replicas) ? oldObject.spec.replicas : 1",
     "living": "has(oldObject.status) && has(oldObject.status.replicas) ? oldObject.status.replicas : 0",
 }
@@ -84,7 +84,7 @@ def _refuse(unless: str, message: str, expression: str = "") -> dict[str, str]:
     return body
 
 
-_LABELLED: Final = _refuse(f"variables.label in {cel(LABEL_VALUES)}", DEFAULT)
+_LABELLED: Final = _refuse(f"variables.label in {cel_list(LABEL_VALUES)}", DEFAULT)
 
 
 def _scaled_to_zero() -> list[dict[str, str]]:
@@ -113,7 +113,7 @@ def _hookruns(registration: Registration) -> list[dict[str, Any]]:
     owned = "has({0}.metadata.ownerReferences) && {0}.metadata.ownerReferences.exists(r, {1})"
     by_workload = "has(r.controller) && r.controller && r.kind in ['GameDeployment', 'GameStatefulSet']"
     now, before = owned.format("object", by_workload), owned.format("oldObject", by_workload)
-    foreign = f"!(request.userInfo.username in {cel(registration.hookrun_creators)})"
+    foreign = f"!(request.userInfo.username in {cel_list(registration.hookrun_creators)})"
     gained = f"({now}) && !(request.operation == 'UPDATE' && ({before}))"
     said = (
         "only the operators may make HookRuns that a workload controls: their success lets pods be deleted or updated"

@@ -10,15 +10,17 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
-from webhooks import credentials, server
-from webhooks.apiserver import ApiServer
-from webhooks.certificates import FromFiles, FromSecret
-from webhooks.handlers import Judge
+from operators.kube.client import Client
+from operators.kube.credentials import PlainCredentials
+from operators.kube.metrics import RestMetrics
+from operators.runtime.serving import health_application, listen
+from webhooks.certificates import CertificateFromFiles, CertificateFromSecret, CertificateSource
+from webhooks.handlers import ReviewHandlers
 from webhooks.lookups import Lookups
 from webhooks.metrics import Metrics
 from webhooks.server import Admission
 from webhooks.settings import Files, Settings
-from webhooks.tls import Served
+from webhooks.tls import ServedCertificate
 
 _LOG: Final = logging.getLogger(__name__)
 _FILE_PERIOD: Final = 5.0
@@ -36,33 +38,47 @@ async def run(settings: Settings) -> int:
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     metrics = Metrics(registry)
-    found = credentials.load(settings.kubeconfig or None, settings.context or None)
-    api = ApiServer(found, metrics, timeout=settings.lookup_timeout)
-    served = Served(settings.client_authority or None)
-    admission = Admission(Judge(settings.options, Lookups(api), metrics), metrics)
+    client = _client(settings, registry)
+    served = ServedCertificate(settings.client_authority or None)
+    admission = Admission(ReviewHandlers(settings.options, Lookups(client), metrics), metrics)
 
     def missing() -> str:
         return "stopping" if admission.draining else served.missing()
 
     runners = []
     try:
-        runners.append(await server.start(server.plain(metrics, missing), settings.address, settings.metrics_port))
-        runners.append(
-            await server.start(admission.application, settings.address, settings.port, served.context),
-        )
-        return await _until_stopped(settings, admission, _source(settings, api, served, metrics))
+        health = health_application(registry, ready=missing)
+        runners.append(await listen(health, settings.address, settings.metrics_port))
+        runners.append(await listen(admission.application, settings.address, settings.port, served.context))
+        return await _until_stopped(settings, admission, _certificate_source(settings, client, served, metrics))
     finally:
         for runner in reversed(runners):
             await runner.cleanup()
-        await api.close()
+        await client.close()
 
 
-def _source(settings: Settings, api: ApiServer, served: Served, metrics: Metrics) -> FromFiles | FromSecret:
+def _client(settings: Settings, registry: CollectorRegistry) -> Client:
+    """A client that repeats nothing: a caller of ours has little time, and the certificates' next pass comes anyway."""
+    credentials = PlainCredentials.load(settings.kubeconfig or None, settings.context or None)
+    return Client(
+        credentials,
+        name="game-webhooks",
+        timeout=settings.lookup_timeout,
+        list_timeout=settings.lookup_timeout,
+        attempts=1,
+        max_connections=32,
+        metrics=RestMetrics(registry, credentials.server.partition("://")[2]),
+    )
+
+
+def _certificate_source(
+    settings: Settings, client: Client, served: ServedCertificate, metrics: Metrics
+) -> CertificateSource:
     chosen = settings.certificate
     if isinstance(chosen, Files):
-        return FromFiles(chosen.certificate, chosen.key, served, metrics, period=_FILE_PERIOD)
-    return FromSecret(
-        api,
+        return CertificateFromFiles(chosen.certificate, chosen.key, served, metrics, period=_FILE_PERIOD)
+    return CertificateFromSecret(
+        client,
         chosen.secret,
         chosen.configurations,
         chosen.policy,
@@ -72,26 +88,26 @@ def _source(settings: Settings, api: ApiServer, served: Served, metrics: Metrics
     )
 
 
-async def _until_stopped(settings: Settings, admission: Admission, source: FromFiles | FromSecret) -> int:
+async def _until_stopped(settings: Settings, admission: Admission, source: CertificateSource) -> int:
     """Wait for SIGTERM or SIGINT, then go on serving while callers turn away; a second signal ends that wait."""
     signals: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.put_nowait, number.name)
-    keeping = asyncio.create_task(source.run(), name="certificates")
+    certificates = asyncio.create_task(source.run(), name="certificates")
     stopping = asyncio.create_task(signals.get(), name="signals")
-    await asyncio.wait((keeping, stopping), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait((certificates, stopping), return_when=asyncio.FIRST_COMPLETED)
     if not stopping.done():
         stopping.cancel()
-        _LOG.critical("keeping the certificate ended", exc_info=keeping.exception())
+        _LOG.critical("certificate manager stopped", exc_info=certificates.exception())
         return 1
-    _LOG.info("%s: serving on for %g s", stopping.result(), settings.drain)
+    _LOG.info("received %s, serving for another %g s", stopping.result(), settings.drain)
     admission.draining = True
     try:
         async with asyncio.timeout(settings.drain):
             await signals.get()
     except TimeoutError:
-        _LOG.info("drained")
-    keeping.cancel()
-    await asyncio.gather(keeping, return_exceptions=True)
+        _LOG.info("drain period over")
+    certificates.cancel()
+    await asyncio.gather(certificates, return_exceptions=True)
     return 0

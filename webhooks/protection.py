@@ -1,6 +1,6 @@
 """Whether a DELETE is accepted: the label on the object decides, and without it the answer is no (spec/admission.md 2).
 
-Pure: what a rule needs to know beyond the review it asks for by a `Question`, and judges by what it is told.
+Pure: a rule that needs to know more than the review says returns a `Question`, and decides by the answer to it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class FindUsers:
 Question = CountInstances | FindUsers
 
 
-def judge_definition(review: Review, rules: Rules) -> Verdict | Question:
+def check_definition_deletion(review: Review, rules: Rules) -> Verdict | Question:
     """A DELETE of a CustomResourceDefinition; those of others are allowed."""
     if review.resource not in _CRD:
         text_ = f"expect resource to be one of [{_CRD[0]}, {_CRD[1]}] but got {review.resource}"
@@ -89,7 +89,7 @@ def judge_definition(review: Review, rules: Rules) -> Verdict | Question:
             return refuse(f"{DEFAULT}; {way}")
 
 
-def judge_object(review: Review, rules: Rules) -> Verdict | Question:
+def check_object_deletion(review: Review, rules: Rules) -> Verdict | Question:
     """A DELETE of a workload or of a HookTemplate; anything else is allowed."""
     plural = review.resource.resource
     if review.resource.group != keys.GROUP or plural not in PROTECTED or not _deletes(review, rules):
@@ -106,21 +106,21 @@ def judge_object(review: Review, rules: Rules) -> Verdict | Question:
             return refuse(f"{DEFAULT}; {_way_out(review, plural)}{_who_waits(review)}")
 
 
-def after_count(question: CountInstances, count: int) -> Verdict:
+def verdict_after_count(question: CountInstances, count: int) -> Verdict:
     """The answer once the instances of a definition are counted."""
     if count > 0:
         return refuse(f"{WHILE}active CRs {count}>0; delete all {KINDS[question.plural]}s first")
     return allow()
 
 
-def after_search(review: Review, users: Sequence[str]) -> Verdict:
+def verdict_after_search(review: Review, users: Sequence[str]) -> Verdict:
     """The answer once it is known who uses a HookTemplate; ``users`` are written as "Kind name"."""
     if users:
         return refuse(f"{WHILE}references {len(users)}>0; it is used by {users[0]}{_who_waits(review)}")
     return allow()
 
 
-def after_failure(question: Question, error: str) -> Verdict:
+def verdict_after_failure(question: Question, error: str) -> Verdict:
     """The answer when nobody knows: no. A guard that opens when it cannot see is none."""
     if isinstance(question, CountInstances):
         kinds = f"{KINDS[question.plural]}s"
@@ -129,7 +129,7 @@ def after_failure(question: Question, error: str) -> Verdict:
     return refuse(f"failed to list CRs of {kinds}: {error}")
 
 
-def asks_for_namespace(review: Review, verdict: Verdict, rules: Rules) -> bool:
+def depends_on_namespace(review: Review, verdict: Verdict, rules: Rules) -> bool:
     """Whether a refusal is lifted when the namespace is being deleted."""
     return rules.allow_namespace_termination and not verdict.allowed and bool(review.namespace)
 

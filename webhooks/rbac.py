@@ -1,4 +1,4 @@
-"""The rights that the webhooks need, and no others."""
+"""The roles of the webhooks' service account: the rights they need, and no others."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ def roles(registration: Registration, account: tuple[str, str], secret: str) -> 
     if secret:
         group = "admissionregistration.k8s.io"
         rules.append(_rule(group, ["validatingwebhookconfigurations"], ["get", "patch"], registration.name))
-    found = [*_granted(registration, name, "", rules, account)]
+    found = [*_role_and_binding(registration, name, "", rules, account)]
     if secret:
-        found += _granted(registration, name, namespace, [_rule("", ["secrets"], ["get", "update"], secret)], account)
+        found += _role_and_binding(
+            registration, name, namespace, [_rule("", ["secrets"], ["get", "update"], secret)], account
+        )
     return found
 
 
@@ -40,7 +42,7 @@ def _rule(group: str, resources: list[str], verbs: list[str], name: str = "") ->
     return body
 
 
-def _granted(
+def _role_and_binding(
     registration: Registration,
     name: str,
     namespace: str,

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from operators.api import keys
+from webhooks.objects import Json
 from webhooks.protection import ALWAYS, DEFINITIONS, LABEL, PROTECTED
 
-Json = Mapping[str, Any]
 FailurePolicy = Literal["Fail", "Ignore"]
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
 
@@ -57,11 +57,11 @@ class Registration:
         """CEL conditions, ours and then the owner's, all of which must hold for us to be asked."""
         every = {**own, **self.match_conditions}
         if self.exempt_users:
-            every["not-exempt"] = f"!(request.userInfo.username in {cel(self.exempt_users)})"
+            every["not-exempt"] = f"!(request.userInfo.username in {cel_list(self.exempt_users)})"
         return [{"name": name, "expression": expression} for name, expression in every.items()]
 
 
-def cel(values: Sequence[str]) -> str:
+def cel_list(values: Sequence[str]) -> str:
     """A CEL list of texts."""
     escaped = (value.replace("\\", "\\\\").replace("'", "\\'") for value in values)
     return "[" + ", ".join(f"'{value}'" for value in escaped) + "]"
@@ -71,7 +71,7 @@ _LABELLED: Final = f"has(oldObject.metadata.labels) && '{LABEL}' in oldObject.me
 #: CEL: the label of the object that is to be deleted is this.
 LABEL_IS: Final = f"({_LABELLED} && oldObject.metadata.labels['{LABEL}'] == '{{}}')"
 #: CEL: one of our definitions; a request to delete a collection carries the name in the object only.
-OUR_DEFINITIONS: Final = f"oldObject.metadata.name in {cel(list(DEFINITIONS))}"
+OUR_DEFINITIONS: Final = f"oldObject.metadata.name in {cel_list(list(DEFINITIONS))}"
 #: CEL: not labelled Always, which is always allowed, even while nobody answers.
 UNDECIDED: Final = "!" + LABEL_IS.format(ALWAYS)
 

@@ -6,16 +6,14 @@ v1beta1 are spoken; a review is answered in the version it came in. Bodies hold 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
-from operators.kube.decoding import decode
+from operators.kube.wire import decode
+from webhooks.objects import Json
 from webhooks.verdicts import Verdict
-
-Json = Mapping[str, Any]
 
 _GROUP: Final = "admission.k8s.io"
 VERSIONS: Final = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")

@@ -1,19 +1,18 @@
-"""The two servers: reviews over TLS, and health and metrics in plain text on a port of their own."""
+"""The routes of the server that answers reviews."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from operators.api.durations import parse_duration
-from webhooks.handlers import Judge
+from operators.runtime.serving import ok
+from webhooks.handlers import ReviewHandlers
 from webhooks.metrics import Metrics
 from webhooks.protection import KINDS
 from webhooks.reviews import BODY_LIMIT, CONTENT_TYPE, BadReview, Review, answer, read
@@ -22,39 +21,37 @@ from webhooks.verdicts import Verdict
 _LOG: Final = logging.getLogger(__name__)
 #: Seconds for a verdict where the caller does not say how long it waits, and what is left of its time for the way.
 _LIMIT, _RESERVE = 9.0, 0.5
-#: API servers close idle connections after 90 s; closing earlier ourselves could meet a review just being sent.
-_KEEPALIVE: Final = 300.0
 _OPERATIONS: Final = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
 
-Decide = Callable[[Review], Awaitable[Verdict]]
+HandleReview = Callable[[Review], Awaitable[Verdict]]
 
 
 class Admission:
     """Routes of the TLS server. While ``draining`` each answer ends its connection, so that callers go elsewhere."""
 
-    def __init__(self, judge: Judge, metrics: Metrics) -> None:
+    def __init__(self, handlers: ReviewHandlers, metrics: Metrics) -> None:
         self._metrics = metrics
         self.draining = False
         self.application = web.Application(client_max_size=BODY_LIMIT)
         self.application.add_routes(
             [
-                web.post("/validate-crd", self._handler("/validate-crd", judge.definition)),
-                web.post("/validate-workload", self._handler("/validate-workload", judge.workload)),
-                web.post("/validate-spec", self._handler("/validate-spec", judge.spec)),
-                web.get("/healthz", _ok),
+                web.post("/validate-crd", self._handler("/validate-crd", handlers.validate_crd)),
+                web.post("/validate-workload", self._handler("/validate-workload", handlers.validate_workload)),
+                web.post("/validate-spec", self._handler("/validate-spec", handlers.validate_spec)),
+                web.get("/healthz", ok),
             ]
         )
 
-    def _handler(self, path: str, decide: Decide) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def handle(request: web.Request) -> web.Response:
-            response = await self._respond(path, decide, request)
+    def _handler(self, path: str, handle: HandleReview) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def respond(request: web.Request) -> web.Response:
+            response = await self._respond(path, handle, request)
             if self.draining:
                 response.force_close()
             return response
 
-        return handle
+        return respond
 
-    async def _respond(self, path: str, decide: Decide, request: web.Request) -> web.Response:
+    async def _respond(self, path: str, handle: HandleReview, request: web.Request) -> web.Response:
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
@@ -62,30 +59,30 @@ class Admission:
             return web.Response(status=413, text=f"a review has at most {BODY_LIMIT} bytes")
         began = time.monotonic()
         resource = operation = ""
-        outcome, limit = "error", _limit(request.query.get("timeout", ""))
+        outcome, limit = "error", _verdict_timeout(request.query.get("timeout", ""))
         self._metrics.in_flight.inc()
         try:
             review = read(body, request.headers.get("Content-Type", ""))
-            resource, operation = _labels(review)
+            resource, operation = _metric_labels(review)
             async with asyncio.timeout(limit):
-                verdict = await decide(review)
+                verdict = await handle(review)
             outcome = _outcome(verdict)
-            _log(path, review, verdict)
+            _log_refusal(path, review, verdict)
             return web.Response(body=answer(review, verdict), content_type=CONTENT_TYPE)
         except BadReview as error:
             return web.Response(status=error.status, text=str(error))
         except TimeoutError:
             return web.Response(status=504, text=f"no verdict within {limit:g} s")
         except Exception:  # noqa: BLE001 - the caller's failure policy then decides; one bad review must not end the process
-            _LOG.exception("judging a review of %s %s failed", operation, resource)
+            _LOG.exception("review of %s %s failed", operation, resource)
             return web.Response(status=500, text="the review could not be judged; the webhook's log says why")
         finally:
             self._metrics.in_flight.dec()
             self._metrics.review(path, resource, operation, outcome, time.monotonic() - began)
 
 
-def _limit(timeout: str) -> float:
-    """Seconds for a verdict: API servers say in the query how long they wait, and an answer after that is lost."""
+def _verdict_timeout(timeout: str) -> float:
+    """Seconds for a verdict. API servers say in the query how long they wait; a later answer is lost."""
     try:
         waits = parse_duration(timeout)
     except ValueError:
@@ -93,7 +90,7 @@ def _limit(timeout: str) -> float:
     return min(_LIMIT, max(waits - _RESERVE, waits / 2))
 
 
-def _labels(review: Review) -> tuple[str, str]:
+def _metric_labels(review: Review) -> tuple[str, str]:
     """Resource and operation for metrics: what is not ours counts as one."""
     known = review.resource.resource in KINDS or review.resource.resource == "customresourcedefinitions"
     resource = review.resource.resource if known else "other"
@@ -106,7 +103,7 @@ def _outcome(verdict: Verdict) -> str:
     return "warned" if verdict.warnings else "allowed"
 
 
-def _log(path: str, review: Review, verdict: Verdict) -> None:
+def _log_refusal(path: str, review: Review, verdict: Verdict) -> None:
     """Refusals are logged for the administrator who is asked about them; what is in the objects is not."""
     if not verdict.allowed:
         where = "/".join(part for part in (review.namespace, review.name) if part)
@@ -119,32 +116,3 @@ def _log(path: str, review: Review, verdict: Verdict) -> None:
             review.username,
             verdict.message,
         )
-
-
-async def _ok(_: web.Request) -> web.Response:
-    return web.Response(text="ok")
-
-
-def plain(metrics: Metrics, ready: Callable[[], str]) -> web.Application:
-    """Health and metrics; ``ready`` returns what is still missing, "" when nothing is."""
-
-    async def exposition(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    async def readyz(_: web.Request) -> web.Response:
-        missing = ready()
-        return web.Response(status=503 if missing else 200, text=missing or "ok")
-
-    application = web.Application()
-    application.add_routes(
-        [web.get("/metrics", exposition), web.get("/healthz", _ok), web.get("/livez", _ok), web.get("/readyz", readyz)]
-    )
-    return application
-
-
-async def start(application: web.Application, host: str, port: int, tls: ssl.SSLContext | None = None) -> web.AppRunner:
-    """Start serving; a handler still at work when the runner is cleaned up gets ten seconds to end."""
-    runner = web.AppRunner(application, access_log=None, keepalive_timeout=_KEEPALIVE, shutdown_timeout=10.0)
-    await runner.setup()
-    await web.TCPSite(runner, host, port, ssl_context=tls, backlog=512).start()
-    return runner

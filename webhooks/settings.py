@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, Final
 
-from webhooks.flags import flag, listed, pair, seconds, switch
+from operators import logs
+from operators.flags import (
+    Flag,
+    Flags,
+    InvalidSettings,
+    comma_separated,
+    namespace_and_name,
+    one_of,
+    port,
+    seconds,
+    truth,
+)
 from webhooks.handlers import Options
 from webhooks.protection import Rules
 from webhooks.rotation import Policy
-
-
-class BadSettings(ValueError):
-    """Flags that do not go together; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,87 +62,92 @@ class Settings:
     log_level: str
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags of ``serve``."""
-    flag(parser, "webhook-address", "0.0.0.0", "address to serve reviews on")  # noqa: S104 - a pod's own address
-    flag(parser, "webhook-port", 9443, "port of reviews, TLS", int)
-    flag(parser, "metric-port", 10253, "port of /metrics, /healthz, /livez and /readyz, plain", int)
-    flag(parser, "tlscert", "", "certificate chain in a file, PEM, read again when it changes")
-    flag(parser, "tlskey", "", "its key")
-    flag(parser, "tlsca", "", "authorities in a file; callers then need a certificate by one of them")
-    flag(parser, "certificate-secret", None, "namespace/name of the Secret of built-in certificates", pair)
-    flag(parser, "service", None, "namespace/name of the Service, whose names certificates are for", pair)
-    flag(parser, "certificate-names", "", "further names and addresses, separated by commas", listed)
-    flag(parser, "webhook-configuration", "", "configurations that are to trust built-in certificates", listed)
-    flag(parser, "certificate-validity", 365 * 86400.0, "seconds that a certificate is good for", seconds)
-    flag(parser, "authority-validity", 3 * 365 * 86400.0, "seconds that the authority is good for", seconds)
-    flag(parser, "rotation-settle", 60.0, "seconds from trusting a new authority to using it", seconds)
-    flag(parser, "rotation-overlap", 3600.0, "seconds that the old authority is trusted on", seconds)
-    flag(parser, "certificate-period", 30.0, "seconds between two looks at certificates; files: 5 at most", seconds)
-    flag(parser, "exempt-users", "", "users whose deletions are never refused, separated by commas", listed)
-    switch(
-        parser,
-        "allow-namespace-termination",
-        default=False,
-        text="accept deletions in namespaces that are being deleted; this weakens the protection",
-    )
-    switch(parser, "strict-inplace", default=False, text="refuse changes that are not possible in place")
-    switch(parser, "enable-hotpatch", default=False, text="accept HotPatchUpdate: the nodes have a patched kubelet")
-    flag(parser, "kubeconfig", "", "kubeconfig file; without it the pod's own credentials")
-    flag(parser, "context", "", "context of the kubeconfig")
-    flag(parser, "lookup-timeout", 3.0, "seconds for one read from the API server", seconds)
-    flag(parser, "drain", 10.0, "seconds of serving on after SIGTERM, until callers have turned away", seconds)
-    flag(parser, "log-format", "json", "json or text")
-    flag(parser, "log-level", "INFO", "DEBUG, INFO, WARNING or ERROR")
+FLAGS: Final = Flags(
+    "GAME_WEBHOOKS_",
+    (
+        Flag("webhook-address", "0.0.0.0", str, "address to serve reviews on", stored_as="address"),  # noqa: S104
+        Flag("webhook-port", "9443", port, "port of reviews, TLS", stored_as="port"),
+        Flag(
+            "metric-port",
+            "10253",
+            port,
+            "port of /metrics, /healthz, /livez and /readyz, plain",
+            stored_as="metrics_port",
+        ),
+        Flag("tlscert", "", str, "certificate chain in a file, PEM, read again when it changes"),
+        Flag("tlskey", "", str, "its key"),
+        Flag(
+            "tlsca",
+            "",
+            str,
+            "authorities in a file; callers then need a certificate by one of them",
+            stored_as="client_authority",
+        ),
+        Flag("certificate-secret", None, namespace_and_name, "namespace/name of the Secret of built-in certificates"),
+        Flag("service", None, namespace_and_name, "namespace/name of the Service, whose names certificates are for"),
+        Flag("certificate-names", "", comma_separated, "further names and addresses, separated by commas"),
+        Flag("webhook-configuration", "", comma_separated, "configurations that are to trust built-in certificates"),
+        Flag("certificate-validity", "31536000", seconds, "seconds that a certificate is good for"),
+        Flag("authority-validity", "94608000", seconds, "seconds that the authority is good for"),
+        Flag("rotation-settle", "60", seconds, "seconds from trusting a new authority to using it"),
+        Flag("rotation-overlap", "3600", seconds, "seconds that the old authority is trusted on"),
+        Flag("certificate-period", "30", seconds, "seconds between two looks at certificates; files: 5 at most"),
+        Flag("exempt-users", "", comma_separated, "users whose deletions are never refused, separated by commas"),
+        Flag(
+            "allow-namespace-termination",
+            "false",
+            truth,
+            "accept deletions in namespaces that are being deleted; this weakens the protection",
+            switch=True,
+        ),
+        Flag("strict-inplace", "false", truth, "refuse changes that are not possible in place", switch=True),
+        Flag("enable-hotpatch", "false", truth, "accept HotPatchUpdate: the nodes have a patched kubelet", switch=True),
+        Flag("kubeconfig", "", str, "kubeconfig file; without it the pod's own credentials"),
+        Flag("context", "", str, "context of the kubeconfig"),
+        Flag("lookup-timeout", "3", seconds, "seconds for one read from the API server"),
+        Flag("drain", "10", seconds, "seconds of serving on after SIGTERM, until callers have turned away"),
+        Flag("log-format", "json", one_of(logs.FORMATS), "json or text"),
+        Flag("log-level", "INFO", one_of(logs.LEVELS, str.upper), "DEBUG, INFO, WARNING or ERROR"),
+    ),
+)
 
 
-def from_arguments(options: argparse.Namespace) -> Settings:
-    """Settings of parsed flags.
+def from_arguments(options: argparse.Namespace, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings of parsed flags, of the environment where a flag is not given, else by default.
 
     Raises:
-        BadSettings: no way to a certificate, or more than one.
+        InvalidSettings: a value cannot be used, or there is not exactly one way to a certificate.
     """
-    return Settings(
-        address=options.webhook_address,
-        port=options.webhook_port,
-        metrics_port=options.metric_port,
-        certificate=_certificate(options),
-        client_authority=options.tlsca,
-        options=Options(
-            rules=Rules(frozenset(options.exempt_users), options.allow_namespace_termination),
-            strict_inplace=options.strict_inplace,
-            enable_hotpatch=options.enable_hotpatch,
-        ),
-        kubeconfig=options.kubeconfig,
-        context=options.context,
-        lookup_timeout=options.lookup_timeout,
-        drain=options.drain,
-        log_format=options.log_format,
-        log_level=options.log_level,
-    )
+    values = FLAGS.read(options, environment)
+    taken = {field.name: values[field.name] for field in fields(Settings) if field.name in values}
+    rules = Rules(frozenset(values["exempt_users"]), values["allow_namespace_termination"])
+    chosen = Options(rules=rules, strict_inplace=values["strict_inplace"], enable_hotpatch=values["enable_hotpatch"])
+    return Settings(certificate=_certificate(values), options=chosen, **taken)
 
 
-def _certificate(options: argparse.Namespace) -> Files | BuiltIn:
-    if bool(options.tlscert) != bool(options.tlskey):
-        raise BadSettings("--tlscert and --tlskey go together")
-    if options.tlscert and options.certificate_secret:
-        raise BadSettings("either --tlscert and --tlskey, or --certificate-secret")
-    if options.tlscert:
-        return Files(Path(options.tlscert), Path(options.tlskey))
-    if not options.certificate_secret:
-        raise BadSettings("reviews need TLS: give --tlscert and --tlskey, or --certificate-secret")
-    names = [*_service_names(options.service), *options.certificate_names]
+def _certificate(values: Mapping[str, Any]) -> Files | BuiltIn:
+    if bool(values["tlscert"]) != bool(values["tlskey"]):
+        raise InvalidSettings("--tlscert and --tlskey go together")
+    if values["tlscert"] and values["certificate_secret"]:
+        raise InvalidSettings("either --tlscert and --tlskey, or --certificate-secret")
+    if values["tlscert"]:
+        return Files(Path(values["tlscert"]), Path(values["tlskey"]))
+    if not values["certificate_secret"]:
+        raise InvalidSettings("reviews need TLS: give --tlscert and --tlskey, or --certificate-secret")
+    names = [*_service_names(values["service"]), *values["certificate_names"]]
     if not names:
-        raise BadSettings("--certificate-secret needs --service or --certificate-names: what is the certificate for?")
+        raise InvalidSettings(
+            "--certificate-secret needs --service or --certificate-names: what is the certificate for?"
+        )
     policy = Policy(
         tuple(names),
-        timedelta(seconds=options.authority_validity),
-        timedelta(seconds=options.certificate_validity),
-        timedelta(seconds=options.rotation_settle),
-        timedelta(seconds=options.rotation_overlap),
+        timedelta(seconds=values["authority_validity"]),
+        timedelta(seconds=values["certificate_validity"]),
+        timedelta(seconds=values["rotation_settle"]),
+        timedelta(seconds=values["rotation_overlap"]),
     )
-    secret = options.certificate_secret
-    return BuiltIn(secret, options.webhook_configuration, policy, options.certificate_period)
+    secret = values["certificate_secret"]
+    return BuiltIn(secret, values["webhook_configuration"], policy, values["certificate_period"])
 
 
 def _service_names(service: tuple[str, str] | None) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from operators.api.durations import PATTERN
+from operators.api.hooktemplate import MetricProvider
 from operators.api.rules import (
-    QUALIFIED,
     Schema,
     add,
     at,
@@ -15,28 +15,28 @@ from operators.api.rules import (
     kept,
     list_of,
     matching,
-    misplaced,
     quoted,
     refused,
-    required,
     rule,
 )
 
-_TEXT: Final[Schema] = {"type": "string", "maxLength": 8192}
-_INT_OR_STRING: Final[Schema] = {"x-kubernetes-int-or-string": True, "maxLength": 64}
 _OBJECT: Final[Schema] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-_PROVIDERS: Final = ("web", "prometheus", "kubernetes")
-_HTTP: Final = "^(?i:https?)://."
+_METRIC: Final = "metrics.[]"
 
 
-def hook(schema: Schema) -> None:
-    """Rules of both kinds."""
+def hook(schema: Schema, providers: type[MetricProvider] = MetricProvider) -> None:
+    """Rules of both kinds; ``providers`` are those that the schema has."""
     list_of(schema, "metrics", "name")
     list_of(schema, "args", "name")
     _metric(schema)
-    _provider(schema)
-    _web(schema)
-    _kubernetes(schema)
+    settings = providers.settings()
+    *others, last = settings
+    some = ", ".join(others)
+    _exactly_one(schema, f"{some} and {last}", tuple(settings))
+    for name, model in settings.items():
+        model.add_rules(schema, _METRIC, name)
+    reason = f"exec is not supported, ask through {some} or {last}"
+    refused(schema, f"{_METRIC}.provider", "exec", _OBJECT, reason)
 
 
 def _metric(schema: Schema) -> None:
@@ -49,17 +49,17 @@ def _metric(schema: Schema) -> None:
     for name, enough in limits:
         detail = f": count is {{self.count}}, {name} is {{self.{name}}}"
         message = f"count must be 0 or at least {name}"
-        add(schema, "metrics.[]", rule(f"self.count <= 0 || ({enough})", message, detail, field="count"))
+        add(schema, _METRIC, rule(f"self.count <= 0 || ({enough})", message, detail, field="count"))
     message, detail = "interval must be given when count is greater than 1", ": count is {self.count}"
-    add(schema, "metrics.[]", rule("self.count <= 1 || has(self.interval)", message, detail, field="interval"))
+    add(schema, _METRIC, rule("self.count <= 1 || has(self.interval)", message, detail, field="interval"))
     kind = "{} must be a duration like 5s, 1h30m or 500ms"
     for name in ("interval", "initialDelay"):
-        path = f"metrics.[].{name}"
+        path = f"{_METRIC}.{name}"
         at(schema, path).pop("pattern")
         matching(schema, path, PATTERN, kind.format(name))
     add(
         schema,
-        "metrics.[].interval",
+        f"{_METRIC}.interval",
         rule(
             f"!self.matches({quoted(PATTERN)}) || duration(self) >= duration('1s')",
             "interval must be at least 1s",
@@ -68,52 +68,10 @@ def _metric(schema: Schema) -> None:
     )
 
 
-def _provider(schema: Schema) -> None:
-    """H6, and fields of a provider that stand beside it."""
-    path = "metrics.[].provider"
-    message = "provider must have exactly one of web, prometheus and kubernetes"
-    detail = f": this one has{given(*_PROVIDERS)}"
-    add(schema, path, rule(f"has(self.exec) || {exactly_one(*_PROVIDERS)}", message, detail))
-    for where in ("metrics.[]", path):
-        misplaced(schema, where, "jsonPath", _TEXT, "provider.web.jsonPath")
-        misplaced(schema, where, "timeoutSeconds", _INT_OR_STRING, "provider.web.timeoutSeconds")
-    for owner, keys in (("web", ("url",)), ("prometheus", ("address", "query")), ("kubernetes", ("function",))):
-        for key in keys:
-            misplaced(schema, path, key, _TEXT, f"provider.{owner}.{key}")
-    refused(schema, path, "exec", _OBJECT, "exec is not supported, ask through web, prometheus or kubernetes")
-
-
-def _web(schema: Schema) -> None:
-    """H9, and headers that would break a request."""
-    web = "metrics.[].provider.web"
-    # As a rule, so that a jsonPath in the wrong place is named in the same answer.
-    required(schema, web, "jsonPath", "jsonPath must say which part of the answer is the result")
-    matching(schema, f"{web}.url", _HTTP + r"|^\{\{", "url must begin with http:// or https://")
-    address = "metrics.[].provider.prometheus.address"
-    matching(schema, address, _HTTP, "address must begin with http:// or https://")
-    header = f"{web}.headers.[]"
-    matching(schema, f"{header}.key", "^[-!#$%&'*+.^_`|~0-9A-Za-z]+$", "key must be the name of a header")
-    add(schema, f"{header}.value", rule(r"!self.matches('[\\r\\n]')", "value must not hold a line break"))
-
-
-def _kubernetes(schema: Schema) -> None:
-    """H10: annotations of pods and of both workloads, nothing else."""
-    prefix = "metadata.annotations."
-    path = "metrics.[].provider.kubernetes.fields.[].path"
-    key = QUALIFIED.removeprefix("^")
-    matching(schema, path, f"^metadata\\.annotations\\.{key}", f"path must be {prefix}<key>")
-    kinds = "['', 'Pod', 'GameDeployment', 'GameStatefulSet']"
-    add(
-        schema,
-        "",
-        rule(
-            "!self.metrics.exists(m, has(m.provider.kubernetes)) || !has(self.args) || "
-            f"self.args.all(a, a.name != 'Kind' || !has(a.value) || a.value in {kinds})",
-            "args.Kind must be Pod, GameDeployment or GameStatefulSet, hooks reach no other objects",
-            ", not {self.args.filter(a, a.name == 'Kind' && has(a.value)).map(a, a.value)}",
-            field="args",
-        ),
-    )
+def _exactly_one(schema: Schema, shown: str, names: tuple[str, ...]) -> None:
+    """H6."""
+    message, detail = f"provider must have exactly one of {shown}", f": this one has{given(*names)}"
+    add(schema, f"{_METRIC}.provider", rule(f"has(self.exec) || {exactly_one(*names)}", message, detail))
 
 
 def hookrun(schema: Schema) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
 from operators.api.base import Count, SpecModel
 from operators.api.durations import PATTERN
+from operators.api.providers.base import ProviderSettings
+from operators.api.providers.kubernetes import KubernetesProvider
+from operators.api.providers.prometheus import PrometheusProvider
+from operators.api.providers.web import WebProvider
 
 Duration = Annotated[str, Field(max_length=64, json_schema_extra={"pattern": PATTERN})]
 Condition = Annotated[str, Field(max_length=4096)]
@@ -24,75 +28,12 @@ class Argument(SpecModel):
     ] = None
 
 
-class Header(SpecModel):
-    """A request header."""
+class MetricProvider(SpecModel):
+    """Where a metric is measured: one of the providers, each under its name.
 
-    key: Annotated[str, Field(min_length=1, max_length=256, description="Name of the header.")]
-    value: Annotated[str, Field(max_length=4096, description="Value; may hold {{ args.<name> }}.")]
-
-
-class WebProvider(SpecModel):
-    """Asks an HTTP endpoint that answers JSON, by GET."""
-
-    url: Annotated[
-        str,
-        Field(min_length=1, max_length=4096, description="Address, http or https; may hold {{ args.<name> }}."),
-    ]
-    headers: Annotated[tuple[Header, ...], Field(max_length=64, description="Request headers.")] = ()
-    timeout_seconds: Annotated[
-        int, Field(le=2_147_483_647, description="Seconds for the whole exchange; 10 when absent or not positive.")
-    ] = 10
-    json_path: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=1024,
-            description="Which part of the JSON answer becomes the result, a text: {$.result} or ${.result}.",
-        ),
-    ]
-
-
-class PrometheusProvider(SpecModel):
-    """Asks Prometheus by an instant query."""
-
-    address: Annotated[
-        str, Field(min_length=1, max_length=2048, description="Base URL of the Prometheus server, http or https.")
-    ]
-    query: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=8192,
-            description="PromQL; may hold {{ args.<name> }}. A vector becomes a list of numbers, a scalar a number, a "
-            "string a text.",
-        ),
-    ]
-
-
-class KubernetesField(SpecModel):
-    """One annotation."""
-
-    path: Annotated[
-        str,
-        Field(
-            min_length=1, max_length=512, description="metadata.annotations.<key>; the key may hold dots and a slash."
-        ),
-    ]
-    value: Annotated[str, Field(max_length=4096, description="Value to expect (get) or to write (patch).")]
-
-
-class KubernetesProvider(SpecModel):
-    """Reads or writes annotations of the pod, or of the workload that arguments Group, Version and Kind name."""
-
-    function: Annotated[
-        Literal["get", "patch"],
-        Field(description="Compare all annotations with their values (get), or write them (patch)."),
-    ]
-    fields: Annotated[tuple[KubernetesField, ...], Field(min_length=1, max_length=32, description="The annotations.")]
-
-
-class Provider(SpecModel):
-    """Where a metric is measured: exactly one of web, prometheus and kubernetes."""
+    This is the list of providers that the API knows: rules, messages and the registry of what measures
+    (`operators.hookrun.providers.registry`) take the names from here.
+    """
 
     web: Annotated[WebProvider | None, Field(description="An HTTP endpoint that answers JSON.")] = None
     prometheus: Annotated[PrometheusProvider | None, Field(description="A Prometheus query.")] = None
@@ -100,6 +41,17 @@ class Provider(SpecModel):
         KubernetesProvider | None,
         Field(description="Annotations of the pod, or of a GameDeployment or GameStatefulSet."),
     ] = None
+
+    @classmethod
+    def settings(cls) -> dict[str, type[ProviderSettings]]:
+        """The settings of all providers, by name."""
+        options = {name: get_args(field.annotation) for name, field in cls.model_fields.items()}
+        return {name: next(o for o in found if o is not type(None)) for name, found in options.items()}
+
+    def given(self) -> dict[str, ProviderSettings]:
+        """The providers that are filled in, by name: exactly one where the object is valid."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: settings for name, settings in found.items() if settings is not None}
 
 
 class Metric(SpecModel):
@@ -147,7 +99,10 @@ class Metric(SpecModel):
             "canary steps."
         ),
     ] = "Successful"
-    provider: Annotated[Provider, Field(description="Where to measure: exactly one of web, prometheus, kubernetes.")]
+    provider: Annotated[
+        MetricProvider,
+        Field(description=f"Where to measure: exactly one of {', '.join(MetricProvider.model_fields)}."),
+    ]
 
 
 class HookTemplateSpec(SpecModel):

@@ -43,6 +43,8 @@ INDEX_ID_ANNOTATION: Final = INDEX_PREFIXES[0] + INDEX_ID
 INDEX_ENV: Final = "POD_INDEX"
 
 # HookRuns
+#: Kinds whose annotations hooks may read and write.
+HOOK_TARGET_KINDS: Final = ("Pod", "GameDeployment", "GameStatefulSet")
 HOOK_TYPE_LABEL: Final = "hookrun-type"
 HOOK_REVISION_LABEL: Final = "workload-revision"
 HOOK_INSTANCE_LABEL: Final = "instance-id"

@@ -66,7 +66,9 @@ def refusal(found: Mapping[str, list[str]], release: str, namespace: str, revisi
 
 
 async def _workloads(options: argparse.Namespace) -> dict[str, list[str]]:
-    client = await Client.connect(kubeconfig=options.kubeconfig)
+    from operators.kube.official import connect
+
+    client = await connect(kubeconfig=options.kubeconfig)
     try:
         found = {}
         for plural in options.kinds:
@@ -85,18 +87,12 @@ def dependent(items: Iterable[Json]) -> list[str]:
 
 
 async def _all(client: Client, resource: Resource, namespace: str | None) -> AsyncIterator[Json]:
-    """Every object of a collection, page by page; none where the kind is not served."""
-    token = ""
-    while True:
-        try:
-            page = await client.list(resource, namespace, continue_=token)
-        except NotFound:
-            return
-        for item in page["items"]:
+    """Every object of a collection; none where the kind is not served."""
+    try:
+        async for item in client.items(resource, namespace):
             yield item
-        token = page["metadata"].get("continue") or ""
-        if not token:
-            return
+    except NotFound:
+        return
 
 
 def _service(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from operators import logs
 from operators.cli import check
+from operators.flags import InvalidSettings
 from operators.manager import settings
 
 
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return int(options.action(options))
-    except settings.WrongSetting as error:
+    except InvalidSettings as error:
         run.print_usage(sys.stderr)
         print(f"game-operators: {error}", file=sys.stderr)
         return 2

@@ -18,6 +18,15 @@ class GameDeploymentController(WorkloadController[GameDeploymentSpec]):
 
     def observe(self, workload: GameDeploymentView) -> Observed:
         """Read everything of a workload from the caches."""
-        costed = self._context.stores.nodes.by("costed", "")
-        costs = {n.name: n.cost for n in costed if n.cost is not None}
-        return Observed(**self.seen(workload), node_costs=costs)
+        common = self.observe_common(workload)
+        return Observed(
+            workload=common.workload,
+            pods=common.pods,
+            revisions=common.revisions,
+            hook_runs=common.hook_runs,
+            templates=common.templates,
+            overlapping=common.overlapping,
+            refusals=common.refusals,
+            host_ip=common.host_ip,
+            node_costs=self._context.stores.node_costs(),
+        )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from operators.api import keys
+from operators.api.reasons import BlockedReason
 from operators.planning.actions import Blocked, CreatePod
 from operators.planning.budgets import Difference, difference
 from operators.planning.explain import name_some
+from operators.planning.findings import Findings, join
 from operators.planning.identity import InvalidIndexRange, free_indexes, index_range, instance_ids, pod_body
 from operators.planning.rollout import Rollout
 from operators.planning.scalein import SortKey, choose_victims, cost_order
@@ -30,25 +32,22 @@ def scale(rollout: Rollout, arriving_revisions: Sequence[str] = ()) -> ScaleOutc
     ``arriving_revisions`` are the revisions of pods in whose place none is created: orphans that are being adopted, and
     pods in their crash back-off.
     """
-    spec, result = rollout.spec, ScaleOutcome()
-    leaving(rollout, result)
-    report_crash_backoff(crash_backoff(rollout.observed, rollout.now), rollout.now, result)
+    spec = rollout.spec
+    found = leaving(rollout) + report_crash_backoff(crash_backoff(rollout.observed, rollout.now), rollout.now)
     try:
         indexes = index_range(rollout.workload.name, rollout.workload.annotations, spec.replicas)
     except InvalidIndexRange as error:
-        result.blocked.append(Blocked("InvalidIndexRange", str(error), waiting=False))
-        result.able = False
-        return result
+        refused = Blocked(BlockedReason.INVALID_INDEX_RANGE, str(error), waiting=False)
+        return ScaleOutcome(found + Findings(blocked=(refused,)), able=False)
     names = frozenset(spec.scale_strategy.pods_to_delete)
     named = [p for p in rollout.pods if p.name in names] if names else []
-    report_foreign_names(rollout, names, result)
+    found += report_foreign_names(rollout, names)
     wanted = difference(spec.replicas, rollout.kept, len(rollout.pods), len(rollout.outdated), rollout.budget.surge)
     if wanted.total < 0:
-        _create(rollout, _without(rollout, arriving_revisions, wanted), indexes, result)
-    for pod in [*named, *_victims(rollout, wanted, named, result)]:
-        result.victims[pod.name] = pod
-        remove(rollout, pod, result)
-    return result
+        found += _create(rollout, _without(rollout, arriving_revisions, wanted), indexes)
+    surplus, surge_kept = _victims(rollout, wanted, named)
+    victims = {pod.name: pod for pod in (*named, *surplus)}
+    return ScaleOutcome(join((found, surge_kept, *(remove(rollout, pod) for pod in victims.values()))), victims)
 
 
 def _without(rollout: Rollout, arriving_revisions: Sequence[str], wanted: Difference) -> Difference:
@@ -61,33 +60,35 @@ def _without(rollout: Rollout, arriving_revisions: Sequence[str], wanted: Differ
     return left if left.total < 0 else Difference(0, 0)
 
 
-def _create(rollout: Rollout, wanted: Difference, indexes: range | None, result: ScaleOutcome) -> None:
-    count = -wanted.total
+def _create(rollout: Rollout, wanted: Difference, indexes: range | None) -> Findings:
+    count, found = -wanted.total, Findings()
     from_current = min(count, max(0, -wanted.old))
     if rollout.canary.recorded.user_paused and not rollout.updated:
         from_current = count  # an unreleased version must not slip in through a scale-out (spec 7.2)
     if rollout.first:
-        count = batch(rollout, count, result)
+        count, found = batch(rollout, count)
     count = min(count, AT_ONCE)
     pods = rollout.observed.pods
     free = free_indexes(indexes, pods, count) if indexes is not None else None
     if indexes is not None and free is not None and len(free) < count:
-        result.blocked.append(_exhausted(rollout, count, len(free), indexes))
+        found += Findings(blocked=(_exhausted(rollout, count, len(free), indexes),))
         count = len(free)
     if not count:
-        return
+        return found
     newest = max((p.resource_version for p in pods), default="")
     refusal = rollout.observed.refusals.get("CreatePod")
     attempt = refusal.count if refusal else 0  # a name that somebody else holds is not asked for again
     seed = f"{rollout.workload.uid}/{rollout.workload.resource_version}/{newest}/{len(pods)}/{attempt}"
     ids = instance_ids(seed, {p.instance for p in pods} | {p.name.rsplit("-", 1)[-1] for p in pods})
+    created = []
     for number, instance in enumerate(sorted(next(ids) for _ in range(count))):
         revision = rollout.revisions.current if number < from_current else rollout.canary.target
         template = rollout.revisions.templates[revision]
         index = free[number] if free is not None else None
         gate = not rollout.spec.disable_readiness_gate
         body = pod_body(rollout.workload.name, template, revision, instance, index, gate=gate)
-        result.actions.append(CreatePod(body["metadata"]["name"], revision, body))
+        created.append(CreatePod(body["metadata"]["name"], revision, body))
+    return found + Findings(tuple(created))
 
 
 def _exhausted(rollout: Rollout, count: int, free: int, indexes: range) -> Blocked:
@@ -96,10 +97,12 @@ def _exhausted(rollout: Rollout, count: int, free: int, indexes: range) -> Block
     missing = max(0, rollout.spec.replicas - len(rollout.pods))
     text = f"{count} pods to create, {free} free indexes in {indexes.start}..{indexes.stop - 1}"
     if leaving:
-        return Blocked("IndexesExhausted", f"{text}: waiting for pods to leave: {name_some(leaving)}")
+        return Blocked(BlockedReason.INDEXES_EXHAUSTED, f"{text}: waiting for pods to leave: {name_some(leaving)}")
     if not missing and rollout.budget.unavailable:
-        return Blocked("IndexesExhausted", f"{text}: the update goes on with {len(rollout.pods)} pods, without surge")
-    return Blocked("IndexesExhausted", f"{text}: the index range is too small", waiting=False)
+        return Blocked(
+            BlockedReason.INDEXES_EXHAUSTED, f"{text}: the update goes on with {len(rollout.pods)} pods, without surge"
+        )
+    return Blocked(BlockedReason.INDEXES_EXHAUSTED, f"{text}: the index range is too small", waiting=False)
 
 
 def _sort_descending(rollout: Rollout) -> bool:
@@ -108,24 +111,24 @@ def _sort_descending(rollout: Rollout) -> bool:
     return method == "descend"
 
 
-def _victims(rollout: Rollout, wanted: Difference, named: Sequence[PodView], result: ScaleOutcome) -> list[PodView]:
-    """Pods too many. Those the user named count; surge pods stay while the update needs them."""
+def _victims(rollout: Rollout, wanted: Difference, named: Sequence[PodView]) -> tuple[list[PodView], Findings]:
+    """Pods too many. Those the user named count; surge pods stay while the update needs them, and that is said."""
     surge, needed = _surge_pods(rollout)
     surplus = len(rollout.pods) - rollout.spec.replicas
-    total = wanted.total
+    total, found = wanted.total, Findings()
     if needed and surplus > 0:
         total = min(total, surplus - surge)
         if total < wanted.total:
             text = f"{wanted.total - max(0, total)} surge pods stay until the pods being updated are ready"
-            result.blocked.append(Blocked("SurgeKept", text))
+            found = Findings(blocked=(Blocked(BlockedReason.SURGE_KEPT, text),))
     total -= len(named)
     if total <= 0:
-        return []
+        return [], found
     from_old = wanted.old - (surge if rollout.in_place and not needed else 0)
     going = {p.name for p in named}
     target = rollout.canary.target
     order = _order(rollout, surge)
-    return choose_victims(
+    chosen = choose_victims(
         [p for p in rollout.outdated if p.name not in going],
         [p for p in rollout.updated if p.name not in going],
         total,
@@ -133,6 +136,7 @@ def _victims(rollout: Rollout, wanted: Difference, named: Sequence[PodView], res
         {p.name for p in rollout.pods if rollout.runs.of("predelete", p)},
         order,
     )
+    return chosen, found
 
 
 def _surge_pods(rollout: Rollout) -> tuple[int, bool]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from operators.planning.findings import Findings
 from operators.planning.inprogress import UpdateOutcome
 from operators.planning.rollout import Rollout
 from operators.planning.scalein import expendable
 from operators.planning.scaling import ScaleOutcome
-from operators.planning.update import DisruptionAllowance, UpdatePass, may_update
+from operators.planning.update import DisruptionAllowance, UpdatePass, held_update
 
 
-def update(rollout: Rollout, scaling: ScaleOutcome, result: UpdateOutcome) -> None:
-    """Choose the pods that may be touched now, and touch those whose hook allows it."""
+def update(rollout: Rollout, scaling: ScaleOutcome, begun: Findings) -> UpdateOutcome:
+    """Choose the pods that may be touched now, and touch those whose hook allows it.
+
+    ``begun`` is what updates that have begun go on with; the outcome includes it.
+    """
     outdated = [p for p in rollout.outdated if p.name not in scaling.victims]
-    if not may_update(rollout, outdated, result):
-        return
+    held = held_update(rollout, outdated)
+    if held is not None:
+        return UpdateOutcome(begun + held)
     working = [p for p in rollout.pods if p.name not in scaling.victims]
     allowance = DisruptionAllowance(
         room=rollout.budget.unavailable + len(working) - rollout.spec.replicas,
@@ -21,8 +26,8 @@ def update(rollout: Rollout, scaling: ScaleOutcome, result: UpdateOutcome) -> No
         working=len(working),
         able=scaling.able,
     )
-    walk = UpdatePass(rollout, outdated, allowance, result)
+    update_pass = UpdatePass(rollout, outdated, allowance, begun)
     # First whose hook is running: no pod that turns unready pushes it out (spec 5.8). Then who is down anyway: the
     # budget may be waiting for just that one. Then whose hook has answered, so that no other is asked in its place.
-    outdated.sort(key=lambda p: (not walk.waits(p), p.ready, not walk.asked(p), expendable(p)))
-    walk.run(outdated[: max(0, len(outdated) - rollout.kept)])
+    outdated.sort(key=lambda p: (not update_pass.waits(p), p.ready, not update_pass.asked(p), expendable(p)))
+    return update_pass.run(outdated[: max(0, len(outdated) - rollout.kept)])

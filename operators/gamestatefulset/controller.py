@@ -12,12 +12,13 @@ from operators.gamestatefulset.observed import GameStatefulSetView, Observed
 from operators.gamestatefulset.ordinals import members, pod_name
 from operators.gamestatefulset.plan import plan
 from operators.planning.actions import Plan
-from operators.planning.views import NodeView, PodView
+from operators.planning.views import NodeView
 from operators.runtime.store import Change, Key, Store
 from operators.runtime.workqueue import WorkQueue
 from operators.workload.context import Context
 from operators.workload.controller import WorkloadController
 from operators.workload.execute import Execution
+from operators.workload.stores import claims_of_series
 
 
 class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
@@ -37,29 +38,31 @@ class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
 
     def observe(self, workload: GameStatefulSetView) -> Observed:
         """Read everything of a workload from the caches."""
-        seen, stores = self.seen(workload), self._context.stores
-        known = {p.name for p in seen["pods"]}
-        lost = {p.node for p in seen["pods"] if p.deleting and p.node}
-        nodes = {name: n for name in lost if (n := stores.nodes.get("", name)) is not None}
+        common, stores = self.observe_common(workload), self._context.stores
+        known = {p.name for p in common.pods}
+        holders = (stores.pod(workload.namespace, name) for name in _names(workload) - known)
+        lost = {p.node for p in common.pods if p.deleting and p.node}
+        nodes = {name: n for name in lost if (n := stores.node(name)) is not None}
         return Observed(
-            **seen,
+            workload=common.workload,
+            pods=common.pods,
+            revisions=common.revisions,
+            hook_runs=common.hook_runs,
+            templates=common.templates,
+            overlapping=common.overlapping,
+            refusals=common.refusals,
+            host_ip=common.host_ip,
             claims=self._claims_of(workload),
-            name_conflicts=tuple(
-                p for name in _names(workload) - known if (p := self._pod(workload, name)) is not None
-            ),
+            name_conflicts=tuple(p for p in holders if p is not None),
             nodes=nodes if len(stores.nodes) else None,
             delays=self._delays,
         )
-
-    def _pod(self, workload: GameStatefulSetView, name: str) -> PodView | None:
-        found: PodView | None = self._context.stores.pods.get(workload.namespace, name)
-        return found
 
     def _claims_of(self, workload: GameStatefulSetView) -> dict[str, ClaimView]:
         if workload.spec is None:
             return {}
         series = (f"{t['metadata']['name']}-{workload.name}" for t in workload.spec.volume_claim_templates)
-        return {c.name: c for one in series for c in self._claims.by("series", (workload.namespace, one))}
+        return {c.name: c for one in series for c in claims_of_series(self._claims, workload.namespace, one)}
 
     # ---- what wakes a key
 
@@ -69,7 +72,7 @@ class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
         if view is None:
             return
         series = view.name.rpartition("-")[0]
-        for workload in self._context.stores.workloads.by("namespace", view.namespace):
+        for workload in self._context.stores.workloads_in(view.namespace):
             templates = workload.spec.volume_claim_templates if workload.spec is not None else ()
             if any(series == f"{t['metadata']['name']}-{workload.name}" for t in templates):
                 self._queue.add((workload.namespace, workload.name))
@@ -80,7 +83,7 @@ class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
         view = new or old
         if view is None or (old is not None and new is not None and _health(old) == _health(new)):
             return
-        for pod in self._context.stores.pods.by("leaving", view.name):
+        for pod in self._context.stores.pods_terminating_on(view.name):
             if pod.owner is not None and pod.owner.kind == self._kind:
                 self._queue.add((pod.namespace, pod.owner.name))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from operators.api.reasons import EventReason
 from operators.gamestatefulset.claims import SURGE_ANNOTATION
 from operators.kube.errors import AlreadyExists, Conflict, NotFound
 from operators.kube.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, Json
@@ -58,7 +59,7 @@ class ClaimWrites:
             self._session.expect(created(self._claims, namespace, name))
             return
         self._session.expect(created(self._claims, namespace, name, version))
-        self._session.note("Normal", "SuccessfulCreate", f"succeed to create claim {name}")
+        self._session.note("Normal", EventReason.SUCCESSFUL_CREATE, f"succeed to create claim {name}")
 
     async def own(self, action: act.OwnClaim) -> None:
         namespace = self._session.namespace
@@ -77,7 +78,9 @@ class ClaimWrites:
         namespace = self._session.namespace
         await self._session.client.delete(PERSISTENT_VOLUME_CLAIMS, namespace, action.name, uid=action.uid)
         self._session.expect_deleted(self._claims, action.name, action.uid)
-        self._session.note("Normal", "SuccessfulDelete", f"succeed to delete claim {action.name} of a surge pod")
+        self._session.note(
+            "Normal", EventReason.SUCCESSFUL_DELETE, f"succeed to delete claim {action.name} of a surge pod"
+        )
 
 
 class SetPodWrites(PodWrites):
@@ -99,9 +102,9 @@ class SetPodWrites(PodWrites):
     def announce_deleted(self, action: act.DeletePod) -> None:
         if action.why == "failedPod":
             text = f"pod {action.name} has ended and is deleted, to be created again"
-            self._session.note("Warning", "RecreatingFailedPod", text)
+            self._session.note("Warning", EventReason.RECREATING_FAILED_POD, text)
         else:
-            self._session.note("Normal", "SuccessfulDelete", f"succeed to delete pod {action.name}")
+            self._session.note("Normal", EventReason.SUCCESSFUL_DELETE, f"succeed to delete pod {action.name}")
 
     async def force_delete(self, action: act.ForceDeletePod) -> None:
         """Give up a pod on a lost node, after the API server has said once more, uncached, that the node is lost."""
@@ -122,4 +125,4 @@ class SetPodWrites(PodWrites):
 
         self._session.expect(Expectation(f"removal of {action.name}", gone))
         text = f"pod {action.name} was deleted by force: its node {action.node} is lost"
-        self._session.note("Warning", "ForceDeletedNodeLostPod", text)
+        self._session.note("Warning", EventReason.FORCE_DELETED_NODE_LOST_POD, text)

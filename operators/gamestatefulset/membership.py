@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from operators.api import keys
 from operators.api.gamestatefulset import GameStatefulSetSpec
+from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.claims import claim_of, storage_matches
 from operators.gamestatefulset.observed import Observed
 from operators.gamestatefulset.ordinals import ordinal_of
@@ -25,10 +26,10 @@ class Membership:
     needs.
     """
 
-    pods: dict[int, PodView] = field(default_factory=dict)
-    claimed: list[PodView] = field(default_factory=list)
-    taken: dict[int, Blocked] = field(default_factory=dict)
-    actions: list[Action] = field(default_factory=list)
+    pods: Mapping[int, PodView] = field(default_factory=dict)
+    claimed: tuple[PodView, ...] = ()
+    taken: Mapping[int, Blocked] = field(default_factory=dict)
+    actions: tuple[Action, ...] = ()
 
     @property
     def active(self) -> list[PodView]:
@@ -45,27 +46,40 @@ def claim_pods(
     joins us without the claims of its ordinal is of no revision of ours, even if its template is: a living pod cannot
     be given them, so that only another in its place has them.
     """
-    result, workload = Membership(), observed.workload
+    workload = observed.workload
+    claimed: list[PodView] = []
+    own: dict[int, PodView] = {}
+    taken: dict[int, Blocked] = {}
+    actions: list[Action] = []
     for pod in sorted(observed.pods, key=lambda p: p.name):
         ordinal = ordinal_of(workload.name, pod.name)
-        if pod.owner is not None and pod.owner.uid == workload.uid:
-            result.claimed.append(pod)
-            if ordinal is not None:
-                _own(pod, ordinal, observed, spec, result)
-        elif ordinal is not None:
-            adoptable = pod.owner is None and pod.active and spec.selector.matches(pod.labels)
-            if adoptable and not left_to_older_workload(observed, pod):
-                labels = {
-                    **missing_labels(workload.name, ordinal, pod),
-                    **_revision(pod, workload.name, spec, templates),
-                }
-                result.actions.append(AdoptPod(pod.name, pod.uid, labels))
-            result.taken[ordinal] = _taken(pod)
+        ours = pod.owner is not None and pod.owner.uid == workload.uid
+        if ours:
+            claimed.append(pod)
+        if ordinal is None:
+            continue
+        if ours and (pod.deleting or spec.selector.matches(pod.labels)):
+            own[ordinal] = pod
+            lost = missing_labels(workload.name, ordinal, pod) if pod.active else {}
+            actions += [AdoptPod(pod.name, pod.uid, lost)] if lost else []
+            continue
+        taken[ordinal] = _taken(pod)
+        if ours:
+            actions.append(ReleasePod(pod.name, pod.uid))
+        elif _adoptable(observed, spec, pod):
+            labels = missing_labels(workload.name, ordinal, pod) | _revision(pod, workload.name, spec, templates)
+            actions.append(AdoptPod(pod.name, pod.uid, labels))
     for pod in observed.name_conflicts:
         ordinal = ordinal_of(workload.name, pod.name)
         if ordinal is not None:
-            result.taken.setdefault(ordinal, _taken(pod))
-    return result
+            taken.setdefault(ordinal, _taken(pod))
+    return Membership(own, tuple(claimed), taken, tuple(actions))
+
+
+def _adoptable(observed: Observed, spec: GameStatefulSetSpec, pod: PodView) -> bool:
+    """Nobody controls it, the selector matches it, and no older workload has the right to it."""
+    free = pod.owner is None and pod.active and spec.selector.matches(pod.labels)
+    return free and not left_to_older_workload(observed, pod)
 
 
 def _revision(
@@ -79,22 +93,11 @@ def _revision(
     return {keys.REVISION_LABEL: found} if found != pod.revision else {}
 
 
-def _own(pod: PodView, ordinal: int, observed: Observed, spec: GameStatefulSetSpec, result: Membership) -> None:
-    if not spec.selector.matches(pod.labels) and not pod.deleting:
-        result.actions.append(ReleasePod(pod.name, pod.uid))
-        result.taken[ordinal] = _taken(pod)
-        return
-    result.pods[ordinal] = pod
-    lost = missing_labels(observed.workload.name, ordinal, pod) if pod.active else {}
-    if lost:
-        result.actions.append(AdoptPod(pod.name, pod.uid, lost))
-
-
 def _taken(pod: PodView) -> Blocked:
     whose = f"belongs to {pod.owner.kind} {pod.owner.name}" if pod.owner is not None else "belongs to nobody"
     going = " and is being deleted" if pod.deleting else ""
     text = f"pod {pod.name} cannot be created: a pod of that name {whose}{going}"
-    return Blocked("NameTaken", text, pod.name, waiting=pod.deleting)
+    return Blocked(BlockedReason.NAME_TAKEN, text, pod.name, waiting=pod.deleting)
 
 
 def without_stale_answers(observed: Observed, pods: Mapping[int, PodView]) -> tuple[Observed, list[Action]]:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.ordinals import pod_name
 from operators.planning.actions import Blocked
 from operators.planning.views import PodView
@@ -111,11 +112,11 @@ def _unready(ordinals: Ordinals, ordinal: int) -> str:
 
 
 def _waiting(text: str) -> OrdinalChanges:
-    return OrdinalChanges(open=False, blocked=(Blocked("OrderedReady", text),))
+    return OrdinalChanges(open=False, blocked=(Blocked(BlockedReason.ORDERED_READY, text),))
 
 
 def _scale_in(ordinals: Ordinals, ready: Callable[[PodView], bool], now: float) -> OrdinalChanges:
-    """The highest pod that is to go. One that is merely not ready yet is left to get ready first (spec 2.5, 9.4 #38).
+    """The highest pod that is to go. One that is merely not ready yet is left to get ready first (spec 2.5, case 38).
 
     The lowest that is not ready goes all the same, and so does one that will not get ready by itself: two of these
     would wait for each other for ever, and no new version would ever reach pods that are to go.

@@ -6,21 +6,20 @@ comes first and is never stopped by what holds an update: a pause, a canary step
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Sequence
 
-from operators.api import keys
+from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.observed import Observed
-from operators.gamestatefulset.rollout import SetRollout, set_rollout_of
+from operators.gamestatefulset.rollout import set_rollout_of
 from operators.gamestatefulset.scale import ordinal_changes, scale
 from operators.gamestatefulset.update import update
-from operators.planning.actions import Blocked, CreateHookRun, CreateRevision, Plan, RenumberRevision
+from operators.planning.actions import Blocked, CreateRevision, Plan, RenumberRevision
 from operators.planning.compose import canary_steps, full_plan, revision_first_plan
 from operators.planning.inprogress import continue_updates
 from operators.planning.rollout import recorded_revisions
-from operators.planning.status import invalid_status
+from operators.planning.status import current_revision, invalid_status
 from operators.planning.views import PodView
+from operators.planning.workloadstatus import StatusCounters, WorkloadStatus
 
 #: Before the index in the names of canary HookRuns.
 _STEP = "step"
@@ -32,57 +31,47 @@ def plan(observed: Observed, now: float) -> Plan:
     if workload.deleting:
         return Plan(status=_going(observed))
     if workload.spec is None or workload.invalid:
-        refused = Blocked("InvalidSpec", workload.invalid, waiting=False)
+        refused = Blocked(BlockedReason.INVALID_SPEC, workload.invalid, waiting=False)
         return Plan(status=invalid_status(observed, refused, now), blocked=(refused,))
     state = set_rollout_of(observed, workload.spec, now)
     rollout = state.rollout
     steps = canary_steps(rollout, state.pod_counts(), index_prefix=_STEP)
+    current = current_revision(rollout) or rollout.revisions.current
+    counters = _counters(state.membership.claimed, current, rollout.revisions.update)
     if any(isinstance(a, CreateRevision | RenumberRevision) for a in state.before):
-        return _counted(revision_first_plan(rollout, state.before, steps), state)
-    work = continue_updates(rollout)
+        return revision_first_plan(rollout, state.before, steps, counters)
+    begun = continue_updates(rollout)
     changes = ordinal_changes(state)
     scaling = scale(state, changes)
-    update(state, changes, scaling, work)
-    return _counted(_signed(full_plan(rollout, state.before, scaling, work, steps), state), state)
+    work = update(state, changes, scaling, begun)
+    return full_plan(rollout, state.before, scaling, work, steps, counters)
 
 
-def _counted(decision: Plan, state: SetRollout) -> Plan:
-    """With the counters as they are defined for GameStatefulSets (spec 1.3)."""
-    status, revisions = decision.status, state.rollout.revisions
-    current = status["currentRevision"] or revisions.current
-    counters = _counters(state.membership.claimed, current, revisions.update)
-    return replace(decision, status={**status, **counters})
-
-
-def _going(observed: Observed) -> Mapping[str, Any]:
-    """Of a set that is being deleted the pods are counted, and nothing else is done (spec 2.5, 9.13 #143)."""
+def _going(observed: Observed) -> WorkloadStatus:
+    """Of a set that is being deleted the pods are counted, and nothing else is done (spec 2.5, case 143)."""
     workload = observed.workload
     if not workload.status:
-        return workload.status
+        return WorkloadStatus()
     claimed = [p for p in observed.pods if p.owner is not None and p.owner.uid == workload.uid]
-    known = recorded_revisions(workload)
     update = str(workload.status.get("updateRevision") or "")
-    return {**workload.status, **_counters(claimed, known.current, update)}
-
-
-def _counters(claimed: Sequence[PodView], current: str, update: str) -> dict[str, int]:
-    staying = [p for p in claimed if not p.deleting]
-    return {
-        "replicas": len(claimed),
-        "readyReplicas": sum(p.ready for p in claimed),
-        "currentReplicas": sum(p.revision == current for p in staying),
-        "updatedReplicas": sum(p.revision == update for p in staying),
-        "updatedReadyReplicas": sum(p.ready and p.revision == update for p in claimed),
-    }
-
-
-def _signed(decision: Plan, state: SetRollout) -> Plan:
-    """HookRuns of pods carry the UID of the pod they ask about: an ordinal alone does not tell who is meant."""
-    uids = {p.name: p.uid for p in state.membership.active}
-    actions = tuple(
-        replace(a, labels={**a.labels, keys.HOOK_POD_UID_LABEL: uids[a.pod]})
-        if isinstance(a, CreateHookRun) and a.pod in uids
-        else a
-        for a in decision.actions
+    counters = _counters(claimed, recorded_revisions(workload).current, update)
+    return WorkloadStatus(
+        kept=workload.status,
+        replicas=counters.replicas,
+        ready_replicas=counters.ready,
+        current_replicas=counters.current,
+        updated_replicas=counters.updated,
+        updated_ready_replicas=counters.updated_ready,
     )
-    return replace(decision, actions=actions)
+
+
+def _counters(claimed: Sequence[PodView], current: str, update: str) -> StatusCounters:
+    """Counted are all pods of the set; of those that are being deleted none by its revision alone (spec 1.3)."""
+    staying = [p for p in claimed if not p.deleting]
+    return StatusCounters(
+        replicas=len(claimed),
+        ready=sum(p.ready for p in claimed),
+        updated=sum(p.revision == update for p in staying),
+        updated_ready=sum(p.ready and p.revision == update for p in claimed),
+        current=sum(p.revision == current for p in staying),
+    )

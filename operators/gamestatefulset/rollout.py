@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from operators.api.gamestatefulset import GameStatefulSetSpec
+from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.claims import claim_names
 from operators.gamestatefulset.membership import Membership, claim_pods, without_stale_answers
 from operators.gamestatefulset.observed import Observed
@@ -91,6 +92,7 @@ def set_rollout_of(observed: Observed, spec: GameStatefulSetSpec, now: float) ->
         membership.active,
         stored,
         now,
+        runs_carry_uid=True,
     )
     inside, _ = members(spec.replicas, spec.reserve_orders)
     ordinals = Ordinals(observed.workload.name, inside, pods=membership.pods, kept=frozenset(inside[: rollout.kept]))
@@ -147,5 +149,5 @@ def _not_creatable(
             if held is not None and (held.deleting or held.goes_with(name)):
                 why = "is being deleted" if held.deleting else "goes with the pod that was there before"
                 text = f"pod {name} is not created before its claim {claim_}, which {why}, is gone"
-                yield ordinal, Blocked("ClaimTerminating", text, name)
+                yield ordinal, Blocked(BlockedReason.CLAIM_TERMINATING, text, name)
                 break

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.claims import (
     ClaimOwner,
     Retention,
@@ -27,6 +30,7 @@ from operators.planning.actions import (
     KeepClaim,
     OwnClaim,
 )
+from operators.planning.findings import Findings, join
 from operators.planning.scaling import (
     AT_ONCE,
     ScaleOutcome,
@@ -38,7 +42,7 @@ from operators.planning.scaling import (
     report_crash_backoff,
     report_foreign_names,
 )
-from operators.planning.views import PodView
+from operators.planning.views import NodeView, PodView
 
 #: Seconds after which to look again for a stranger's pod that has our name: its going wakes nobody here.
 _STRANGER = 10.0
@@ -53,32 +57,51 @@ def ordinal_changes(state: SetRollout) -> OrdinalChanges:
 
 def scale(state: SetRollout, changes: OrdinalChanges) -> ScaleOutcome:
     """Bring the pods to the ordinals that replicas, reserved ordinals and surge ask for."""
-    rollout, ordinals, result = state.rollout, state.ordinals, ScaleOutcome()
-    _lost_nodes(state, result)
-    leaving(rollout, result)
-    result.blocked += changes.blocked
-    if changes.wait is not None:
-        result.waits.append(changes.wait)
-    if any(b.reason == "NameTaken" for b in changes.blocked):
-        result.waits.append(_STRANGER)
+    rollout = state.rollout
     rest = crash_backoff(rollout.observed, rollout.now)
-    report_crash_backoff(rest, rollout.now, result)
-    for ordinal in changes.remove:
-        pod = ordinals.pods[ordinal]
-        if pod.name not in rest and (ordinal in ordinals.wanted or _claims_know(state, pod, result)):
-            result.actions.append(failed_pod_deletion(pod))
-    # A pod would come back under a name that is still on the list, and be deleted once more: the name goes first.
-    named = frozenset(state.spec.scale_strategy.pods_to_delete)
-    create = tuple(o for o in changes.create if ordinals.name(o) not in named)
-    if rollout.first and not state.ordered:
-        create = create[: batch(rollout, len(create), result)]
-    result.actions += [_created(state, ordinal) for ordinal in create[:AT_ONCE]]
-    for ordinal in changes.retire:
-        _retire(state, ordinals.pods[ordinal], result)
-    _asked(state, result)
-    _named(state, changes, result)
-    result.actions += _claims(state)
-    return result
+    retired = [state.ordinals.pods[ordinal] for ordinal in changes.retire]
+    named, replaced = _named(state, changes, retired)
+    victims = {p.name: p for p in (*retired, *_asked(state), *named)}
+    said = (
+        _lost_nodes(state),
+        leaving(rollout),
+        _waiting(changes),
+        report_crash_backoff(rest, rollout.now),
+        *(_remove_ended(state, o) for o in changes.remove if state.ordinals.name(o) not in rest),
+        _create(state, changes),
+        *(_retire(state, pod) for pod in retired),
+        replaced,
+        Findings(tuple(_claims(state))),
+    )
+    return ScaleOutcome(join(said), victims)
+
+
+def _waiting(changes: OrdinalChanges) -> Findings:
+    """What the management policy waits for."""
+    waits = [changes.wait] if changes.wait is not None else []
+    if any(b.reason == BlockedReason.NAME_TAKEN for b in changes.blocked):
+        waits.append(_STRANGER)
+    return Findings(blocked=changes.blocked, waits=tuple(waits))
+
+
+def _remove_ended(state: SetRollout, ordinal: int) -> Findings:
+    """A pod that has ended goes; where none follows it, when its claims know whether to go along."""
+    pod = state.ordinals.pods[ordinal]
+    first = Findings() if ordinal in state.ordinals.wanted else _claims_first(state, pod)
+    return first if first.actions else Findings((failed_pod_deletion(pod),))
+
+
+def _create(state: SetRollout, changes: OrdinalChanges) -> Findings:
+    """Pods of ordinals that have none.
+
+    A pod would come back under a name that is still on podsToDelete, and be deleted once more: the name goes first.
+    """
+    listed = frozenset(state.spec.scale_strategy.pods_to_delete)
+    ordinals, found = tuple(o for o in changes.create if state.ordinals.name(o) not in listed), Findings()
+    if state.rollout.first and not state.ordered:
+        count, found = batch(state.rollout, len(ordinals))
+        ordinals = ordinals[:count]
+    return found + Findings(tuple(_created(state, ordinal) for ordinal in ordinals[:AT_ONCE]))
 
 
 def _created(state: SetRollout, ordinal: int) -> CreatePod:
@@ -114,63 +137,60 @@ def _lacking(state: SetRollout, pod: str, *, surge: bool) -> tuple[Json, ...]:
     )
 
 
-def _retire(state: SetRollout, pod: PodView, result: ScaleOutcome) -> None:
+def _retire(state: SetRollout, pod: PodView) -> Findings:
     """A pod that scaling in has chosen goes when its claims know whether to go along, and its hook allows it."""
-    result.victims[pod.name] = pod
-    if _claims_know(state, pod, result):
-        remove(state.rollout, pod, result)
+    found = _claims_first(state, pod)
+    return found if found.actions else remove(state.rollout, pod)
 
 
-def _claims_know(state: SetRollout, pod: PodView, result: ScaleOutcome) -> bool:
-    """Whether the claims of a pod that scaling in takes away have the owner that takes them along, or none."""
+def _claims_first(state: SetRollout, pod: PodView) -> Findings:
+    """What gives the claims of a pod that scaling in takes away the owner that takes them along, or none."""
     changes = _ownership(state, pod, leaving=True)
-    if changes:
-        result.actions += changes
-        text = f"pod {pod.name} goes when its claims are known to go with it"
-        result.blocked.append(Blocked("ClaimsFirst", text, pod.name))
-    return not changes
+    if not changes:
+        return Findings()
+    text = f"pod {pod.name} goes when its claims are known to go with it"
+    return Findings(tuple(changes), (Blocked(BlockedReason.CLAIMS_FIRST, text, pod.name),))
 
 
-def _asked(state: SetRollout, result: ScaleOutcome) -> None:
+def _asked(state: SetRollout) -> list[PodView]:
     """Condemned pods that wait for their turn, but whose hook was asked already: it is not to be asked anew."""
-    for ordinal in state.ordinals.surplus:
-        pod = state.ordinals.active(ordinal)
-        if pod is not None and state.rollout.runs.of("predelete", pod) is not None:
-            result.victims.setdefault(pod.name, pod)
+    condemned = (state.ordinals.active(ordinal) for ordinal in state.ordinals.surplus)
+    return [p for p in condemned if p is not None and state.rollout.runs.of("predelete", p) is not None]
 
 
-def _named(state: SetRollout, changes: OrdinalChanges, result: ScaleOutcome) -> None:
+def _named(state: SetRollout, changes: OrdinalChanges, retired: Sequence[PodView]) -> tuple[list[PodView], Findings]:
     """Replicas that podsToDelete names are replaced; under OrderedReady one at a time, and broken ones at any time.
 
     One of these may be what all the others wait for.
     """
     names = frozenset(state.spec.scale_strategy.pods_to_delete)
-    report_foreign_names(state.rollout, names, result)
-    for ordinal in reversed(state.ordinals.wanted) if names else ():
-        pod = state.ordinals.active(ordinal)
-        if pod is None or pod.name not in names or pod.name in result.victims:
-            continue
-        if changes.open or not pod.ready:
-            result.victims[pod.name] = pod
-            remove(state.rollout, pod, result)
-            if state.ordered:
-                return
+    found = report_foreign_names(state.rollout, names)
+    going = {p.name for p in (*retired, *_asked(state))} if names else set()
+    living = (state.ordinals.active(o) for o in reversed(state.ordinals.wanted) if names)
+    named = [p for p in living if p is not None and p.name in names and p.name not in going]
+    chosen = [p for p in named if changes.open or not p.ready]
+    if state.ordered:
+        chosen = chosen[:1]
+    return chosen, join((found, *(remove(state.rollout, pod) for pod in chosen)))
 
 
-def _lost_nodes(state: SetRollout, result: ScaleOutcome) -> None:
+def _lost_nodes(state: SetRollout) -> Findings:
     """Pods of lost nodes give their place to others, where the user has opted in."""
     nodes = state.observed.nodes
-    for pod in state.membership.pods.values():
-        if not pod.deleting or nodes is None:
-            continue
-        lost = lost_node(pod, nodes.get(pod.node), state.observed.delays, state.rollout.now)
-        if lost.force:
-            result.actions.append(ForceDeletePod(pod.name, pod.uid, pod.node))
-        if lost.wait is not None:
-            result.waits.append(lost.wait)
-        if lost.text:
-            waiting = lost.force or lost.wait is not None
-            result.blocked.append(Blocked("NodeLost", lost.text, pod.name, waiting=waiting))
+    if nodes is None:
+        return Findings()
+    terminating = (pod for pod in state.membership.pods.values() if pod.deleting)
+    return join(_lost_node(state, pod, nodes.get(pod.node)) for pod in terminating)
+
+
+def _lost_node(state: SetRollout, pod: PodView, node: NodeView | None) -> Findings:
+    lost = lost_node(pod, node, state.observed.delays, state.rollout.now)
+    waiting = lost.force or lost.wait is not None
+    return Findings(
+        (ForceDeletePod(pod.name, pod.uid, pod.node),) if lost.force else (),
+        (Blocked(BlockedReason.NODE_LOST, lost.text, pod.name, waiting=waiting),) if lost.text else (),
+        (lost.wait,) if lost.wait is not None else (),
+    )
 
 
 def _claims(state: SetRollout) -> list[Action]:

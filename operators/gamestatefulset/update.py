@@ -3,55 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from operators.gamestatefulset.order import OrdinalChanges
 from operators.gamestatefulset.ordinals import ordinal_of
 from operators.gamestatefulset.rollout import SetRollout
+from operators.planning.findings import Findings
 from operators.planning.inprogress import UpdateOutcome
 from operators.planning.scaling import ScaleOutcome
-from operators.planning.update import DisruptionAllowance, UpdatePass, may_update
+from operators.planning.update import DisruptionAllowance, UpdatePass, held_update
 from operators.planning.views import PodView
 
 
-def update(state: SetRollout, changes: OrdinalChanges, scaling: ScaleOutcome, result: UpdateOutcome) -> None:
+def update(state: SetRollout, changes: OrdinalChanges, scaling: ScaleOutcome, begun: Findings) -> UpdateOutcome:
     """Choose the pods that may be touched now, and touch those whose hook allows it.
 
     Parallel takes broken pods first: they are down anyway, and what is to come may be their repair; then the highest
     ordinals. OrderedReady takes the highest and no other: what is below waits for its turn, broken or not, because a
     pod that is replaced there comes back old. When its turn has come a broken one is taken even while others are not
-    ready: they may be what needs it.
+    ready: they may be what needs it. ``begun`` is what updates that have begun go on with; the outcome includes it.
     """
     rollout, ordinals = state.rollout, state.ordinals
     living = [p for o in state.due if (p := ordinals.active(o)) is not None and p.name not in scaling.victims]
     outdated = [p for p in living if p.revision != rollout.canary.target]
-    if not may_update(rollout, outdated, result):
-        return
+    held = held_update(rollout, outdated)
+    if held is not None:
+        return UpdateOutcome(begun + held)
     outdated.sort(key=lambda p: -_ordinal(state, p))
     counted = (*state.due, *ordinals.surge)
     if state.ordered:
         counted = tuple(o for o in state.due if o > _ordinal(state, outdated[0]))
-    walk = UpdatePass(rollout, outdated, _allowance(state, counted), result)
+    update_pass = UpdatePass(rollout, outdated, _allowance(state, counted), begun)
     # A pod whose hook is being asked stays a target while others are waited for: it would be asked anew every time.
-    result.targets.update({p.name: walk.guard(p) for p in outdated if walk.asked(p)})
-    if state.ordered:
-        walk.run(outdated[:1] if changes.open or _repairs(state, changes, outdated[0], result) else ())
-    else:
-        walk.run(sorted(outdated, key=lambda p: (p.ready, not walk.asked(p))))
+    asked = {p.name: update_pass.guard(p) for p in outdated if update_pass.asked(p)}
+    if not state.ordered:
+        outcome = update_pass.run(sorted(outdated, key=lambda p: (p.ready, not update_pass.asked(p))))
+        return replace(outcome, targets={**asked, **outcome.targets})
+    allowed, waits = (True, ()) if changes.open else _repairs(state, changes, outdated[0])
+    outcome = update_pass.run(outdated[:1] if allowed else ())
+    return UpdateOutcome(outcome.found + Findings(waits=waits), {**asked, **outcome.targets})
 
 
-def _repairs(state: SetRollout, changes: OrdinalChanges, pod: PodView, result: UpdateOutcome) -> bool:
+def _repairs(state: SetRollout, changes: OrdinalChanges, pod: PodView) -> tuple[bool, tuple[float, ...]]:
     """Whether a pod may be updated although others are not ready (spec 2.7: one that is unhealthy is at once).
+
+    Also the seconds after which time alone says that it may.
 
     Only one that cannot get ready by itself: a moment of unreadiness must not carry a version that fails to a second
     pod.
     """
     if pod.ready or not changes.repairs:
-        return False
+        return False, ()
     if pod.hopeless(state.rollout.now):
-        return True
-    if pod.unready_since is not None:
-        result.waits.append(pod.patience(state.rollout.now))
-    return False
+        return True, ()
+    return False, () if pod.unready_since is None else (pod.patience(state.rollout.now),)
 
 
 def _ordinal(state: SetRollout, pod: PodView) -> int:

@@ -1,4 +1,4 @@
-"""What a HookRun measures now, and what its measurements mean (spec/hooks.md 4). Pure: the object and the time in."""
+"""What a HookRun measures now, and the phases that follow from its measurements (spec/hooks.md 4)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from operators.api.durations import parse_duration
+from operators.api.hookphase import FINAL_PHASES, HookPhase
 from operators.api.hookrun import HookRunSpec
 from operators.api.hooktemplate import Metric
 from operators.hookrun.conditions.evaluate import ExpressionError, parse
 
-FINAL = ("Successful", "Failed", "Error", "Inconclusive")
-_WORST_LAST = ("Successful", "Running", "Pending", "Inconclusive", "Error", "Failed")
+_WORST_LAST = (
+    HookPhase.SUCCESSFUL,
+    HookPhase.RUNNING,
+    HookPhase.PENDING,
+    HookPhase.INCONCLUSIVE,
+    HookPhase.ERROR,
+    HookPhase.FAILED,
+)
 _KEPT, _ERROR_GAP = 10, 10.0
 _STOPPED, _SKIPPED = "metric terminated", "Run Terminated"
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasurementState:
     """One measurement; times in Unix seconds. ``finished`` is None while it goes on, ``resume`` says when to look."""
 
     phase: str
@@ -29,11 +36,11 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class MetricState:
     """Where a metric stands."""
 
     name: str
-    phase: str = "Running"
+    phase: str = HookPhase.RUNNING
     message: str = ""
     count: int = 0
     successful: int = 0
@@ -42,23 +49,23 @@ class Result:
     error: int = 0
     consecutive_error: int = 0
     consecutive_successful: int = 0
-    measurements: tuple[Measured, ...] = ()
+    measurements: tuple[MeasurementState, ...] = ()
 
-    def with_measurement(self, measured: Measured) -> Result:
+    def with_measurement(self, measurement: MeasurementState) -> MetricState:
         """Count one more measurement; an error counts too, and ends a row of successes. One under way is replaced."""
-        phase = measured.phase
+        phase = measurement.phase
         unfinished = bool(self.measurements) and self.measurements[-1].finished is None
         kept = self.measurements[:-1] if unfinished else self.measurements
         return replace(
             self,
             count=self.count + 1,
-            successful=self.successful + (phase == "Successful"),
-            failed=self.failed + (phase == "Failed"),
-            inconclusive=self.inconclusive + (phase == "Inconclusive"),
-            error=self.error + (phase == "Error"),
-            consecutive_error=self.consecutive_error + 1 if phase == "Error" else 0,
-            consecutive_successful=self.consecutive_successful + 1 if phase == "Successful" else 0,
-            measurements=(*kept, measured)[-_KEPT:],
+            successful=self.successful + (phase == HookPhase.SUCCESSFUL),
+            failed=self.failed + (phase == HookPhase.FAILED),
+            inconclusive=self.inconclusive + (phase == HookPhase.INCONCLUSIVE),
+            error=self.error + (phase == HookPhase.ERROR),
+            consecutive_error=self.consecutive_error + 1 if phase == HookPhase.ERROR else 0,
+            consecutive_successful=self.consecutive_successful + 1 if phase == HookPhase.SUCCESSFUL else 0,
+            measurements=(*kept, measurement)[-_KEPT:],
         )
 
 
@@ -74,11 +81,11 @@ class RunState:
     message: str = ""
     started: float | None = None
     completed: float | None = None
-    results: tuple[Result, ...] = ()
+    results: tuple[MetricState, ...] = ()
     subject: str = ""
     refused: str = ""
 
-    def result(self, name: str) -> Result | None:
+    def result(self, name: str) -> MetricState | None:
         """The result of a metric, None before its first measurement."""
         return next((r for r in self.results if r.name == name), None)
 
@@ -90,11 +97,14 @@ class Assessment:
     state: RunState
     measure: tuple[Metric, ...] = ()
     wake_after: float | None = None
-    ended: tuple[Result, ...] = field(default=())
+    ended: tuple[MetricState, ...] = field(default=())
 
 
 def refusal(spec: HookRunSpec) -> str:
-    """Why the run cannot be executed, "" when it can; the first finding counts (spec/hooks.md 4.1)."""
+    """Why the run cannot be executed, "" when it can; the first reason counts (spec/hooks.md 4.1).
+
+    The texts are those of the Go operators, down to ``startDelay`` and the missing quote: tools match them.
+    """
     if not spec.metrics:
         return "no metrics specified"
     seen: set[str] = set()
@@ -109,7 +119,7 @@ def refusal(spec: HookRunSpec) -> str:
 
 
 def _metric_refusal(metric: Metric) -> str:
-    rules = (_count_refusal, _limit_refusal, _provider_refusal, _unparsable)
+    rules = (_count_refusal, _limit_refusal, _provider_refusal, _condition_refusal)
     return next((found for rule in rules if (found := rule(metric))), "")
 
 
@@ -142,13 +152,12 @@ def _limit_refusal(metric: Metric) -> str:
 
 
 def _provider_refusal(metric: Metric) -> str:
-    provider = metric.provider
-    given = sum(p is not None for p in (provider.web, provider.prometheus, provider.kubernetes))
+    given = len(metric.provider.given())
     return "" if given == 1 else ("no provider specified" if given == 0 else "multiple providers specified")
 
 
-def _unparsable(metric: Metric) -> str:
-    """A condition that no value can ever meet: left to its measurements, a count would run out, and let the pod go."""
+def _condition_refusal(metric: Metric) -> str:
+    """A condition that does not parse: all measurements would be errors, until the count runs out and the pod goes."""
     for text, name in ((metric.success_condition, "successCondition"), (metric.failure_condition, "failureCondition")):
         try:
             if text:
@@ -158,7 +167,7 @@ def _unparsable(metric: Metric) -> str:
     return ""
 
 
-_UNREADABLE = {
+_INVALID_FIELD = {
     "failureLimit": "failureLimit must be >= 0",
     "successfulLimit": "successLimit must be >= 0",
     "inconclusiveLimit": "inconclusiveLimit must be >= 0",
@@ -168,12 +177,12 @@ _UNREADABLE = {
 }
 
 
-def unreadable(location: Sequence[int | str], text: str) -> str:
-    """The reason in the words of 4.1 for a spec that the models refuse; ``location`` is where."""
+def invalid_field(location: Sequence[int | str], text: str) -> str:
+    """The reason, as `refusal` words it, for a spec that the models refuse at ``location``."""
     if tuple(location) == ("metrics",):
         return "no metrics specified"
-    if len(location) == 3 and location[0] == "metrics" and location[2] in _UNREADABLE:
-        return f"metrics[{location[1]}]: {_UNREADABLE[str(location[2])]}"
+    if len(location) == 3 and location[0] == "metrics" and location[2] in _INVALID_FIELD:
+        return f"metrics[{location[1]}]: {_INVALID_FIELD[str(location[2])]}"
     return f"spec.{'.'.join(map(str, location))}: {text}"
 
 
@@ -184,14 +193,14 @@ def effective_count(metric: Metric) -> int | None:
     return 1 if metric.interval is None else None
 
 
-def metric_phase(metric: Metric, result: Result, *, terminating: bool) -> str:
+def metric_phase(metric: Metric, result: MetricState, *, terminating: bool) -> str:
     """The phase that the measurements so far mean; the first rule that matches counts (spec/hooks.md 4.4)."""
-    if result.phase in FINAL:
+    if result.phase in FINAL_PHASES:
         return result.phase
     if not result.measurements:
-        return "Successful" if terminating else "Pending"
-    if result.measurements[-1].phase not in FINAL:
-        return "Running"
+        return HookPhase.SUCCESSFUL if terminating else HookPhase.PENDING
+    if result.measurements[-1].phase not in FINAL_PHASES:
+        return HookPhase.RUNNING
     single = metric.count == 0 and metric.interval is None
     undecided = not (metric.count or metric.successful_limit or metric.consecutive_successful_limit) and not single
     one_is_enough = undecided and metric.failure_condition is not None and metric.failure_limit is None
@@ -199,80 +208,84 @@ def metric_phase(metric: Metric, result: Result, *, terminating: bool) -> str:
     row = metric.consecutive_successful_limit
     wanted = effective_count(metric)
     rules = (
-        (metric.failure_limit is not None and result.failed > metric.failure_limit, "Failed"),
-        (one_is_enough and result.failed > 0, "Failed"),
-        (metric.successful_limit > 0 and result.successful >= metric.successful_limit, "Successful"),
-        (undecided and result.successful > 0, "Successful"),
-        (result.inconclusive > metric.inconclusive_limit, "Inconclusive"),
-        (errors_allowed is not None and result.consecutive_error >= max(1, errors_allowed), "Error"),
-        (row is not None and result.consecutive_successful >= row, "Successful"),
+        (metric.failure_limit is not None and result.failed > metric.failure_limit, HookPhase.FAILED),
+        (one_is_enough and result.failed > 0, HookPhase.FAILED),
+        (metric.successful_limit > 0 and result.successful >= metric.successful_limit, HookPhase.SUCCESSFUL),
+        (undecided and result.successful > 0, HookPhase.SUCCESSFUL),
+        (result.inconclusive > metric.inconclusive_limit, HookPhase.INCONCLUSIVE),
+        (errors_allowed is not None and result.consecutive_error >= max(1, errors_allowed), HookPhase.ERROR),
+        (row is not None and result.consecutive_successful >= row, HookPhase.SUCCESSFUL),
         (single and result.count > 0, result.measurements[-1].phase),
-        (wanted is not None and result.count >= wanted, _exhausted(metric, result)),
-        (terminating, "Successful"),
+        (wanted is not None and result.count >= wanted, _exhausted_phase(metric, result)),
+        (terminating, HookPhase.SUCCESSFUL),
     )
-    return next((phase for holds, phase in rules if holds), "Running")
+    return next((phase for holds, phase in rules if holds), HookPhase.RUNNING)
 
 
-def _exhausted(metric: Metric, result: Result) -> str:
+def _exhausted_phase(metric: Metric, result: MetricState) -> str:
     """The count ran out: good by default whatever was measured, so that a delete can be forced (decision 4).
 
     ``onCountExhausted: Failed`` asks for what was wanted: the successes of a limit, without one that the last was one.
     """
     limited = bool(metric.successful_limit or metric.consecutive_successful_limit)
-    reached = not limited and result.measurements[-1].phase == "Successful"
-    return "Successful" if reached else metric.on_count_exhausted
+    reached = not limited and result.measurements[-1].phase == HookPhase.SUCCESSFUL
+    return HookPhase.SUCCESSFUL if reached else metric.on_count_exhausted
 
 
-def assess(state: RunState, now: float, busy: Collection[str] = (), *, started: float | None = None) -> Assessment:
+def assess(state: RunState, now: float, running: Collection[str] = (), *, started: float | None = None) -> Assessment:
     """Assess a run: settle phases, say what to measure, and when to look again.
 
-    ``busy`` names metrics that are being measured: they are neither asked for again nor waited for by time.
+    ``running`` names metrics that are being measured: they are neither asked for again nor waited for by time.
     ``started`` is when the run began if its status does not tell yet; by default now.
     """
-    if state.phase in FINAL:
+    if state.phase in FINAL_PHASES:
         return Assessment(state)
     reason = state.refused or ("" if state.results else refusal(state.spec))
     if reason:
         text = f"HookRun: {state.subject}, hook spec invalid: {reason}"
-        return Assessment(replace(state, phase="Error", message=text, completed=now))
+        return Assessment(replace(state, phase=HookPhase.ERROR, message=text, completed=now))
     if state.started is None:
         state = replace(state, started=now if started is None else started)
-    if _terminating(state):
+    if _is_terminating(state):
         state = _stop(state, now)
     state, ended = _settle(state)
-    terminating = _terminating(state)
+    terminating = _is_terminating(state)
     phase = _run_phase(state, terminating=terminating)
-    if phase in FINAL:
+    if phase in FINAL_PHASES:
         return Assessment(replace(state, phase=phase, completed=now), ended=ended)
-    state = replace(state, phase="Running")
+    state = replace(state, phase=HookPhase.RUNNING)
     if terminating:  # what is left ends in the next pass
         return Assessment(state, wake_after=0.0, ended=ended)
-    times = tuple((m, t) for m, t in _times(state) if m.name not in busy)
+    times = tuple((m, t) for m, t in _times(state) if m.name not in running)
     measure = tuple(metric for metric, moment in times if moment <= now)
     later = min((moment - now for _, moment in times if moment > now), default=None)
     return Assessment(state, measure, later, ended)
 
 
-def _terminating(state: RunState) -> bool:
-    return state.spec.terminate or any(r.phase in ("Failed", "Error", "Inconclusive") for r in state.results)
+def _is_terminating(state: RunState) -> bool:
+    """The run was interrupted, or a metric has ended otherwise than Successful."""
+    return state.spec.terminate or any(
+        r.phase in FINAL_PHASES and r.phase != HookPhase.SUCCESSFUL for r in state.results
+    )
 
 
 def _stop(state: RunState, now: float) -> RunState:
     """End measurements under way; on request, metrics that were never measured count as good (4.5 G1)."""
     for result in state.results:
         last = result.measurements[-1] if result.measurements else None
-        if last is not None and last.finished is None and result.phase not in FINAL:
-            state = record(state, result.name, replace(last, phase="Successful", finished=now, message=_STOPPED))
+        if last is not None and last.finished is None and result.phase not in FINAL_PHASES:
+            ended = replace(last, phase=HookPhase.SUCCESSFUL, finished=now, message=_STOPPED)
+            state = add_measurement(state, result.name, ended)
     if not state.spec.terminate:
         return state
     known = {r.name for r in state.results}
-    skipped = [Result(m.name, "Successful", _SKIPPED) for m in state.spec.metrics if m.name not in known]
+    skipped = [MetricState(m.name, HookPhase.SUCCESSFUL, _SKIPPED) for m in state.spec.metrics if m.name not in known]
     return replace(state, results=(*state.results, *skipped))
 
 
-def _settle(state: RunState) -> tuple[RunState, tuple[Result, ...]]:
+def _settle(state: RunState) -> tuple[RunState, tuple[MetricState, ...]]:
     """Phases as the measurements have them now, and the results that became final by it."""
-    terminating = _terminating(state)
+    terminating = _is_terminating(state)
     settled, ended = [], []
     for result in state.results:
         metric = next((m for m in state.spec.metrics if m.name == result.name), None)
@@ -282,7 +295,7 @@ def _settle(state: RunState) -> tuple[RunState, tuple[Result, ...]]:
             continue
         last = result.measurements[-1].message if result.measurements else ""
         settled.append(replace(result, phase=phase, message=last))
-        if phase in FINAL:
+        if phase in FINAL_PHASES:
             ended.append(settled[-1])
     return replace(state, results=tuple(settled)), tuple(ended)
 
@@ -295,11 +308,11 @@ def _run_phase(state: RunState, *, terminating: bool) -> str:
         if result is None:
             if terminating:
                 continue
-            return "Running"
-        if result.phase not in FINAL:
-            return "Running"
+            return HookPhase.RUNNING
+        if result.phase not in FINAL_PHASES:
+            return HookPhase.RUNNING
         phases.append(result.phase)
-    return max(phases, key=_WORST_LAST.index, default="Successful")
+    return max(phases, key=_WORST_LAST.index, default=HookPhase.SUCCESSFUL)
 
 
 def _times(state: RunState) -> Iterator[tuple[Metric, float]]:
@@ -307,7 +320,7 @@ def _times(state: RunState) -> Iterator[tuple[Metric, float]]:
     for number, metric in enumerate(state.spec.metrics):
         if state.spec.policy == "Ordered" and number:
             before = state.result(state.spec.metrics[number - 1].name)
-            if before is None or before.phase not in FINAL:
+            if before is None or before.phase not in FINAL_PHASES:
                 return
         moment = _next_time(metric, state.result(metric.name), state.started)
         if moment is not None:
@@ -324,9 +337,9 @@ def _seconds(text: str | None, absent: float) -> float | None:
         return None
 
 
-def _next_time(metric: Metric, result: Result | None, started: float | None) -> float | None:
+def _next_time(metric: Metric, result: MetricState | None, started: float | None) -> float | None:
     """When a metric is to be measured next, None when never."""
-    if result is not None and result.phase in FINAL:
+    if result is not None and result.phase in FINAL_PHASES:
         return None
     if result is None or not result.measurements:
         delay = _seconds(metric.initial_delay, 0.0)
@@ -340,9 +353,9 @@ def _next_time(metric: Metric, result: Result | None, started: float | None) -> 
     return last.finished + max(gap, 1.0)
 
 
-def record(state: RunState, name: str, measured: Measured) -> RunState:
+def add_measurement(state: RunState, name: str, measurement: MeasurementState) -> RunState:
     """Add a measurement to a run."""
     known = state.result(name)
-    updated = (known or Result(name)).with_measurement(measured)
+    updated = (known or MetricState(name)).with_measurement(measurement)
     others = [updated if r.name == name else r for r in state.results]
     return replace(state, results=tuple(others) if known else (*state.results, updated))

@@ -1,7 +1,7 @@
-"""The HookRun controller: measures, and writes down what was measured (spec/hooks.md 4).
+"""The HookRun controller: starts measurements, and writes their results into the status (spec/hooks.md 4).
 
-A pass never waits for a measurement: it starts one and ends; the result brings the key back. A slow answer therefore
-holds up nobody else. Everything a run needs after a restart is in its status.
+A pass never waits for a measurement: it starts one and ends; the result adds the key to the queue again. A slow answer
+therefore holds up no other run. Everything a run needs after a restart is in its status.
 """
 
 from __future__ import annotations
@@ -13,86 +13,81 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry
 
 from operators.api import keys
-from operators.api.hooktemplate import Metric
-from operators.hookrun.arguments import values_of
-from operators.hookrun.assess import FINAL, Assessment, Measured, assess
+from operators.api.hookphase import FINAL_PHASES, HookPhase
+from operators.hookrun.assess import Assessment, assess
 from operators.hookrun.metrics import HookMetrics
-from operators.hookrun.providers import kubernetes, prometheus, web
-from operators.hookrun.providers.egress import Reach
+from operators.hookrun.providers.base import Connections
+from operators.hookrun.providers.egress import EgressPolicy
+from operators.hookrun.providers.registry import PROVIDERS, ProviderRegistry
+from operators.hookrun.providers.transport import HttpTransport
 from operators.hookrun.settings import HookSettings
 from operators.hookrun.status import difference, dump_status
-from operators.hookrun.tasks import Fresh, Measuring, with_fresh
-from operators.hookrun.verdict import ProviderError, Value
-from operators.hookrun.view import RunView, run_view
+from operators.hookrun.tasks import MeasurementTasks, ProviderMeasurer, UnsavedMeasurement, with_unsaved
+from operators.hookrun.view import RunView
 from operators.kube.client import Client
 from operators.kube.errors import Conflict, NotFound
 from operators.kube.resources import HOOK_RUNS, Json
 from operators.runtime.events import EventRecorder, ObjectReference
 from operators.runtime.expectations import Expectation, Expectations, written
-from operators.runtime.informer import Informer
 from operators.runtime.metrics import QueueMetrics
 from operators.runtime.reconciler import Controller, Outcome
 from operators.runtime.store import Change, Key, Store
 from operators.runtime.workqueue import WorkQueue
 
-#: Seconds for which the first status may wait for the first measurement: most hooks answer at once, and one write does.
+#: Seconds for which the first status may wait for the first measurement: most hooks answer at once, so that one write
+#: is enough.
 GRACE = 1.0
 _CATCH_UP = 1.0
 
 
 class HookRunController:
-    """Executes HookRuns."""
+    """Executes the HookRuns of a store, which somebody else fills; `on_change` has to be told of its changes."""
 
     def __init__(
         self,
         client: Client,
+        store: Store[RunView],
         events: EventRecorder,
         registry: CollectorRegistry,
         settings: HookSettings,
         queue_metrics: QueueMetrics | None = None,
         *,
-        namespace: str | None = None,
+        providers: ProviderRegistry = PROVIDERS,
         workers: int = 8,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self._client, self._events, self._now = client, events, now
-        refused = (*settings.deny_cidrs, *settings.refused_hosts, client.credentials.server)
-        self._reach = Reach(settings.allow_cidrs, refused)
-        self._store: Store[RunView] = Store()
-        self.informer = Informer(client, HOOK_RUNS, run_view, self._store, namespace=namespace)
-        self.informer.subscribe(self._on_change)
+        self._client, self._store, self._events, self._now = client, store, events, now
         self._queue: WorkQueue[Key] = WorkQueue(queue_metrics)
         self._expectations = Expectations()
-        self._measuring = Measuring(self._ask, self._on_measured, now, settings.max_concurrent)
         self._metrics = HookMetrics(registry, time.monotonic)
+        refused = (*settings.deny_cidrs, *settings.refused_hosts, client.credentials.server)
+        transport = HttpTransport(EgressPolicy(settings.allow_cidrs, refused))
+        measurer = ProviderMeasurer(providers, Connections(transport, client))
+        self._tasks = MeasurementTasks(measurer, self._queue, self._metrics, now, settings.max_concurrent)
         self._first_looks: dict[Key, tuple[str, float]] = {}
         self._workers = workers
 
     async def run(self) -> None:
-        """Work until cancelled or drained; measurements under way are dropped and taken again by the next leader."""
+        """Work until cancelled or drained; the next leader takes the measurements that this cancels."""
         try:
             await Controller("hook", self._queue, self.reconcile, workers=self._workers).run()
         finally:
-            await self._measuring.close()
+            await self._tasks.close()
 
     def drain(self) -> None:
         """Begin no more passes; `run` returns when those under way have ended."""
         self._queue.close()
 
-    def _on_change(self, change: Change[RunView]) -> None:
+    def on_change(self, change: Change[RunView]) -> None:
+        """Look at a HookRun that came, went or changed."""
         view = change.new or change.old
         if view is not None:
             self._queue.add((view.namespace, view.name))
 
-    def _on_measured(self, run: RunView, metric: Metric, measured: Measured) -> None:
-        took = (measured.finished or measured.started) - measured.started
-        self._metrics.measured(run, metric, measured.phase, took)
-        self._queue.add((run.namespace, run.name))
-
     async def reconcile(self, key: Key) -> Outcome:
         """One pass over a run."""
         run = self._store.get(*key)
-        self._meet(key, run)
+        self._track(key, run)
         if run is None or run.deleting:
             self._expectations.forget(key)
             return Outcome()
@@ -101,54 +96,60 @@ class HookRunController:
             return Outcome(_CATCH_UP)
         began, good = loop.time(), False
         try:
-            outcome = await (self._finished(run) if run.state.phase in FINAL else self._execute(key, run))
+            outcome = await (self._finished(run) if run.state.phase in FINAL_PHASES else self._execute(key, run))
             good = True
         finally:
-            self._metrics.passed(run, loop.time() - began, good=good)
+            self._metrics.observe_pass(run, loop.time() - began, good=good)
         return outcome
 
-    def _meet(self, key: Key, run: RunView | None) -> None:
-        """Remember when a run was seen first; forget one that is gone, or whose name belongs to another one now."""
+    def _track(self, key: Key, run: RunView | None) -> None:
+        """Remember when a run was seen first; forget one that is gone, or whose name another run has now."""
         known = self._first_looks.get(key)
         gone = run is None or run.deleting or (known is not None and known[0] != run.uid)
         if known is not None and gone:
             del self._first_looks[key]
-            self._measuring.forget(known[0])
+            self._tasks.forget(known[0])
             self._metrics.forget(known[0])
         if run is not None and not run.deleting:
             self._first_looks.setdefault(key, (run.uid, self._now()))
 
     async def _execute(self, key: Key, run: RunView) -> Outcome:
         now, (_, first_look) = self._now(), self._first_looks[key]
-        fresh, busy = self._measuring.fresh(run.uid), self._measuring.busy(run.uid)
+        unsaved, running = self._tasks.unsaved(run.uid), self._tasks.running(run.uid)
         began = time.monotonic()
-        assessment = assess(with_fresh(run.state, fresh), now, busy, started=first_look)
-        if not (run.status.get("phase") or fresh or busy):
-            self._metrics.validated(run, time.monotonic() - began, good=not assessment.state.message)
-        wait = self._holds_back(run, assessment, fresh, busy, first_look + GRACE - now)
+        assessment = assess(with_unsaved(run.state, unsaved), now, running, started=first_look)
+        if not (run.status.get("phase") or unsaved or running):
+            self._metrics.observe_validation(run, time.monotonic() - began, good=not assessment.state.message)
+        wait = self._first_write_waits(run, assessment, unsaved, running, first_look + GRACE - now)
         if wait > 0:
             self._start(run, assessment)
             return Outcome(wait)
-        if not await self._record(key, run, assessment, fresh):
+        if not await self._record(key, run, assessment, unsaved):
             return Outcome(_CATCH_UP)
         self._start(run, assessment)
         return Outcome(assessment.wake_after)
 
     def _start(self, run: RunView, assessment: Assessment) -> None:
         for metric in assessment.measure:
-            self._measuring.start(run, metric, assessment.state.result(metric.name))
+            self._tasks.start(run, metric, assessment.state.result(metric.name))
 
     @staticmethod
-    def _holds_back(
-        run: RunView, assessment: Assessment, fresh: tuple[Fresh, ...], busy: frozenset[str], left: float
+    def _first_write_waits(
+        run: RunView,
+        assessment: Assessment,
+        unsaved: tuple[UnsavedMeasurement, ...],
+        running: frozenset[str],
+        left: float,
     ) -> float:
-        """Seconds for which a run's first status waits: as long as it would say no more than that it is measured."""
-        untold = not run.status.get("phase") and not fresh
-        measured = bool(assessment.measure or busy)
-        return left if untold and measured and assessment.state.phase not in FINAL else 0.0
+        """Seconds until the first status of a run is written: all that are ``left`` while it would only say Running."""
+        first = not run.status.get("phase") and not unsaved
+        measuring = bool(assessment.measure or running)
+        return left if first and measuring and assessment.state.phase not in FINAL_PHASES else 0.0
 
-    async def _record(self, key: Key, run: RunView, assessment: Assessment, fresh: tuple[Fresh, ...]) -> bool:
-        """Bring the object up to what was assessed; False when it is another one by now, and the cache has to follow.
+    async def _record(
+        self, key: Key, run: RunView, assessment: Assessment, unsaved: tuple[UnsavedMeasurement, ...]
+    ) -> bool:
+        """Write what was assessed into the status; False when the object has changed, and the cache has to follow.
 
         The write holds only for the object that was assessed: a lagging cache must not undo measurements.
         """
@@ -157,11 +158,11 @@ class HookRunController:
         changes = difference(run.status, status)
         if changes and not await self._write(key, run, changes):
             return False
-        self._measuring.written(run.uid, fresh)
-        self._metrics.aged(run, state.phase, self._now() - (state.started or run.created))
-        if state.phase in FINAL:
-            self._measuring.forget(run.uid)
-            self._metrics.ended(run, state.phase, (state.completed or 0.0) - (state.started or run.created))
+        self._tasks.mark_saved(run.uid, unsaved)
+        self._metrics.set_age(run, state.phase, self._now() - (state.started or run.created))
+        if state.phase in FINAL_PHASES:
+            self._tasks.forget(run.uid)
+            self._metrics.observe_end(run, state.phase, (state.completed or 0.0) - (state.started or run.created))
         self._announce(run, assessment)
         return True
 
@@ -189,11 +190,11 @@ class HookRunController:
     async def _finished(self, run: RunView) -> Outcome:
         """Nothing is measured or written any more; a run that nobody owns goes after its time."""
         state, now = run.state, self._now()
-        unsure = {fresh.metric for fresh in self._measuring.fresh(run.uid)}
-        if unsure:  # its last write seemed to fail, and was not told of
-            self._announce(run, Assessment(state, ended=tuple(r for r in state.results if r.name in unsure)))
-        self._measuring.forget(run.uid)
-        self._metrics.aged(run, state.phase, now - (state.started or run.created))
+        unsaved = {measurement.metric for measurement in self._tasks.unsaved(run.uid)}
+        if unsaved:  # the last write seemed to fail although it was made, so that its Events are still to be written
+            self._announce(run, Assessment(state, ended=tuple(r for r in state.results if r.name in unsaved)))
+        self._tasks.forget(run.uid)
+        self._metrics.set_age(run, state.phase, now - (state.started or run.created))
         ttl = state.spec.ttl_seconds_after_finished
         if ttl is None or run.owner is not None:
             return Outcome()
@@ -203,24 +204,13 @@ class HookRunController:
         await self._client.delete(HOOK_RUNS, run.namespace, run.name, uid=run.uid)
         return Outcome()
 
-    async def _ask(self, run: RunView, metric: Metric, successes: int) -> Value:
-        args, provider = values_of(run.args), metric.provider
-        if provider.web is not None:
-            return await web.measure(provider.web, args, self._reach)
-        if provider.prometheus is not None:
-            return await prometheus.measure(provider.prometheus, args, self._reach)
-        if provider.kubernetes is not None:
-            asker = kubernetes.Asker(run.namespace, run.owner.uid if run.owner else "", run.uid, metric.name, successes)
-            return await kubernetes.measure(self._client, provider.kubernetes, args, asker)
-        raise ProviderError("no provider specified")
-
     def _announce(self, run: RunView, assessment: Assessment) -> None:
         state, about = assessment.state, ObjectReference(keys.API_VERSION, "HookRun", run.namespace, run.name, run.uid)
         ended = [(f"metric '{result.name}' completed {result.phase}", result.phase) for result in assessment.ended]
-        if state.phase in FINAL:
+        if state.phase in FINAL_PHASES:
             ended.append((state.message or f"hook completed {state.phase}", state.phase))
         for message, phase in ended:
-            if phase in ("Failed", "Error"):
+            if phase in (HookPhase.FAILED, HookPhase.ERROR):
                 self._events.note(about, "Warning", "Failed", message)
             else:
                 self._events.note(about, "Normal", "Complete", message)

@@ -1,7 +1,7 @@
 """Metrics of hooks under the names that dashboards know (spec/packaging.md 5.1), and two of our own.
 
-Series of a run go with the run. Those of an owner stay for a while after its last run: runs last seconds, and a series
-that goes before it was scraped has told nobody.
+Series of a run are removed with the run. Those of an owner stay for an hour after its last run: runs last seconds, and
+a series must not be removed before it was scraped.
 """
 
 from __future__ import annotations
@@ -9,55 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from operators.api import keys
+from operators.api.hookphase import HookPhase
 from operators.api.hooktemplate import Metric
 from operators.hookrun.view import RunView
-from operators.runtime.metrics import BUCKETS
+from operators.runtime.durations import Durations
 
 _REMEMBERED, _SWEEP = 3600.0, 60.0
 _Owner = tuple[str, str]
-
-
-class _Timed:
-    """Durations by labels that begin with namespace and owner, and with ``extremes`` the longest and the shortest.
-
-    ``empty`` names labels of the histogram that dashboards know and that are always "".
-    """
-
-    def __init__(
-        self,
-        name: str,
-        text: str,
-        labels: tuple[str, ...],
-        registry: CollectorRegistry,
-        *,
-        extremes: bool = False,
-        empty: tuple[str, ...] = (),
-    ) -> None:
-        self._empty = ("",) * len(empty)
-        self._histogram = Histogram(name, text, (*labels, *empty), buckets=BUCKETS, registry=registry)
-        self._extremes: list[tuple[Gauge, Callable[[float, float], float]]] = []
-        if extremes:
-            self._extremes.append((Gauge(f"{name}_max", f"{text} Longest.", labels, registry=registry), max))
-            self._extremes.append((Gauge(f"{name}_min", f"{text} Shortest.", labels, registry=registry), min))
-        self._values: dict[tuple[int, tuple[str, ...]], float] = {}
-
-    def observe(self, labels: tuple[str, ...], seconds: float) -> None:
-        """Note a duration."""
-        self._histogram.labels(*labels, *self._empty).observe(seconds)
-        for number, (gauge, better) in enumerate(self._extremes):
-            value = better(seconds, self._values.get((number, labels), seconds))
-            self._values[number, labels] = value
-            gauge.labels(*labels).set(value)
-
-    def drop(self, labels: tuple[str, ...]) -> None:
-        """Forget a series."""
-        self._histogram.remove(*labels, *self._empty)
-        for number, (gauge, _) in enumerate(self._extremes):
-            gauge.remove(*labels)
-            del self._values[number, labels]
 
 
 class HookMetrics:
@@ -67,24 +28,24 @@ class HookMetrics:
         prefix = "bkbcs_hook_"
         self._clock = clock
         owner = ("namespace", "owner")
-        self._passes = _Timed(prefix + "reconcile_duration_seconds", "One pass.", (*owner, "status"), registry)
-        self._executions = _Timed(
+        self._passes = Durations(registry, prefix + "reconcile_duration_seconds", "One pass.", (*owner, "status"))
+        self._executions = Durations(
+            registry,
             prefix + "hookrun_exec_duration_seconds",
             "Parts of the work on a run.",
             (*owner, "action", "status"),
-            registry,
             extremes=True,
             empty=("uid",),
         )
-        self._measurements = _Timed(
+        self._measurements = Durations(
+            registry,
             prefix + "metric_exec_duration_seconds",
             "One measurement.",
             (*owner, "metric", "phase"),
-            registry,
             extremes=True,
         )
-        self._runs = _Timed(
-            prefix + "hookrun_duration_seconds", "A run from start to end.", (*owner, "phase"), registry
+        self._runs = Durations(
+            registry, prefix + "hookrun_duration_seconds", "A run from start to end.", (*owner, "phase")
         )
         self._providers = Counter(
             prefix + "measurements", "Measurements taken.", ("provider", "phase"), registry=registry
@@ -97,40 +58,39 @@ class HookMetrics:
         )
         self._age_of: dict[str, tuple[str, ...]] = {}
         self._seen: dict[_Owner, float] = {}
-        self._series: dict[_Owner, set[tuple[_Timed, tuple[str, ...]]]] = {}
+        self._series: dict[_Owner, set[tuple[Durations, tuple[str, ...]]]] = {}
         self._swept = clock()
         _version(registry)
 
-    def _observe(self, family: _Timed, run: RunView, seconds: float, *labels: str) -> None:
+    def _observe(self, family: Durations, run: RunView, seconds: float, *labels: str) -> None:
         owner = (run.namespace, run.owned_by)
         full = (*owner, *labels)
         self._seen[owner] = self._clock()
         self._series.setdefault(owner, set()).add((family, full))
-        family.observe(full, max(0.0, seconds))
+        family.labels(*full).observe(max(0.0, seconds))
 
-    def passed(self, run: RunView, seconds: float, *, good: bool) -> None:
+    def observe_pass(self, run: RunView, seconds: float, *, good: bool) -> None:
         """A pass has ended."""
         self._observe(self._passes, run, seconds, "success" if good else "failure")
 
-    def validated(self, run: RunView, seconds: float, *, good: bool) -> None:
+    def observe_validation(self, run: RunView, seconds: float, *, good: bool) -> None:
         """A run was looked at for the first time."""
         self._observe(self._executions, run, seconds, "validateMetrics", "success" if good else "failure")
 
-    def measured(self, run: RunView, metric: Metric, phase: str, seconds: float) -> None:
+    def observe_measurement(self, run: RunView, metric: Metric, phase: str, seconds: float) -> None:
         """A measurement has ended."""
-        given = (name for name in ("web", "prometheus", "kubernetes") if getattr(metric.provider, name) is not None)
-        self._providers.labels(next(given, ""), phase).inc()
+        self._providers.labels(next(iter(metric.provider.given()), ""), phase).inc()
         self._observe(self._measurements, run, seconds, metric.name, phase)
-        if phase == "Error":
+        if phase == HookPhase.ERROR:
             self._observe(self._executions, run, seconds, "invalidHookConfig", "failure")
-        status = "error" if phase == "Error" else "success"
+        status = "error" if phase == HookPhase.ERROR else "success"
         self._observe(self._executions, run, seconds, "executeHookRun", status)
 
-    def ended(self, run: RunView, phase: str, seconds: float) -> None:
+    def observe_end(self, run: RunView, phase: str, seconds: float) -> None:
         """A run has ended."""
         self._observe(self._runs, run, seconds, phase)
 
-    def aged(self, run: RunView, phase: str, seconds: float) -> None:
+    def set_age(self, run: RunView, phase: str, seconds: float) -> None:
         """A run of this age has this phase."""
         labels = (run.namespace, run.owned_by, run.name, phase)
         before = self._age_of.get(run.uid)
@@ -154,7 +114,7 @@ class HookMetrics:
         for owner in [o for o, seen in self._seen.items() if o not in alive and now - seen >= _REMEMBERED]:
             del self._seen[owner]
             for family, labels in self._series.pop(owner):
-                family.drop(labels)
+                family.forget(*labels)
 
 
 def _version(registry: CollectorRegistry) -> None:

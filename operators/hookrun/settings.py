@@ -1,4 +1,4 @@
-"""How hooks are executed."""
+"""Settings of the hook controller."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 def _own_hosts() -> tuple[str, ...]:
-    """Our own pod and the API server, as a pod's environment names them."""
+    """Addresses of the operator's own pod and of the API server, from the environment of the pod."""
     found = (os.environ.get(name, "") for name in ("POD_IP", "POD_IPS", "KUBERNETES_SERVICE_HOST"))
     return tuple(dict.fromkeys(host for text in found for host in text.split(",") if host))
 
@@ -16,9 +16,10 @@ def _own_hosts() -> tuple[str, ...]:
 class HookSettings:
     """``allow_cidrs`` are networks that hooks may reach although loopback, link-local and the like are refused.
 
-    ``deny_cidrs`` are refused besides, and so are ``refused_hosts`` (networks, addresses, an address with a port, or
+    ``deny_cidrs`` are refused too, and so are ``refused_hosts`` (networks, addresses, an address with a port, or
     names): by default the operator's own pod and the API server. What is allowed is never refused. At most
-    ``max_concurrent`` measurements are taken at a time, half of them for one namespace; each may hold a connection.
+    ``max_concurrent`` measurements are taken at a time, half of them for one namespace; each may hold a connection and,
+    for Prometheus, a thread.
     """
 
     allow_cidrs: tuple[str, ...] = ()

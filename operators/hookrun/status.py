@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from operators.api.hookphase import FINAL_PHASES, HookPhase
 from operators.api.hookrun import HookRunSpec
-from operators.hookrun.assess import FINAL, Measured, Result, RunState
+from operators.hookrun.assess import MeasurementState, MetricState, RunState
 from operators.kube.times import rfc3339, timestamp
 
 _COUNTERS = {
@@ -23,11 +24,11 @@ _COUNTERS = {
 def read_state(spec: HookRunSpec, status: Mapping[str, Any], *, subject: str = "", refused: str = "") -> RunState:
     """The state that an object records; for ``subject`` and ``refused`` see `RunState`."""
     results = tuple(
-        Result(
+        MetricState(
             name=entry.get("name") or "",
-            phase=entry.get("phase") or "Running",
+            phase=entry.get("phase") or HookPhase.RUNNING,
             message=entry.get("message") or "",
-            measurements=tuple(_measured(m) for m in entry.get("measurements") or ()),
+            measurements=tuple(_read_measurement(m) for m in entry.get("measurements") or ()),
             **{field_: int(entry.get(key) or 0) for key, field_ in _COUNTERS.items()},
         )
         for entry in status.get("metricResults") or ()
@@ -44,31 +45,31 @@ def read_state(spec: HookRunSpec, status: Mapping[str, Any], *, subject: str = "
     )
 
 
-def _measured(entry: Mapping[str, Any]) -> Measured:
+def _read_measurement(entry: Mapping[str, Any]) -> MeasurementState:
     finished, resume = timestamp(entry.get("finishedAt")), timestamp(entry.get("resumeAt"))
-    phase = entry.get("phase") or "Running"
-    if finished is None and phase in FINAL:
+    phase = entry.get("phase") or HookPhase.RUNNING
+    if finished is None and phase in FINAL_PHASES:
         finished = timestamp(entry.get("startedAt")) or 0.0
     started = timestamp(entry.get("startedAt")) or finished or 0.0
-    return Measured(phase, started, finished, entry.get("value"), entry.get("message") or "", resume)
+    return MeasurementState(phase, started, finished, entry.get("value"), entry.get("message") or "", resume)
 
 
 def dump_status(state: RunState, generation: int, old: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """The status to write."""
-    status: dict[str, Any] = {"phase": state.phase, "observedGeneration": generation}
+    status: dict[str, Any] = {"phase": str(state.phase), "observedGeneration": generation}
     if state.message:
         status["message"] = state.message
     if state.started is not None:
         status["startedAt"] = rfc3339(state.started)
     if state.completed is not None:
         status["completedAt"] = rfc3339(state.completed)
-        good = state.phase == "Successful"
+        good = state.phase == HookPhase.SUCCESSFUL
         known = next((c for c in old if c.get("type") == ("Complete" if good else "Failed")), None)
         status["conditions"] = [
             {
                 "type": "Complete" if good else "Failed",
                 "status": "True",
-                "reason": state.phase,
+                "reason": str(state.phase),
                 "message": state.message or f"hook completed {state.phase}",
                 "lastTransitionTime": (known or {}).get("lastTransitionTime") or rfc3339(state.completed),
             }
@@ -79,19 +80,19 @@ def dump_status(state: RunState, generation: int, old: Sequence[Mapping[str, Any
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch that makes one status of the other; empty when they are the same. Lists are replaced whole."""
+    """The merge patch that turns the old status into the new one, empty when they are equal; it replaces lists."""
     gone: dict[str, Any] = {key: None for key in old if key not in new}
     return gone | {key: value for key, value in new.items() if old.get(key) != value}
 
 
-def _dump_result(result: Result) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": result.name, "phase": result.phase}
+def _dump_result(result: MetricState) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": result.name, "phase": str(result.phase)}
     if result.message:
         entry["message"] = result.message
     entry.update({key: getattr(result, field_) for key, field_ in _COUNTERS.items() if getattr(result, field_)})
     entry["measurements"] = [
         {
-            "phase": m.phase,
+            "phase": str(m.phase),
             "startedAt": rfc3339(m.started),
             **({"finishedAt": rfc3339(m.finished)} if m.finished is not None else {}),
             **({"resumeAt": rfc3339(m.resume)} if m.resume is not None else {}),

@@ -1,97 +1,131 @@
-"""Measurements under way, and those not written down yet.
+"""Measurements under way, and finished ones that are not in the status yet.
 
 Each measurement is a task of its own, so that a slow answer holds up no other run. How many go on at a time is bounded,
-and one namespace gets no more than half of it. What is here is lost with the process: a measurement that was not
-written is taken again.
+and one namespace gets no more than half of them. All this is lost with the process: a measurement that was not saved is
+taken again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 from weakref import WeakValueDictionary
 
+from operators.api.hookphase import HookPhase
 from operators.api.hooktemplate import Metric
-from operators.hookrun.assess import Measured, Result, RunState, record
-from operators.hookrun.verdict import ProviderError, Value, clip, judge
+from operators.hookrun.arguments import values_of
+from operators.hookrun.assess import MeasurementState, MetricState, RunState, add_measurement
+from operators.hookrun.metrics import HookMetrics
+from operators.hookrun.outcome import clip, measurement_phase
+from operators.hookrun.providers.base import Connections, MeasuredValue, MeasurementRequest, ProviderError
+from operators.hookrun.providers.registry import ProviderRegistry
 from operators.hookrun.view import RunView
+from operators.logs import get_logger
+from operators.runtime.store import Key
+from operators.runtime.workqueue import WorkQueue
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _MESSAGE_LIMIT = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
-    """A measurement not written yet: the ``number``-th of its metric, so that none is counted twice."""
+class UnsavedMeasurement:
+    """A measurement that is not in the status yet: the ``number``-th of its metric, so that none is counted twice."""
 
     metric: str
     number: int
-    measured: Measured
+    state: MeasurementState
 
 
 @dataclass(slots=True)
 class _Run:
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    fresh: list[Fresh] = field(default_factory=list)
+    unsaved: list[UnsavedMeasurement] = field(default_factory=list)
 
 
-class Measuring:
-    """Takes measurements.
+class Measurer(Protocol):
+    """Takes one measurement of a metric of a run."""
 
-    ``ask`` measures a metric of a run; its last argument is the number of successes so far. ``done`` is told of every
-    measurement taken. ``now`` is Unix time.
+    async def measure(self, run: RunView, metric: Metric, successes: int) -> MeasuredValue:
+        """Measure; ``successes`` are the successful measurements of the metric so far.
+
+        Raises:
+            ProviderError: the measurement could not be taken.
+            ValueError: arguments are missing or do not fit.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderMeasurer:
+    """Measures with the provider that the metric names."""
+
+    providers: ProviderRegistry
+    connections: Connections
+
+    async def measure(self, run: RunView, metric: Metric, successes: int) -> MeasuredValue:
+        """See `Measurer`."""
+        owner_uid = run.owner.uid if run.owner else ""
+        request = MeasurementRequest(values_of(run.args), run.namespace, owner_uid, run.uid, metric.name, successes)
+        return await self.providers.measure(metric.provider, request, self.connections)
+
+
+class MeasurementTasks:
+    """Starts measurements, and keeps their results until they are saved.
+
+    The key of a run is added to ``queue`` when one of its measurements ends. ``now`` is Unix time.
     """
 
     def __init__(
         self,
-        ask: Callable[[RunView, Metric, int], Awaitable[Value]],
-        done: Callable[[RunView, Metric, Measured], None],
+        measurer: Measurer,
+        queue: WorkQueue[Key],
+        metrics: HookMetrics,
         now: Callable[[], float],
         max_concurrent: int,
     ) -> None:
-        self._ask, self._done, self._now = ask, done, now
+        self._measurer, self._queue, self._metrics, self._now = measurer, queue, metrics, now
         self._runs: dict[str, _Run] = {}
         self._slots = asyncio.Semaphore(max_concurrent)
         self._share = max(1, max_concurrent // 2)
         self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    def busy(self, uid: str) -> frozenset[str]:
-        """Metrics of a run that are being measured."""
+    def running(self, uid: str) -> frozenset[str]:
+        """Names of the metrics of a run that are being measured."""
         run = self._runs.get(uid)
         return frozenset(run.tasks) if run else frozenset()
 
-    def fresh(self, uid: str) -> tuple[Fresh, ...]:
-        """Measurements of a run that are not written yet."""
+    def unsaved(self, uid: str) -> tuple[UnsavedMeasurement, ...]:
+        """Measurements of a run that are not in its status yet."""
         run = self._runs.get(uid)
-        return tuple(run.fresh) if run else ()
+        return tuple(run.unsaved) if run else ()
 
-    def written(self, uid: str, measurements: Sequence[Fresh]) -> None:
-        """Drop what was written; what came in meanwhile stays for the next pass."""
+    def mark_saved(self, uid: str, measurements: Sequence[UnsavedMeasurement]) -> None:
+        """Drop what the status has now; what came in meanwhile stays for the next pass."""
         run = self._runs.get(uid)
         if run is not None:
-            run.fresh = [fresh for fresh in run.fresh if fresh not in measurements]
-            if not (run.fresh or run.tasks):
+            run.unsaved = [unsaved for unsaved in run.unsaved if unsaved not in measurements]
+            if not (run.unsaved or run.tasks):
                 del self._runs[uid]
 
-    def start(self, view: RunView, metric: Metric, known: Result | None) -> None:
-        """Begin to measure a metric, unless it is being measured or its last measurement is still to be written."""
+    def start(self, view: RunView, metric: Metric, known: MetricState | None) -> None:
+        """Begin to measure a metric, unless it is being measured or its last measurement is not saved yet."""
         run = self._runs.setdefault(view.uid, _Run())
-        if metric.name in run.tasks or any(fresh.metric == metric.name for fresh in run.fresh):
+        if metric.name in run.tasks or any(unsaved.metric == metric.name for unsaved in run.unsaved):
             return
-        work = self._measure(run, view, metric, known or Result(metric.name))
+        work = self._measure(run, view, metric, known or MetricState(metric.name))
         run.tasks[metric.name] = asyncio.get_running_loop().create_task(work, name=f"measure {view.name} {metric.name}")
 
     def forget(self, uid: str) -> None:
-        """The run is gone or final: what goes on is stopped, and its outcome matters to nobody."""
+        """Cancel the measurements of a run that is gone or final, and drop its results."""
         run = self._runs.pop(uid, None)
         for task in run.tasks.values() if run else ():
             task.cancel()
 
     async def close(self) -> None:
-        """Stop everything."""
+        """Cancel all measurements, and wait until they have ended."""
         tasks = [task for run in self._runs.values() for task in run.tasks.values()]
         for uid in list(self._runs):
             self.forget(uid)
@@ -105,29 +139,32 @@ class Measuring:
         async with share, self._slots:
             yield
 
-    async def _measure(self, run: _Run, view: RunView, metric: Metric, known: Result) -> None:
+    async def _measure(self, run: _Run, view: RunView, metric: Metric, known: MetricState) -> None:
         started, value = self._now(), None
         try:
             async with self._slot(view.namespace):
                 started = self._now()
-                found = await self._ask(view, metric, known.successful)
-            phase, message = judge(metric, found)
+                found = await self._measurer.measure(view, metric, known.successful)
+            phase, message = measurement_phase(metric, found)
             value = clip(found.text)
         except (ProviderError, ValueError) as error:
-            phase, message = "Error", str(error)
+            phase, message = HookPhase.ERROR, str(error)
         except Exception as error:  # a defect of ours must not leave the run waiting for ever
-            log.exception("measuring %s of %s/%s failed", metric.name, view.namespace, view.name)
-            phase, message = "Error", f"internal error: {type(error).__name__}"
-        measured = Measured(phase, started, self._now(), value, message[:_MESSAGE_LIMIT])
+            where = {"kind": "HookRun", "namespace": view.namespace, "name": view.name, "metric": metric.name}
+            log.exception("measurement failed", **where)
+            phase, message = HookPhase.ERROR, f"internal error: {type(error).__name__}"
+        finished = self._now()
         del run.tasks[metric.name]
-        run.fresh.append(Fresh(metric.name, known.count, measured))
-        self._done(view, metric, measured)
+        state = MeasurementState(phase, started, finished, value, message[:_MESSAGE_LIMIT])
+        run.unsaved.append(UnsavedMeasurement(metric.name, known.count, state))
+        self._metrics.observe_measurement(view, metric, phase, finished - started)
+        self._queue.add((view.namespace, view.name))
 
 
-def with_fresh(state: RunState, fresh: Sequence[Fresh]) -> RunState:
-    """The state with new measurements; one that an earlier write already brought in is not counted again."""
-    for item in fresh:
+def with_unsaved(state: RunState, measurements: Sequence[UnsavedMeasurement]) -> RunState:
+    """The state with these measurements; one that an earlier write already brought in is not counted again."""
+    for item in measurements:
         known = state.result(item.metric)
         if (known.count if known else 0) == item.number:
-            state = record(state, item.metric, item.measured)
+            state = add_measurement(state, item.metric, item.state)
     return state

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pydantic import ValidationError
 
 from operators.api.hookrun import HookRunSpec
-from operators.hookrun.assess import RunState, unreadable
+from operators.hookrun.assess import RunState, invalid_field
 from operators.hookrun.status import read_state
-from operators.kube.times import timestamp
-from operators.planning.views import OwnerView, owner_view
+from operators.planning.views import HookRunView, hookrun_view
+
+_SHARED = tuple(field.name for field in fields(HookRunView))
+_NO_SPEC = HookRunSpec.model_construct(metrics=())
 
 
-@dataclass(frozen=True, slots=True)
-class RunView:
-    """A HookRun; ``status`` is as stored, ``state`` what it means. Times are Unix seconds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView(HookRunView):
+    """A HookRun with its spec and status decoded: ``status`` is as stored, ``state`` what it means.
 
-    namespace: str
-    name: str
-    uid: str
-    resource_version: str
+    It is what the workload controllers read, and more, so that a process with both kinds of controllers lists, watches
+    and decodes HookRuns once. Times are Unix seconds.
+    """
+
     generation: int
-    created: float
     state: RunState
     status: Mapping[str, Any]
     args: tuple[tuple[str, str | None], ...] = ()
-    owner: OwnerView | None = None
-    deleting: bool = False
 
     @property
     def owned_by(self) -> str:
@@ -39,23 +38,17 @@ class RunView:
 
 def run_view(obj: Mapping[str, Any]) -> RunView:
     """Decode a HookRun. A spec that the models refuse is a state too: the run ends with the reason."""
-    metadata, status = obj["metadata"], obj.get("status") or {}
-    subject, refused = f"{metadata['namespace']}/{metadata['name']}", ""
+    seen, status = hookrun_view(obj), obj.get("status") or {}
+    spec, refused = _NO_SPEC, ""
     try:
         spec = HookRunSpec.model_validate(obj.get("spec") or {})
     except ValidationError as error:
         first = error.errors()[0]
-        spec, refused = HookRunSpec.model_construct(metrics=()), unreadable(first["loc"], first["msg"])
+        refused = invalid_field(first["loc"], first["msg"])
     return RunView(
-        metadata["namespace"],
-        metadata["name"],
-        metadata["uid"],
-        metadata["resourceVersion"],
-        int(metadata.get("generation") or 0),
-        timestamp(metadata.get("creationTimestamp")) or 0.0,
-        read_state(spec, status, subject=subject, refused=refused),
-        status,
-        tuple((argument.name, argument.value) for argument in spec.args),
-        owner_view(metadata),
-        bool(metadata.get("deletionTimestamp")),
+        **{name: getattr(seen, name) for name in _SHARED},
+        generation=int(obj["metadata"].get("generation") or 0),
+        state=read_state(spec, status, subject=f"{seen.namespace}/{seen.name}", refused=refused),
+        status=status,
+        args=tuple((argument.name, argument.value) for argument in spec.args),
     )

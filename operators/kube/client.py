@@ -1,90 +1,97 @@
 """Requests to the API server.
 
-Credentials, TLS, connection pools and token refresh are the official client's; bodies are plain dicts, because typed
-models lose unknown fields of pod templates and cost many times the time (docs/decisions/0002-client.md).
+Bodies are plain dicts, because typed models lose unknown fields of pod templates and cost many times the time
+(docs/decisions/0002-client.md). Where the server is and who we are comes from `operators.kube.credentials`; what bytes
+mean is in `operators.kube.wire`; here is what needs a socket.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from typing import Any, Self
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
-import orjson
 
+from operators.kube import wire
 from operators.kube.credentials import Credentials, NoCredentials
-from operators.kube.decoding import decode
-from operators.kube.errors import ApiError, Conflict, NotLeading, Unauthorized, Unavailable, error_for, retry_after
+from operators.kube.errors import ApiError, NotLeading, Unauthorized, Unavailable
+from operators.kube.metrics import RestMetrics
 from operators.kube.resources import Json, Resource
-from operators.kube.retries import wait_before_repeat
-from operators.runtime.metrics import RestMetrics
+from operators.kube.retries import ATTEMPTS, wait_before_repeat
 
-_JSON, _MERGE, _JSON_PATCH, _STRATEGIC = (
-    "application/json",
-    "application/merge-patch+json",
-    "application/json-patch+json",
-    "application/strategic-merge-patch+json",
-)
 _PAGE = 500
-_LIST_TIMEOUT = 60.0
+#: An event of a watch can be longer than aiohttp's own buffer.
+_READ_BUFFER = 2**21
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One request. ``route`` is the path with placeholders, for metrics; ``timeout`` in seconds."""
+
+    method: str
+    path: str
+    route: str
+    timeout: float
+    data: bytes | None = None
+    content_type: str = wire.JSON
+    accept: str = wire.JSON
+    params: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = False
 
 
 class Client:
-    """Typed by verbs, untyped in bodies. Every call has a time-out; errors are of `operators.kube.errors`.
+    """Verbs over plain dicts. Every call has a time-out and raises errors of `operators.kube.errors`.
 
-    What is repeated is said in `operators.kube.retries`; a write whose outcome is unknown raises `Unavailable` and
-    is left to the next pass, which looks. ``fence`` returns the seconds for which we may still write: a write is not
-    sent when they are over and not waited for longer, so that a leader that was held up cannot write after the next one
-    has begun.
+    `operators.kube.retries` says what is repeated. A write whose outcome is unknown raises `Unavailable`: the caller
+    has to look at what is there now.
+
+    Args:
+        credentials: Where the server is and who we are; the client does not load them.
+        name: What we call ourselves: the User-Agent, which the API server makes the field manager of.
+        timeout: Seconds for a request.
+        list_timeout: Seconds for one page of a list.
+        attempts: How often a request is sent at most, the first time included.
+        max_connections: For everything but watches, which never wait for a connection nor keep one from requests.
+        metrics: Where to count.
+        fence: Returns the seconds for which we may still write. A write is not sent when they are over and not waited
+            for longer, so that a leader that was held up cannot write after the next one has begun.
     """
 
     def __init__(
         self,
         credentials: Credentials,
         *,
+        name: str = "game-operators",
         timeout: float = 15.0,
+        list_timeout: float = 60.0,
+        attempts: int = ATTEMPTS,
         max_connections: int = 64,
         metrics: RestMetrics | None = None,
         fence: Callable[[], float] | None = None,
     ) -> None:
         self.credentials = credentials
-        self._session = credentials.session(max_connections)
-        self._streams = credentials.session(0)  # watches never wait for a connection, nor keep one from requests
-        self._timeout, self._metrics, self._fence = timeout, metrics, fence
-
-    @classmethod
-    async def connect(
-        cls,
-        *,
-        kubeconfig: str | None = None,
-        context: str | None = None,
-        timeout: float = 15.0,
-        max_connections: int = 64,
-        metrics: RestMetrics | None = None,
-    ) -> Self:
-        """Connect by a kubeconfig, else from inside the cluster, else by the user's default kubeconfig.
-
-        Raises:
-            NoCredentials: there are none.
-        """
-        credentials = await Credentials.load(kubeconfig, context)
-        return cls(credentials, timeout=timeout, max_connections=max_connections, metrics=metrics)
+        self._session = _session(credentials, max_connections)
+        self._watches = _session(credentials, 0)
+        self._name, self._attempts = name, attempts
+        self._timeout, self._list_timeout = timeout, list_timeout
+        self._metrics, self._fence = metrics, fence
 
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
-        await self._streams.close()
+        await self._watches.close()
 
     async def version(self) -> str:
         """Version of the API server."""
-        answer = await self._request("GET", "/version", "/version", timeout=5.0)
+        answer = await self._send(_Request("GET", "/version", "/version", timeout=5.0))
         return str(answer.get("gitVersion", ""))
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Json:
         """Read one object."""
-        return await self._on("GET", resource, namespace, name, retry=True)
+        return await self._on("GET", resource, namespace, name, repeatable=True)
 
     async def list(
         self,
@@ -94,26 +101,45 @@ class Client:
         label_selector: str = "",
         limit: int = _PAGE,
         continue_: str = "",
+        metadata_only: bool = False,
     ) -> Json:
         """One page of a collection, as it is now; ``limit`` 0 asks for all of it."""
-        params = {"limit": str(limit or ""), "labelSelector": label_selector, "continue": continue_}
-        return await self._on("GET", resource, namespace, params=params, retry=True, timeout=_LIST_TIMEOUT)
+        params = wire.query(limit=str(limit or ""), labelSelector=label_selector, **{"continue": continue_})
+        accept = wire.METADATA_LIST if metadata_only else wire.JSON
+        return await self._on(
+            "GET", resource, namespace, params=params, accept=accept, repeatable=True, timeout=self._list_timeout
+        )
+
+    async def items(
+        self, resource: Resource, namespace: str | None = None, *, metadata_only: bool = False
+    ) -> AsyncIterator[Json]:
+        """Every object of a collection, as it is now, page by page."""
+        token = ""
+        while True:
+            page = await self.list(resource, namespace, continue_=token, metadata_only=metadata_only)
+            for item in page.get("items") or ():
+                yield item
+            token = (page.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return
 
     async def create(self, resource: Resource, namespace: str | None, body: Json) -> Json:
         """Create an object."""
-        return await self._on("POST", resource, namespace, body=body, content_type=_JSON)
+        return await self._on("POST", resource, namespace, body=body)
 
     async def merge_patch(
         self, resource: Resource, namespace: str | None, name: str, body: Json, *, subresource: str | None = None
     ) -> Json:
         """Merge-patch an object; a resourceVersion in the body's metadata makes it conditional."""
-        return await self._on("PATCH", resource, namespace, name, subresource, body=body, content_type=_MERGE)
+        return await self._on("PATCH", resource, namespace, name, subresource, body=body, content_type=wire.MERGE_PATCH)
 
     async def strategic_patch(
         self, resource: Resource, namespace: str | None, name: str, body: Json, *, subresource: str | None = None
     ) -> Json:
         """Strategic merge patch; built-in kinds only."""
-        return await self._on("PATCH", resource, namespace, name, subresource, body=body, content_type=_STRATEGIC)
+        return await self._on(
+            "PATCH", resource, namespace, name, subresource, body=body, content_type=wire.STRATEGIC_PATCH
+        )
 
     async def json_patch(
         self,
@@ -125,12 +151,13 @@ class Client:
         subresource: str | None = None,
     ) -> Json:
         """RFC 6902 patch."""
-        body = list(operations)
-        return await self._on("PATCH", resource, namespace, name, subresource, body=body, content_type=_JSON_PATCH)
+        return await self._on(
+            "PATCH", resource, namespace, name, subresource, body=list(operations), content_type=wire.JSON_PATCH
+        )
 
     async def replace(self, resource: Resource, namespace: str | None, name: str, body: Json) -> Json:
         """Replace an object; its resourceVersion must be current."""
-        return await self._on("PUT", resource, namespace, name, body=body, content_type=_JSON)
+        return await self._on("PUT", resource, namespace, name, body=body)
 
     async def delete(
         self, resource: Resource, namespace: str | None, name: str, *, uid: str | None = None, grace: int | None = None
@@ -145,7 +172,7 @@ class Client:
             body["gracePeriodSeconds"] = grace
         if uid:
             body["preconditions"] = {"uid": uid}
-        return await self._on("DELETE", resource, namespace, name, body=body, content_type=_JSON, retry=uid is not None)
+        return await self._on("DELETE", resource, namespace, name, body=body, repeatable=uid is not None)
 
     async def watch(
         self,
@@ -159,54 +186,33 @@ class Client:
     ) -> AsyncGenerator[Json]:
         """Events after a resourceVersion, bookmarks included, until the server ends the watch.
 
-        Args:
-            resource: What to watch.
-            namespace: Where; None for everywhere.
-            resource_version: Where to begin.
-            label_selector: Which objects.
-            timeout_seconds: After which the server ends the watch; spread by a fifth, so that not all end together.
-            silence: Seconds without a byte after which the connection counts as dead. Bookmarks come every minute.
+        The server ends it after ``timeout_seconds``, spread by a fifth so that not all watches end together. After
+        ``silence`` seconds without a byte the connection counts as dead; bookmarks come every minute.
 
         Raises:
             Unavailable: the connection broke, or nothing came for ``silence`` seconds.
             Gone: the resourceVersion is too old.
             ApiError: the server refused or ended the watch with another error.
         """
-        lasting = int(timeout_seconds * (0.8 + random.random() * 0.4))  # noqa: S311 - jitter
-        timeout = aiohttp.ClientTimeout(total=lasting + 30, sock_connect=self._timeout, sock_read=silence)
-        url, status = self.credentials.server + resource.path(namespace), 0
+        lasting, status = int(timeout_seconds * (0.8 + random.random() * 0.4)), 0  # noqa: S311 - jitter
+        path, params = resource.path(namespace), wire.watch_query(resource_version, label_selector, lasting)
+        request = _Request("GET", path, resource.route(namespace), timeout=lasting + 30, params=params)
+        limits = aiohttp.ClientTimeout(request.timeout, sock_connect=self._timeout, sock_read=silence)
         try:
-            async with self._streams.get(
-                url,
-                params=_watch(resource_version, label_selector, lasting),
-                headers=await self._headers(),
-                timeout=timeout,
-                allow_redirects=False,
-                **self.credentials.options,
-            ) as response:
+            async with self._open(self._watches, request, await self._headers(request), limits) as response:
                 status = response.status
                 if status >= 300:
-                    raise _error(response, await response.read())
-                async for line in _lines(response.content):
-                    event = decode(line)
-                    if event["type"] == "ERROR":
-                        raise _reported(event["object"])
+                    raise _answer_error(response, await response.read())
+                async for event in _events(response.content):
                     yield event
         except Unauthorized:
             await self._renew()
             raise
-        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError) as error:
+        except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
             raise Unavailable(0, "WatchBroken", f"watch of {resource.plural}: {_explain(error)}") from error
         finally:
             if self._metrics:
                 self._metrics.opened("GET", status)
-
-    async def _headers(self, content_type: str = "") -> dict[str, str]:
-        headers = {"Accept": "application/json", "User-Agent": "game-operators"}
-        if content_type:
-            headers["Content-Type"] = content_type
-        headers.update(await self.credentials.headers())
-        return headers
 
     async def _on(
         self,
@@ -215,42 +221,52 @@ class Client:
         namespace: str | None,
         name: str | None = None,
         subresource: str | None = None,
-        **rest: Any,
-    ) -> Json:
-        where = (namespace, name, subresource)
-        return await self._request(method, resource.path(*where), resource.route(*where), **rest)
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        route: str,
         *,
         body: Any = None,
-        content_type: str = "",
-        params: dict[str, str] | None = None,
-        retry: bool = False,
+        content_type: str = wire.JSON,
+        accept: str = wire.JSON,
+        params: Mapping[str, str] | None = None,
+        repeatable: bool = False,
         timeout: float | None = None,
     ) -> Json:
+        """Send a request about a collection, an object or a subresource."""
+        request = _Request(
+            method,
+            resource.path(namespace, name, subresource),
+            resource.route(namespace, name, subresource),
+            timeout=timeout or self._timeout,
+            data=None if body is None else wire.encode(body),
+            content_type=content_type,
+            accept=accept,
+            params=params or {},
+            repeatable=repeatable,
+        )
+        return await self._send(request)
+
+    async def _send(self, request: _Request) -> Json:
+        """Send a request, again where `operators.kube.retries` says so, and once more with renewed credentials."""
         attempt, renewed = 0, False
-        data = None if body is None else _encode(body)
         while True:
-            limit = self._allowed(method, path, timeout or self._timeout)
             try:
-                return await self._once(method, path, route, data, content_type, params or {}, limit)
+                return await self._send_once(request, self._allowed(request))
             except Unauthorized:
                 if renewed:
                     raise
                 renewed = True
                 await self._renew()
             except ApiError as error:
-                chance = random.random()  # noqa: S311 - jitter
-                wait = wait_before_repeat(error, attempt, repeatable=retry, chance=chance)
+                wait = wait_before_repeat(
+                    error,
+                    attempt,
+                    repeatable=request.repeatable,
+                    chance=random.random(),  # noqa: S311 - jitter
+                    attempts=self._attempts,
+                )
                 if wait is None:
                     raise
                 attempt += 1
                 if self._metrics:
-                    self._metrics.waited(method, route, wait)
+                    self._metrics.waited(request.method, request.route, wait)
                 await asyncio.sleep(wait)
 
     async def _renew(self) -> None:
@@ -259,82 +275,91 @@ class Client:
         except NoCredentials as error:
             raise Unauthorized(401, "Unauthorized", str(error)) from error
 
-    def _allowed(self, method: str, path: str, timeout: float) -> float:
+    def _allowed(self, request: _Request) -> float:
         """Seconds the request may take.
 
         Raises:
             NotLeading: it is a write, and we may not write any more.
         """
-        if method == "GET" or self._fence is None:
-            return timeout
+        if request.method == "GET" or self._fence is None:
+            return request.timeout
         left = self._fence()
         if left <= 0:
-            raise NotLeading(0, "NotLeading", f"{method} {path} not sent: the Lease was not renewed in time")
-        return min(timeout, left)
+            text = f"{request.method} {request.path} not sent: the Lease was not renewed in time"
+            raise NotLeading(0, "NotLeading", text)
+        return min(request.timeout, left)
 
-    async def _once(
-        self,
-        method: str,
-        path: str,
-        route: str,
-        data: bytes | None,
-        content_type: str,
-        params: dict[str, str],
-        timeout: float,
-    ) -> Json:
+    async def _send_once(self, request: _Request, timeout: float) -> Json:
         loop = asyncio.get_running_loop()
         began, status = loop.time(), 0
+        limits = aiohttp.ClientTimeout(total=timeout)
         try:
-            async with self._session.request(
-                method,
-                self.credentials.server + path,
-                params=_given(params),
-                data=data,
-                headers=await self._headers(content_type),
-                timeout=aiohttp.ClientTimeout(total=timeout),
-                allow_redirects=False,
-                **self.credentials.options,
-            ) as response:
+            async with self._open(self._session, request, await self._headers(request), limits) as response:
                 status = response.status
                 content = await response.read()
                 if status >= 300:
-                    raise _error(response, content)
-                answer: Json = decode(content)
-                return answer
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise Unavailable(0, "NoAnswer", f"{method} {path}: {_explain(error)}") from error
+                    raise _answer_error(response, content)
+                return wire.decode_object(content)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unavailable(0, "NoAnswer", f"{request.method} {request.path}: {_explain(error)}") from error
         finally:
             if self._metrics:
-                self._metrics.request(method, route, status, loop.time() - began)
+                self._metrics.request(request.method, request.route, status, loop.time() - began)
+
+    async def _headers(self, request: _Request) -> dict[str, str]:
+        headers = {"Accept": request.accept, "User-Agent": self._name}
+        if request.data is not None:
+            headers["Content-Type"] = request.content_type
+        headers.update(await self.credentials.headers())
+        return headers
+
+    def _open(
+        self,
+        session: aiohttp.ClientSession,
+        request: _Request,
+        headers: Mapping[str, str],
+        limits: aiohttp.ClientTimeout,
+    ) -> Any:
+        """The answer as a context manager. Redirects are not followed: our token is for this server only."""
+        return session.request(
+            request.method,
+            self.credentials.server + request.path,
+            params=request.params,
+            data=request.data,
+            headers=headers,
+            timeout=limits,
+            allow_redirects=False,
+            **self.credentials.options,
+        )
 
 
-def _watch(resource_version: str, label_selector: str, seconds: int) -> dict[str, str]:
-    """What a watch asks for."""
-    return _given(
-        {
-            "watch": "1",
-            "allowWatchBookmarks": "true",
-            "resourceVersion": resource_version,
-            "labelSelector": label_selector,
-            "timeoutSeconds": str(seconds),
-        }
-    )
+def _session(credentials: Credentials, connections: int) -> aiohttp.ClientSession:
+    """A pool of at most so many connections; 0 means without limit.
+
+    It does not trust the environment: aiohttp would look twice for proxies and a .netrc at every request, each time in
+    a thread, and refuse a request whose token stands beside a password from such a file. The proxy comes with the
+    credentials.
+    """
+    connector = aiohttp.TCPConnector(limit=connections, ssl=credentials.tls)
+    session = aiohttp.ClientSession(connector=connector, read_bufsize=_READ_BUFFER)
+    # By itself it would send PUT and DELETE again after a lost connection; `retries` decides what is repeated.
+    session._retry_connection = False  # noqa: SLF001 - there is no public switch
+    return session
 
 
-def _given(params: dict[str, str]) -> dict[str, str]:
-    return {k: v for k, v in params.items() if v}
-
-
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Lines of any length; one that is cut off by the end of the stream is passed on, and fails to parse."""
-    rest = b""
+async def _events(content: aiohttp.StreamReader) -> AsyncIterator[Json]:
+    """The events of a watch."""
+    lines = wire.LineSplitter()
     async for chunk in content.iter_any():
-        *lines, rest = (rest + chunk if rest else chunk).split(b"\n")
-        for line in lines:
-            if line:
-                yield line
-    if rest:
-        yield rest
+        for line in lines.split(chunk):
+            yield wire.watch_event(line)
+    for line in lines.end():
+        yield wire.watch_event(line)
+
+
+def _answer_error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
+    wait = wire.retry_after(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
+    return wire.answer_error(response.status, content, wait=wait)
 
 
 def _explain(error: Exception) -> str:
@@ -347,54 +372,3 @@ def _explain(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer in time ({error})" if str(error) else "no answer in time"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _status(content: bytes) -> Json:
-    try:
-        status = orjson.loads(content)
-    except ValueError:
-        status = None
-    return status if isinstance(status, dict) else {"message": content[:500].decode(errors="replace")}
-
-
-def _error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
-    status = _status(content)
-    wait = retry_after(response.headers.get("Retry-After", ""), response.headers.get("Date", ""))
-    return _reported(status, response.status, wait)
-
-
-_ESCAPED = (
-    (b"<", rb"\u003c"),
-    (b">", rb"\u003e"),
-    (b"&", rb"\u0026"),
-    ("\u2028".encode(), rb"\u2028"),
-    ("\u2029".encode(), rb"\u2029"),
-)
-
-
-def _encode(body: Any) -> bytes:
-    """JSON as the API server itself writes it: keys sorted, nothing that HTML could take for a tag.
-
-    It keeps the data of a ControllerRevision byte by byte, and refuses any later patch of the object, even of its owner
-    by the garbage collector, as a change of that data when its own spelling differs.
-    """
-    text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-    for plain, escaped in _ESCAPED:
-        if plain in text:
-            text = text.replace(plain, escaped)
-    return text
-
-
-def _reported(status: Json, code: int | None = None, wait: float | None = None) -> ApiError:
-    """The error of a ``Status`` object."""
-    details = status.get("details")
-    if not isinstance(details, dict):
-        details = {}
-    if wait is None and details.get("retryAfterSeconds"):
-        wait = float(details["retryAfterSeconds"])
-    number = code if code is not None else int(status.get("code") or 500)
-    reason, message = str(status.get("reason") or ""), str(status.get("message") or "")
-    if number == 422 and any(cause.get("field") == "metadata.uid" for cause in details.get("causes") or ()):
-        # A patch guarded by a UID met another object of the name: the world moved on, nothing is wrong with the patch.
-        return Conflict(number, reason, message, wait)
-    return error_for(number, reason, message, wait)

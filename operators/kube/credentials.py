@@ -1,26 +1,62 @@
-"""Where the API server is and how to prove who we are; loading and refreshing are the official client's."""
+"""Where the API server is, and how to prove who we are: from inside a pod, or by a plain kubeconfig.
+
+Nothing here needs the official `kubernetes` package. A kubeconfig whose user is an exec plug-in or an auth provider
+needs `operators.kube.official`.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import base64
 import os
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from typing import Any, Final, Protocol, Self
 
-import aiohttp
-from kubernetes.aio import config as loaders
-from kubernetes.aio.client.configuration import Configuration
-from kubernetes.aio.client.rest import RESTClientObject
+import yaml
 
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_RELOAD_REST = 5.0
+from operators.kube.tls import load_chain
+
+SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class NoCredentials(Exception):
     """There is no usable configuration; the text says where it was looked for and what is wrong with it."""
+
+
+class Credentials(Protocol):
+    """What a client has to know of a server and of itself."""
+
+    @property
+    def server(self) -> str:
+        """URL of the API server, without a slash at the end."""
+        ...
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """Trusted authority and client certificate."""
+        ...
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Further arguments of aiohttp for every request: proxy, and the name in the server's certificate."""
+        ...
+
+    async def headers(self) -> Mapping[str, str]:
+        """Headers that authenticate a request.
+
+        Raises:
+            OSError: a file with a token cannot be read.
+        """
+        ...
+
+    async def reload(self) -> None:
+        """Load anew what the server refused.
+
+        Raises:
+            NoCredentials: they are gone.
+        """
+        ...
 
 
 def inside_cluster() -> bool:
@@ -28,112 +64,94 @@ def inside_cluster() -> bool:
     return bool(os.environ.get("KUBERNETES_SERVICE_HOST")) and (SERVICE_ACCOUNT / "token").is_file()
 
 
-async def _load(kubeconfig: str | None, context: str | None) -> Configuration:
-    configuration = Configuration()
-    try:
-        if kubeconfig is None and inside_cluster():
-            loaders.load_incluster_config(client_configuration=configuration)
-        else:
-            path = kubeconfig or loaders.KUBE_CONFIG_DEFAULT_LOCATION
-            await loaders.load_kube_config(path, context, client_configuration=configuration)
-    except (loaders.ConfigException, OSError, ValueError) as error:
-        where = kubeconfig or f"{loaders.KUBE_CONFIG_DEFAULT_LOCATION} (not running in a pod)"
-        raise NoCredentials(f"no credentials from {where}: {error}") from error
-    configuration.proxy = configuration.proxy or _proxy_for(configuration.host)
-    return configuration
+class PlainCredentials:
+    """A token or a client certificate. A token in a file is read for every request, because it is replaced there."""
 
-
-def _proxy_for(server: str) -> str | None:
-    """The proxy that the environment names for the server (``HTTPS_PROXY``, ``NO_PROXY`` and their like)."""
-    url = urlsplit(server)
-    return None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)
-
-
-class Credentials:
-    """Server, TLS and headers. A token that the server refuses is loaded again, at most every five seconds."""
-
-    def __init__(self, configuration: Configuration, kubeconfig: str | None = None, context: str | None = None) -> None:
-        self._configuration = configuration
-        self._kubeconfig, self._context = kubeconfig, context
-        self._transport = RESTClientObject(configuration)
-        self._reloading = asyncio.Lock()
-        self._reloaded = asyncio.get_running_loop().time()
+    def __init__(
+        self,
+        server: str,
+        tls: ssl.SSLContext,
+        *,
+        token: str = "",
+        token_file: Path | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.server, self.tls, self.options = server, tls, dict(options or {})
+        self._token, self._token_file = token, token_file
 
     @classmethod
-    async def load(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
-        """Load by a kubeconfig, else from inside the cluster, else by the user's default kubeconfig.
+    def load(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
+        """Load by a kubeconfig when one is named, else by the pod, else by the user's default kubeconfig.
 
         Raises:
-            NoCredentials: there are none.
+            NoCredentials: there are none, or a program would have to be run for them.
         """
-        return cls(await _load(kubeconfig, context), kubeconfig, context)
+        if not kubeconfig and inside_cluster():
+            return cls._of_pod(os.environ)
+        path = Path(kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config").expanduser()
+        if not path.is_file():
+            raise NoCredentials(f"this is no pod with a service account, and there is no kubeconfig {path}")
+        try:
+            return cls._of_kubeconfig(yaml.safe_load(path.read_text()), context, path.parent)
+        except (KeyError, TypeError, ValueError, OSError, yaml.YAMLError) as error:
+            raise NoCredentials(f"kubeconfig {path} cannot be used: {type(error).__name__}: {error}") from error
 
-    @property
-    def server(self) -> str:
-        """URL of the API server, without a slash at the end."""
-        return str(self._configuration.host).rstrip("/")
+    @classmethod
+    def _of_pod(cls, environment: Mapping[str, str]) -> Self:
+        host, port = environment["KUBERNETES_SERVICE_HOST"], environment.get("KUBERNETES_SERVICE_PORT", "443")
+        host = f"[{host}]" if ":" in host else host
+        tls = ssl.create_default_context(cafile=str(SERVICE_ACCOUNT / "ca.crt"))
+        return cls(f"https://{host}:{port}", tls, token_file=SERVICE_ACCOUNT / "token")
 
-    @property
-    def tls(self) -> ssl.SSLContext:
-        """Trusted authority and client certificate."""
-        context: ssl.SSLContext = self._transport.ssl_context
-        return context
+    @classmethod
+    def _of_kubeconfig(cls, config: Mapping[str, Any], context: str | None, folder: Path) -> Self:
+        chosen = _entry(config, "context", context or config["current-context"])
+        cluster, user = _entry(config, "cluster", chosen["cluster"]), _entry(config, "user", chosen["user"])
+        if "exec" in user or "auth-provider" in user:
+            raise ValueError("its user needs a program to be run, which is not supported: use a certificate or a token")
+        given = {"server_hostname": cluster.get("tls-server-name"), "proxy": cluster.get("proxy-url")}
+        return cls(
+            cluster["server"].rstrip("/"),
+            _tls(cluster, user, folder),
+            token=user.get("token", ""),
+            token_file=folder / user["tokenFile"] if user.get("tokenFile") else None,
+            options={name: value for name, value in given.items() if value},
+        )
 
-    def session(self, connections: int) -> aiohttp.ClientSession:
-        """A pool of at most so many connections, made by the official client; 0 means without limit."""
-        self._transport.maxsize = connections
-        made: aiohttp.ClientSession = self._transport._create_pool_manager()  # noqa: SLF001 - its hook for this
-        # Unasked, it would send PUT and DELETE again after a lost connection; what is repeated is decided in `retries`.
-        made._retry_connection = False  # noqa: SLF001 - there is no public switch
-        # Else every request would look twice, each time in a thread, for proxies and for a .netrc: a sixth of our CPU,
-        # and a password from such a file beside our token makes aiohttp refuse the request. The proxy is known already.
-        made._trust_env = False  # noqa: SLF001
-        return made
+    async def headers(self) -> Mapping[str, str]:
+        """Headers that authenticate a request.
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """What aiohttp has to be told about every request besides TLS: proxy and the name in the certificate."""
-        loaded = self._configuration
-        given = {
-            "server_hostname": loaded.tls_server_name,
-            "proxy": loaded.proxy,
-            "proxy_headers": loaded.proxy_headers,
-        }
-        return {name: value for name, value in given.items() if value}
-
-    async def headers(self) -> dict[str, str]:
-        """Headers that authenticate a request; a token that expires is read anew when it is due."""
-        return {e["key"]: e["value"] for e in (await self._configuration.auth_settings()).values() if e["value"]}
+        Raises:
+            OSError: the file with the token cannot be read.
+        """
+        token = self._token_file.read_text().strip() if self._token_file else self._token
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
     async def reload(self) -> None:
-        """Load token and client certificate anew, because the server refused them.
+        """Do nothing: a token in a file is read for every request, and everything else lasts as long as the process."""
 
-        Raises:
-            NoCredentials: they are gone.
-        """
-        loop = asyncio.get_running_loop()
-        async with self._reloading:
-            if loop.time() - self._reloaded < _RELOAD_REST:
-                return
-            self._reloaded = loop.time()
-            fresh = await _load(self._kubeconfig, self._context)
-            self._configuration.api_key = fresh.api_key
-            self._configuration.refresh_api_key_hook = fresh.refresh_api_key_hook
-            if fresh.cert_file:
-                self.tls.load_cert_chain(fresh.cert_file, keyfile=fresh.key_file)
 
-    async def in_words_of_kopf(self) -> dict[str, Any]:
-        """The same as arguments of ``kopf.ConnectionInfo``."""
-        loaded = self._configuration
-        scheme, _, token = (await self.headers()).get("authorization", "").partition(" ")
-        return {
-            "server": self.server,
-            "ca_path": loaded.ssl_ca_cert,
-            "insecure": not loaded.verify_ssl,
-            "certificate_path": loaded.cert_file,
-            "private_key_path": loaded.key_file,
-            "scheme": scheme or None,
-            "token": token or None,
-            "proxy_url": loaded.proxy,
-            "trust_env": False,
-        }
+def _entry(config: Mapping[str, Any], section: str, name: str) -> Mapping[str, Any]:
+    for entry in config.get(f"{section}s") or ():
+        if entry["name"] == name:
+            found: Mapping[str, Any] = entry[section]
+            return found
+    raise ValueError(f"there is no {section} {name!r}")
+
+
+def _content(holder: Mapping[str, Any], field: str, folder: Path) -> bytes | None:
+    """A file's content, given inline or by a path."""
+    if holder.get(f"{field}-data"):
+        return base64.b64decode(holder[f"{field}-data"])
+    return (folder / holder[field]).read_bytes() if holder.get(field) else None
+
+
+def _tls(cluster: Mapping[str, Any], user: Mapping[str, Any], folder: Path) -> ssl.SSLContext:
+    authority = _content(cluster, "certificate-authority", folder)
+    tls = ssl.create_default_context(cadata=authority.decode() if authority else None)
+    if cluster.get("insecure-skip-tls-verify"):
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    certificate, key = _content(user, "client-certificate", folder), _content(user, "client-key", folder)
+    if certificate and key:
+        load_chain(tls, certificate, key)
+    return tls

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-
 
 class ApiError(Exception):
     """A request that did not succeed.
@@ -78,23 +74,3 @@ def error_for(status: int, reason: str, message: str, retry_after: float | None 
     if reason == "Expired":
         kind = Gone
     return kind(status, reason, message, retry_after)
-
-
-def retry_after(header: str, date: str = "") -> float | None:
-    """Seconds a Retry-After header asks to wait; None when it says nothing that can be read.
-
-    RFC 9110 allows seconds and an HTTP date. A date is compared with the answer's own Date header where there is one,
-    so that a wrong clock on this side does not matter.
-    """
-    text = header.strip()
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            now = parsedate_to_datetime(date) if date else datetime.now(UTC)
-            seconds = (parsedate_to_datetime(text) - now).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None

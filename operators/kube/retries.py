@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from operators.kube.errors import ApiError, Throttled, Unavailable
 
-#: Requests in all, the first one included.
+#: Requests in all, the first one included, where the client is not told otherwise.
 ATTEMPTS = 4
 #: Longer than this a request does not wait inside a pass: the key waits in the queue instead, and the worker is free.
 LONGEST_WAIT = 10.0
 _FIRST_WAIT = 0.2
 
 
-def wait_before_repeat(error: ApiError, attempt: int, *, repeatable: bool, chance: float) -> float | None:
+def wait_before_repeat(
+    error: ApiError, attempt: int, *, repeatable: bool, chance: float, attempts: int = ATTEMPTS
+) -> float | None:
     """Seconds until the request is sent again, None when it is not.
 
     What the server refused before it looked (429, or 503 with a time) is repeated whatever the verb. What may have
@@ -22,10 +24,11 @@ def wait_before_repeat(error: ApiError, attempt: int, *, repeatable: bool, chanc
         attempt: How many attempts failed before this one.
         repeatable: A read, or a write that is guarded so that a second one changes nothing.
         chance: From [0, 1), spreads the requests of many.
+        attempts: Requests in all.
     """
     told = error.retry_after
     refused = isinstance(error, Throttled) or (error.status == 503 and told is not None)
-    if attempt >= ATTEMPTS - 1 or not (refused or (repeatable and isinstance(error, Unavailable))):
+    if attempt >= attempts - 1 or not (refused or (repeatable and isinstance(error, Unavailable))):
         return None
     if told is not None and told > 0:
         return told * (1 + chance / 4) if told <= LONGEST_WAIT else None

@@ -1,9 +1,9 @@
-"""Which caches and controllers a process has: those of the controllers that were named, and nothing else."""
+"""Builds the controllers that were named, and the caches that these need: nothing else is listed or watched."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
@@ -16,6 +16,7 @@ from operators.gamestatefulset.lostnodes import Delays
 from operators.gamestatefulset.observed import gamestatefulset_view
 from operators.hookrun.controller import HookRunController
 from operators.hookrun.settings import HookSettings
+from operators.hookrun.view import run_view
 from operators.kube import resources
 from operators.kube.client import Client
 from operators.kube.resources import Json, Resource
@@ -26,66 +27,45 @@ from operators.runtime.events import EventRecorder
 from operators.runtime.expectations import Expectations
 from operators.runtime.feed import Feed
 from operators.runtime.informer import Informer
-from operators.runtime.metrics import CacheMetrics, PassMetrics, QueueFamilies, QueueMetrics, WorkloadMetrics
+from operators.runtime.metrics import CacheMetrics, PassMetrics, QueueFamilies, QueueMetrics
 from operators.runtime.reconciler import Controller
 from operators.runtime.store import Key, Store
-from operators.runtime.workloadmetrics import HookRunCreations, statefulset_metrics
 from operators.runtime.workqueue import WorkQueue
-from operators.workload.context import Context, Stores
+from operators.workload.context import Context
 from operators.workload.controller import WorkloadController
-
-Index = Callable[[Any], Iterable[Hashable]]
+from operators.workload.metrics import HookRunCreations, WorkloadMetrics, statefulset_metrics
+from operators.workload.stores import (
+    CLAIM_INDEXES,
+    HOOK_RUN_INDEXES,
+    NODE_INDEXES,
+    POD_INDEXES,
+    REVISION_INDEXES,
+    TEMPLATE_INDEXES,
+    WORKLOAD_INDEXES,
+    Indexes,
+    Stores,
+)
 
 
 class Worker(Protocol):
-    """What leads to passes; runs on the leader only."""
+    """A controller as the manager sees it; it runs on the leader only."""
 
     async def run(self) -> None: ...
     def drain(self) -> None: ...
 
 
-def by_owner(view: Any) -> tuple[str, ...]:
-    """Index by the UID of the controller."""
-    return (view.owner.uid,) if view.owner is not None else ()
-
-
-def by_namespace(view: Any) -> tuple[str, ...]:
-    """Index by namespace."""
-    return (view.namespace,)
-
-
-def by_series(view: Any) -> tuple[tuple[str, str], ...]:
-    """Index by namespace and name without what follows its last dash: the workload that revisions are named after."""
-    return ((view.namespace, view.name.rpartition("-")[0]),)
-
-
-def costed(view: Any) -> tuple[str, ...]:
-    """Index of the nodes that have a cost."""
-    return ("",) if view.cost is not None else ()
-
-
-def by_node_if_leaving(view: Any) -> tuple[str, ...]:
-    """Index of the pods that are being deleted by their node."""
-    return (view.node,) if view.deleting and view.node else ()
-
-
-def orphans(view: Any) -> tuple[str, ...]:
-    """Index by namespace of what nobody controls."""
-    return (view.namespace,) if view.owner is None else ()
-
-
-class Assembly:
-    """The parts of one process. ``feeds`` are by plural: kopf brings their events."""
+class Controllers:
+    """The controllers and caches of one process. ``feeds`` are by plural: kopf brings their events."""
 
     def __init__(self, settings: Settings, client: Client, events: EventRecorder, registry: CollectorRegistry) -> None:
         self._settings, self._client, self._events, self._registry = settings, client, events, registry
         self._caches, self._queues = CacheMetrics(registry), QueueFamilies(registry)
-        self._passes = PassMetrics(registry)
+        self._pass_metrics = PassMetrics(registry)
         self._creations = HookRunCreations(registry)
         self.feeds: dict[str, Feed[Any]] = {}
         self.informers: dict[str, Informer[Any]] = {}
-        #: What is told of anew every resync period: the objects that passes are about.
-        self.subjects: list[Cache[Any]] = []
+        #: Caches whose objects are queued anew every resync period: those that reconciles are about.
+        self.resynced: list[Cache[Any]] = []
         build = {
             "gamedeployment": self._gamedeployment,
             "gamestatefulset": self._gamestatefulset,
@@ -102,7 +82,7 @@ class Assembly:
         waiting = [name for name, source in self.sources().items() if not source.synced.is_set()]
         return f"waiting for the caches of {', '.join(waiting)}" if waiting else ""
 
-    def _feed(self, resource: Resource, decode: Callable[[Json], Any], **indexes: Index) -> Feed[Any]:
+    def _feed(self, resource: Resource, decode: Callable[[Json], Any], indexes: Indexes) -> Feed[Any]:
         """The feed of a collection; controllers that want the same one share it."""
         known = self.feeds.get(resource.plural)
         if known is not None:
@@ -115,10 +95,10 @@ class Assembly:
         self.feeds[resource.plural] = feed
         return feed
 
-    def _informer(self, resource: Resource, decode: Callable[[Json], Any], **indexes: Index) -> Informer[Any]:
+    def _informer(self, resource: Resource, decode: Callable[[Json], Any], indexes: Indexes) -> Informer[Any]:
         """An informer; controllers that want the same one share it.
 
-        Where only a namespace is ours, what stands outside of it is good to have, not needed.
+        With ``--namespace``, objects outside of namespaces may be forbidden; the controllers work without them.
         """
         known = self.informers.get(resource.plural)
         if known is not None:
@@ -142,57 +122,62 @@ class Assembly:
         )
 
     def _gamestatefulset(self) -> Worker:
-        claims = self._informer(resources.PERSISTENT_VOLUME_CLAIMS, claim_view, series=by_series)
+        claims = self._informer(resources.PERSISTENT_VOLUME_CLAIMS, claim_view, CLAIM_INDEXES)
         delays = Delays(self._settings.node_lost_delay, self._settings.node_sick_delay)
 
-        def passes_of(context: Context, queue: WorkQueue[Key]) -> GameStatefulSetController:
-            passes = GameStatefulSetController(context, queue, claims.store, delays)
-            claims.subscribe(passes.on_claim)
-            self.informers[resources.NODES.plural].subscribe(passes.on_node)
-            return passes
+        def make_reconciler(context: Context, queue: WorkQueue[Key]) -> GameStatefulSetController:
+            reconciler = GameStatefulSetController(context, queue, claims.store, delays)
+            claims.subscribe(reconciler.on_claim)
+            self.informers[resources.NODES.plural].subscribe(reconciler.on_node)
+            return reconciler
 
         metrics = statefulset_metrics(self._registry)
-        return self._workload(resources.GAME_STATEFUL_SETS, gamestatefulset_view, passes_of, metrics)
+        return self._workload(resources.GAME_STATEFUL_SETS, gamestatefulset_view, make_reconciler, metrics)
 
     def _workload(
         self,
         resource: Resource,
         decode: Callable[[Json], Any],
-        passes_of: Callable[[Context, WorkQueue[Key]], WorkloadController[Any]],
+        make_reconciler: Callable[[Context, WorkQueue[Key]], WorkloadController[Any]],
         metrics: WorkloadMetrics,
     ) -> Worker:
-        """A controller of workloads, subscribed to all that wakes it."""
-        workloads = self._feed(resource, decode, namespace=by_namespace)
-        templates = self._feed(resources.HOOK_TEMPLATES, hooktemplate_view, namespace=by_namespace)
-        pods = self._informer(resources.PODS, pod_view, owner=by_owner, orphans=orphans, leaving=by_node_if_leaving)
-        revisions = self._informer(resources.CONTROLLER_REVISIONS, revision_view, owner=by_owner, series=by_series)
-        hook_runs = self._informer(resources.HOOK_RUNS, hookrun_view, owner=by_owner)
-        nodes = self._informer(resources.NODES, node_view, costed=costed)
+        """A controller of workloads, subscribed to every cache whose changes may concern it."""
+        workloads = self._feed(resource, decode, WORKLOAD_INDEXES)
+        templates = self._feed(resources.HOOK_TEMPLATES, hooktemplate_view, TEMPLATE_INDEXES)
+        pods = self._informer(resources.PODS, pod_view, POD_INDEXES)
+        revisions = self._informer(resources.CONTROLLER_REVISIONS, revision_view, REVISION_INDEXES)
+        hook_runs = self._hook_runs()
+        nodes = self._informer(resources.NODES, node_view, NODE_INDEXES)
         stores = Stores(workloads.store, pods.store, revisions.store, hook_runs.store, templates.store, nodes.store)
         context = Context(
             resource, self._client, stores, Expectations(), self._events, metrics, self._creations, time.time
         )
         queue: WorkQueue[Key] = WorkQueue(QueueMetrics(self._queues, resource.kind))
-        passes = passes_of(context, queue)
-        workloads.subscribe(passes.on_workload)
-        self.subjects.append(workloads)
-        templates.subscribe(passes.on_template)
-        pods.subscribe(passes.on_pod)
-        revisions.subscribe(passes.on_revision)
-        hook_runs.subscribe(passes.on_hook_run)
+        reconciler = make_reconciler(context, queue)
+        workloads.subscribe(reconciler.on_workload)
+        self.resynced.append(workloads)
+        templates.subscribe(reconciler.on_template)
+        pods.subscribe(reconciler.on_pod)
+        revisions.subscribe(reconciler.on_revision)
+        hook_runs.subscribe(reconciler.on_hook_run)
         name = resource.kind.lower()
-        return Controller(name, queue, passes.reconcile, workers=self._settings.workers, metrics=self._passes)
+        return Controller(name, queue, reconciler.reconcile, workers=self._settings.workers, metrics=self._pass_metrics)
+
+    def _hook_runs(self) -> Informer[Any]:
+        """HookRuns, listed and watched once: the hook controller's view is what the workloads read, and more."""
+        decode = run_view if "hook" in self._settings.controllers else hookrun_view
+        return self._informer(resources.HOOK_RUNS, decode, HOOK_RUN_INDEXES)
 
     def _hook(self) -> Worker:
+        hook_runs = self._hook_runs()
         hooks = HookRunController(
             self._client,
+            hook_runs.store,
             self._events,
             self._registry,
             HookSettings(allow_cidrs=self._settings.hook_allow_cidr, deny_cidrs=self._settings.hook_deny_cidr),
             QueueMetrics(self._queues, "HookRun"),
-            namespace=self._settings.namespace,
         )
-        hooks.informer.measure(self._caches, "hookrun objects")
-        self.informers["hookrun objects"] = hooks.informer
-        self.subjects.append(hooks.informer)
+        hook_runs.subscribe(hooks.on_change)
+        self.resynced.append(hook_runs)
         return hooks

@@ -19,17 +19,17 @@ import prometheus_client
 
 from operators.api import keys
 from operators.kube.credentials import NoCredentials
-from operators.kube.decoding import read_deep
-from operators.manager.manager import CannotListen, Operators
+from operators.kube.wire import read_deep
+from operators.manager.manager import CannotListen, Manager
 from operators.manager.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-class _Patience:
-    """Pauses between kopf's requests that fail: longer each time, but without end.
+class _EndlessBackoff:
+    """Pauses between kopf's requests that fail: longer each time, and never the last one.
 
-    With an end, an outage of the API server would end the process.
+    After a last pause kopf would give up, and an outage of the API server would end the process.
     """
 
     def __iter__(self) -> Iterator[float]:
@@ -44,70 +44,70 @@ def _configure(settings: kopf.OperatorSettings, *, everywhere: bool) -> None:
     settings.watching.inactivity_timeout = 90
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 30
-    settings.networking.error_backoffs = _Patience()
+    settings.networking.error_backoffs = _EndlessBackoff()
     # Watching CRDs and namespaces takes rights in the whole cluster.
     settings.scanning.disabled = not everywhere
 
 
-def _registry(operators: Operators) -> kopf.OperatorRegistry:
+def _registry(manager: Manager) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.startup(registry=registry, errors=kopf.ErrorsMode.PERMANENT)
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
-        _configure(settings, everywhere=operators.settings.namespace is None)
-        await operators.start()
+        _configure(settings, everywhere=manager.settings.namespace is None)
+        await manager.start()
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.ConnectionInfo:
-        await operators.client.credentials.reload()
-        return kopf.ConnectionInfo(**await operators.client.credentials.in_words_of_kopf())
+        await manager.credentials.reload()
+        return kopf.ConnectionInfo(**await manager.credentials.kopf_connection())
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:
-        await operators.stop()
+        await manager.stop()
 
     @kopf.on.probe(registry=registry, id="heartbeat_age_seconds")
     async def heartbeat(**_: Any) -> float:
-        return operators.heartbeat.age
+        return manager.heartbeat.age
 
     def feed(plural: str) -> None:
         @kopf.on.event(keys.GROUP, keys.VERSION, plural, registry=registry)
         async def observe(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
-            operators.assembly.feeds[plural].observe(type, dict(body))
+            manager.controllers.feeds[plural].observe(type, dict(body))
 
-    for plural in operators.assembly.feeds:
+    for plural in manager.controllers.feeds:
         feed(plural)
     return registry
 
 
 async def _main(settings: Settings) -> int:
     """Run until told to stop; the exit code."""
-    operators = await Operators.prepare(settings)
+    manager = await Manager.prepare(settings)
     try:
-        await operators.listen()
-        await _until_ended(operators)
+        await manager.listen()
+        await _run_kopf(manager)
     finally:
-        await operators.stop()  # kopf leaves the clean-up out when it is ended in mid-start
-    return operators.exit_code
+        await manager.stop()  # kopf leaves the clean-up out when it is ended in mid-start
+    return manager.exit_code
 
 
-async def _until_ended(operators: Operators) -> None:
-    settings, loop = operators.settings, asyncio.get_running_loop()
+async def _run_kopf(manager: Manager) -> None:
+    settings, loop = manager.settings, asyncio.get_running_loop()
     mine = set(asyncio.all_tasks())
     tasks = await kopf.spawn_tasks(
-        registry=_registry(operators),
+        registry=_registry(manager),
         clusterwide=settings.namespace is None,
         namespaces=[settings.namespace] if settings.namespace else (),
         standalone=True,
-        stop_flag=operators.ending,
+        stop_flag=manager.stopping,
         liveness_endpoint=f"http://{settings.address}:{settings.liveness_port}/healthz",
     )
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, operators.signalled, number)
+        loop.add_signal_handler(number, manager.handle_signal, number)
     await kopf.run_tasks(tasks, ignored=mine)
 
 
-def _spare_the_collector() -> None:
+def _tune_garbage_collector() -> None:
     """Look for cycles less often: a page of pods is 100,000 objects without one (docs/decisions/0002-client.md)."""
     gc.collect()
     gc.freeze()
@@ -120,7 +120,7 @@ def run(settings: Settings) -> int:
     Returns:
         0 after a stop that was asked for, 1 when the process could not start or a part of it failed.
     """
-    _spare_the_collector()
+    _tune_garbage_collector()
     read_deep()
     prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # series the dashboards do not know
     try:
@@ -128,5 +128,5 @@ def run(settings: Settings) -> int:
     except (NoCredentials, CannotListen) as error:
         log.critical("%s", error)
     except Exception:  # the last line before the exit code
-        log.critical("the operators failed", exc_info=True)
+        log.critical("unexpected error, the process ends", exc_info=True)
     return 1

@@ -1,4 +1,4 @@
-"""The life of one process: start, lead or wait, work, drain, end."""
+"""The life of one process: start, wait for leadership, run the controllers, drain, stop."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, Self
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge
 
 from operators.api import keys
 from operators.kube.client import Client
-from operators.kube.credentials import Credentials
 from operators.kube.errors import ApiError, NotFound
+from operators.kube.metrics import RestMetrics
+from operators.kube.official import OfficialCredentials
 from operators.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
 from operators.kube.retries import backoff
-from operators.manager.controllers import Assembly
+from operators.manager.controllers import Controllers
+from operators.manager.leadership import Leadership
 from operators.manager.settings import Settings
+from operators.manager.version import operator_version
 from operators.runtime.events import EventRecorder
-from operators.runtime.leaderelection import LeaderElector, LeadershipLost
-from operators.runtime.metrics import EventMetrics, Heartbeat, RestMetrics, operator_version
-from operators.runtime.serving import serve
+from operators.runtime.leaderelection import LeadershipLost
+from operators.runtime.metrics import EventMetrics
+from operators.runtime.serving import Heartbeat, health_application
 
 log = logging.getLogger(__name__)
-#: Seconds that passes under way get to end; a second signal cuts them short.
+#: Seconds that reconciles under way get to end; a second signal cancels them at once.
 _DRAIN = 15.0
-_ASIDE = 8
+_BACKGROUND_CONNECTIONS = 8
 #: Who reports Events, as the Go operators call themselves.
 _COMPONENTS = {
     "GameDeployment": "bcs-gamedeployment-operator",
@@ -40,40 +42,36 @@ _KINDS = {"gamedeployment": "GameDeployment", "gamestatefulset": "GameStatefulSe
 
 
 class CannotListen(Exception):
-    """The port of metrics and health cannot be had."""
+    """The port of metrics and health is taken, or the address is not ours."""
 
 
-class Operators:
-    """The runtime of one process. Two clients: passes use one, Lease and Events the other, so that neither waits."""
+class Manager:
+    """Runs the controllers of one process.
 
-    def __init__(self, settings: Settings, credentials: Credentials) -> None:
-        self.settings = settings
+    It has three clients, so that none waits for the others: one for reconciles, one for Events, and in the thread of
+    `Leadership` one for the Lease.
+    """
+
+    def __init__(self, settings: Settings, credentials: OfficialCredentials) -> None:
+        self.settings, self.credentials = settings, credentials
         self.registry = CollectorRegistry()
         self.heartbeat = Heartbeat()
-        self.ending = asyncio.Event()
+        self.stopping = asyncio.Event()
         self.exit_code = 0
         rest = RestMetrics(self.registry, credentials.server.partition("://")[2])
-        self._aside = Client(credentials, max_connections=_ASIDE, metrics=rest)
-        self.elector = LeaderElector(
-            self._aside,
-            settings.leader_elect_namespace,
-            settings.leader_elect_name,
-            settings.identity,
-            lease_duration=settings.lease_duration,
-            renew_deadline=settings.renew_deadline,
-            retry_period=settings.retry_period,
-        )
-        fence = self.elector.remaining if settings.leader_elect else None
+        self._background_client = Client(credentials, max_connections=_BACKGROUND_CONNECTIONS, metrics=rest)
+        self.leadership = Leadership(settings, self._connect, rest, self.heartbeat.problem)
+        fence = self.leadership.remaining if settings.leader_elect else None
         self.client = Client(credentials, metrics=rest, fence=fence)
         counted = EventMetrics(self.registry)
-        self.events = EventRecorder(self._aside, "game-operators", components=_COMPONENTS, metrics=counted)
-        self.assembly = Assembly(settings, self.client, self.events, self.registry)
+        self.events = EventRecorder(self._background_client, "game-operators", components=_COMPONENTS, metrics=counted)
+        self.controllers = Controllers(settings, self.client, self.events, self.registry)
         self._leader = Gauge("game_operators_leader", "1 while this replica leads.", registry=self.registry)
-        self._server: web.AppRunner | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._working: list[asyncio.Task[None]] = []
-        self._leading: asyncio.Task[None] | None = None
-        self._hurry = asyncio.Event()
+        self._worker_tasks: list[asyncio.Task[None]] = []
+        self._leader_task: asyncio.Task[None] | None = None
+        self._lease_task: asyncio.Task[None] | None = None
+        self._stop_now = asyncio.Event()
         self._waiting_for = "the API server"
         self._stopped = False
 
@@ -84,7 +82,7 @@ class Operators:
         Raises:
             NoCredentials: there are none.
         """
-        return cls(settings, await Credentials.load(settings.kubeconfig, settings.context))
+        return cls(settings, await OfficialCredentials.load(settings.kubeconfig, settings.context))
 
     async def listen(self) -> None:
         """Serve metrics and health.
@@ -94,140 +92,154 @@ class Operators:
         """
         address, port = self.settings.address, self.settings.metrics_port
         try:
-            self._server = await serve(self.registry, self.heartbeat, self.missing, address, port)
+            application = health_application(self.registry, ready=self.missing, alive=self.heartbeat.problem)
+            self.leadership.start()
+            await self.leadership.serve(application, address, port)
         except OSError as error:
             raise CannotListen(f"cannot listen on {address}:{port}: {error.strerror or error}") from error
 
     async def start(self) -> None:
-        """Wait for the API server and the CRDs, fill the caches, begin to lead or to wait for it."""
-        self._spawn(self._beat())
-        await self._until_served()
+        """Wait for the API server and the CRDs, fill the caches, take part in the leader election."""
+        self._start(self._keep_heartbeat())
+        await self._wait_for_api()
         self._waiting_for = ""
-        for source in self.assembly.sources().values():
-            self._spawn(source.run())
-        self._spawn(self.events.run())
-        self._spawn(self._resync())
-        self._spawn(self._tell_version())
-        self._leading = self._spawn(self._lead())
+        # Caches that are filled after the election hold all that the leader before has written.
+        elected = not self.settings.leader_elect or await self._take_lease_if_free()
+        for source in self.controllers.sources().values():
+            self._start(source.run())
+        self._start(self.events.run())
+        self._start(self._resync())
+        self._start(self._publish_version())
+        self._leader_task = self._start(self._lead(elected=elected))
 
     def missing(self) -> str:
         """What is still missing, for /readyz; "" when nothing is. Standbys are ready too."""
-        if self.ending.is_set():
-            return "ending"
-        return f"waiting for {self._waiting_for}" if self._waiting_for else self.assembly.missing()
+        if self.stopping.is_set():
+            return "stopping"
+        return f"waiting for {self._waiting_for}" if self._waiting_for else self.controllers.missing()
 
-    def signalled(self, number: signal.Signals) -> None:
-        """End: politely at the first signal, at once at the second."""
-        if self.ending.is_set():
-            log.warning("%s again: passes under way are cut off", number.name)
-            self._hurry.set()
+    def handle_signal(self, number: signal.Signals) -> None:
+        """Stop: after the reconciles under way at the first signal, at once at the second."""
+        if self.stopping.is_set():
+            log.warning("received %s again, cancelling the reconciles under way", number.name)
+            self._stop_now.set()
         else:
-            log.info("%s: ending", number.name)
-            self.ending.set()
+            log.info("received %s, shutting down", number.name)
+            self.stopping.set()
 
     async def stop(self) -> None:
-        """Let passes under way end, give the lease away, write the last events, close. The second call does nothing."""
+        """Drain the controllers, release the Lease, write the last Events, close. The second call does nothing."""
         if self._stopped:
             return
         self._stopped = True
-        self.ending.set()
+        self.stopping.set()
         await self._drain()
         self._leader.set(0)
-        await _cancel([self._leading] if self._leading else [])
-        await self.elector.release()
+        await _cancel([task for task in (self._leader_task, self._lease_task) if task])
+        await self.leadership.release()
         await self.events.flush()
         await _cancel(self._tasks)
-        if self._server is not None:
-            await self._server.cleanup()
+        await self.leadership.close()
         await self.client.close()
-        await self._aside.close()
+        await self._background_client.close()
 
     async def _drain(self) -> None:
-        for worker in self.assembly.workers:
+        for worker in self.controllers.workers:
             worker.drain()
-        if not self._working:
+        if not self._worker_tasks:
             return
         try:
             async with asyncio.timeout(_DRAIN), asyncio.TaskGroup() as group:
-                hurry = group.create_task(self._hurry.wait())
-                ended = group.create_task(asyncio.wait(self._working))
-                await asyncio.wait({hurry, ended}, return_when=asyncio.FIRST_COMPLETED)
-                hurry.cancel()
+                stop_now = group.create_task(self._stop_now.wait())
+                ended = group.create_task(asyncio.wait(self._worker_tasks))
+                await asyncio.wait({stop_now, ended}, return_when=asyncio.FIRST_COMPLETED)
+                stop_now.cancel()
                 ended.cancel()
         except TimeoutError:
-            log.warning("passes under way did not end within %g s and are cut off", _DRAIN)
-        await _cancel(self._working)
+            log.warning("reconciles did not end within %g s, cancelling them", _DRAIN)
+        await _cancel(self._worker_tasks)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(self._guard(work))
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(self._supervise(work))
         self._tasks.append(task)
         return task
 
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        """A part that ends on its own would leave a zombie: the process ends instead."""
+    async def _supervise(self, work: Coroutine[Any, Any, None]) -> None:
+        """Stop the process when a part of it fails: without that part it would only look alive."""
         try:
             await work
         except LeadershipLost as error:
-            log.error("%s; ending, so that only the new leader works", error)
-            self._hurry.set()
-            for task in self._working:
+            log.error("leadership lost, shutting down: %s", error)
+            self._stop_now.set()
+            for task in self._worker_tasks:
                 task.cancel()
             self._fail()
         except Exception:  # whatever it was, the process must not go on without this part
-            log.exception("a part of the operators failed; ending")
+            log.exception("background task failed, shutting down")
             self._fail()
 
     def _fail(self) -> None:
         self.exit_code = 1
-        self.ending.set()
+        self.stopping.set()
 
-    async def _beat(self) -> None:
+    async def _keep_heartbeat(self) -> None:
         while True:
             self.heartbeat.beat()
             await asyncio.sleep(1.0)
 
     async def _resync(self) -> None:
-        """Look at everything once each resync period, a tenth of it long."""
+        """Queue every object once each resync period, spread over the last tenth of it."""
         period = self.settings.resync_period
         while True:
             await asyncio.sleep(period * 0.9)
-            for subject in self.assembly.subjects:
-                await subject.resync(period / 10 / len(self.assembly.subjects))
+            for subject in self.controllers.resynced:
+                await subject.resync(period / 10 / len(self.controllers.resynced))
 
-    async def _until_served(self) -> None:
+    async def _wait_for_api(self) -> None:
         """Wait until the API server answers and serves our kinds: a start in an outage must not be a crash loop.
 
-        Kopf cancels it when the process is to end meanwhile.
+        Kopf cancels this when the process is told to stop meanwhile.
         """
         failures = 0
         while True:
             try:
                 version = await self.client.version()
-                for feed in self.assembly.feeds.values():
+                for feed in self.controllers.feeds.values():
                     self._waiting_for = f"the CRD of {feed.resource.kind}"
                     await self.client.list(feed.resource, self.settings.namespace, limit=1)
-                log.info("API server %s, version %s", self.client.credentials.server, version)
+                log.info("connected to API server %s, version %s", self.client.credentials.server, version)
                 return
             except ApiError as error:
                 failures += 1
                 wait = backoff(failures, first=0.5, cap=10.0, chance=random.random())  # noqa: S311 - jitter
                 what = "not installed" if isinstance(error, NotFound) else str(error)
-                log.warning("waiting for %s: %s; again in %.1f s", self._waiting_for, what, wait)
+                log.warning("waiting for %s: %s; retrying in %.1f s", self._waiting_for, what, wait)
                 await asyncio.sleep(wait)
 
-    async def _lead(self) -> None:
-        for source in self.assembly.sources().values():
-            await source.synced.wait()
-        if self.settings.leader_elect:
-            await self.elector.acquire()
-        self._leader.set(1)
-        log.info("working: %s", ", ".join(self.settings.controllers))
-        self._working = [self._spawn(worker.run()) for worker in self.assembly.workers]
-        if self.settings.leader_elect:
-            await self.elector.hold()
+    async def _connect(self) -> OfficialCredentials:
+        return await OfficialCredentials.load(self.settings.kubeconfig, self.settings.context)
 
-    async def _tell_version(self) -> None:
-        """What runs, as a metric; HookRuns' own controller tells of itself."""
+    async def _take_lease_if_free(self) -> bool:
+        if not await self.leadership.try_acquire():
+            return False
+        self._lease_task = self._start(self.leadership.hold())
+        return True
+
+    async def _lead(self, *, elected: bool) -> None:
+        """Start the controllers once this replica leads and its caches are no older than its election."""
+        sources = self.controllers.sources().values()
+        for source in sources:
+            await source.synced.wait()
+        if not elected:
+            await self.leadership.acquire()
+            self._lease_task = self._start(self.leadership.hold())
+            await asyncio.gather(*(source.refresh() for source in sources))
+        self._leader.set(1)
+        log.info("controllers started: %s", ", ".join(self.settings.controllers))
+        self._worker_tasks = [self._start(worker.run()) for worker in self.controllers.workers]
+
+    async def _publish_version(self) -> None:
+        """Publish the version as a metric; the controller of HookRuns publishes its own."""
         build = {
             "git_version": os.environ.get("GAME_OPERATORS_VERSION", ""),
             "git_commit": os.environ.get("GAME_OPERATORS_GIT_COMMIT", ""),
@@ -244,7 +256,7 @@ class Operators:
         try:
             crd = await self.client.get(CUSTOM_RESOURCE_DEFINITIONS, None, f"{plural}.{keys.GROUP}")
         except ApiError as error:
-            log.info("version of the CRD %s not known: %s", plural, error)
+            log.info("cannot read the version of CRD %s: %s", plural, error)
             return ""
         return str((crd["metadata"].get("annotations") or {}).get("version", ""))
 

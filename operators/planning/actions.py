@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, ClassVar, Literal
 
+from operators.api.reasons import BlockedReason, EventReason
+from operators.planning.workloadstatus import WorkloadStatus
+
 Json = Mapping[str, Any]
 
 
@@ -74,18 +77,18 @@ class Action:
         return f"{type(self).__name__}/{getattr(self, 'uid', '') or getattr(self, 'name', '')}"
 
     @property
-    def failure_reason(self) -> str:
+    def failure_reason(self) -> EventReason:
         """Reason of the Event for a failure (spec/gamedeployment.md 8.1)."""
-        return "FailedWrite"
+        return EventReason.FAILED_WRITE
 
     def refused(self, held: HeldBack) -> Blocked:
         """What to say while the action is held back."""
         text = f"{type(self).__name__} {getattr(self, 'name', '')} is refused: {held.said}"
-        return Blocked("WriteRefused", text.replace("  ", " "), waiting=held.waiting)
+        return Blocked(BlockedReason.WRITE_REFUSED, text.replace("  ", " "), waiting=held.waiting)
 
 
 def _update_refused(pod: str, held: HeldBack) -> Blocked:
-    return Blocked("FailedUpdate", f"pod {pod} is not updated: {held.said}", pod, waiting=held.waiting)
+    return Blocked(BlockedReason.FAILED_UPDATE, f"pod {pod} is not updated: {held.said}", pod, waiting=held.waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ class ReleasePod(Action):
 
 @dataclass(frozen=True, slots=True)
 class CreateHookRun(Action):
-    """Start a check. ``pod`` is annotated as being deleted first when ``mark_pod`` holds.
+    """Start a check about ``pod`` ("" for a canary step).
 
     An existing object of the same name and controller is taken as this one; a foreign one is a conflict. ``dropped``
     names arguments of the user's that the HookTemplate does not declare.
@@ -176,12 +179,16 @@ class CreateHookRun(Action):
     creates: ClassVar[bool] = True
 
     @property
-    def failure_reason(self) -> str:
-        return "FailedCreatePostHookRun" if self.kind == "postinplace" else "FailedCreateHookRun"
+    def failure_reason(self) -> EventReason:
+        return (
+            EventReason.FAILED_CREATE_POST_HOOK_RUN
+            if self.kind == "postinplace"
+            else EventReason.FAILED_CREATE_HOOK_RUN
+        )
 
     def refused(self, held: HeldBack) -> Blocked:
         text = f"HookRun {self.name} is not created: {held.said}"
-        return Blocked("FailedCreateHookRun", text, self.pod, waiting=held.waiting)
+        return Blocked(BlockedReason.FAILED_CREATE_HOOK_RUN, text, self.pod, waiting=held.waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +235,8 @@ class SetGate(Action):
     kind_of_object: ClassVar[ObjectKind] = "pods"
 
     @property
-    def failure_reason(self) -> str:
-        return "FailedUpdatePodInPlace"
+    def failure_reason(self) -> EventReason:
+        return EventReason.FAILED_UPDATE_POD_IN_PLACE
 
     def refused(self, held: HeldBack) -> Blocked:
         return _update_refused(self.name, held)
@@ -255,8 +262,8 @@ class UpdatePodInPlace(Action):
     kind_of_object: ClassVar[ObjectKind] = "pods"
 
     @property
-    def failure_reason(self) -> str:
-        return "FailedUpdatePodInPlace"
+    def failure_reason(self) -> EventReason:
+        return EventReason.FAILED_UPDATE_POD_IN_PLACE
 
     def refused(self, held: HeldBack) -> Blocked:
         return _update_refused(self.name, held)
@@ -283,11 +290,13 @@ class CreatePod(Action):
         return "CreatePod"
 
     @property
-    def failure_reason(self) -> str:
-        return "FailedCreate"
+    def failure_reason(self) -> EventReason:
+        return EventReason.FAILED_CREATE
 
     def refused(self, held: HeldBack) -> Blocked:
-        return Blocked("FailedScale", f"{held.count} pods to create are refused: {held.said}", waiting=held.waiting)
+        return Blocked(
+            BlockedReason.FAILED_SCALE, f"{held.count} pods to create are refused: {held.said}", waiting=held.waiting
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,13 +315,15 @@ class DeletePod(Action):
     kind_of_object: ClassVar[ObjectKind] = "pods"
 
     @property
-    def failure_reason(self) -> str:
-        return "FailedUpdatePodReCreate" if self.why == "rollingUpdate" else "FailedDelete"
+    def failure_reason(self) -> EventReason:
+        return EventReason.FAILED_UPDATE_POD_RE_CREATE if self.why == "rollingUpdate" else EventReason.FAILED_DELETE
 
     def refused(self, held: HeldBack) -> Blocked:
         if self.why == "rollingUpdate":
             return _update_refused(self.name, held)
-        return Blocked("FailedScale", f"pod {self.name} is not deleted: {held.said}", self.name, waiting=held.waiting)
+        return Blocked(
+            BlockedReason.FAILED_SCALE, f"pod {self.name} is not deleted: {held.said}", self.name, waiting=held.waiting
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,8 +340,8 @@ class ForceDeletePod(Action):
     kind_of_object: ClassVar[ObjectKind] = "pods"
 
     @property
-    def failure_reason(self) -> str:
-        return "FailedDelete"
+    def failure_reason(self) -> EventReason:
+        return EventReason.FAILED_DELETE
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,8 +355,8 @@ class CreateClaim(Action):
     creates: ClassVar[bool] = True
 
     @property
-    def failure_reason(self) -> str:
-        return "FailedCreate"
+    def failure_reason(self) -> EventReason:
+        return EventReason.FAILED_CREATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,7 +419,7 @@ class Plan:
     """
 
     actions: tuple[Action, ...] = ()
-    status: Json = field(default_factory=dict)
+    status: WorkloadStatus = field(default_factory=WorkloadStatus)
     blocked: tuple[Blocked, ...] = ()
     notes: tuple[Note, ...] = ()
     wake_after: float | None = None

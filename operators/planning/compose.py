@@ -17,6 +17,7 @@ from operators.planning.revisions import trim
 from operators.planning.rollout import Rollout
 from operators.planning.scaling import ScaleOutcome
 from operators.planning.status import status
+from operators.planning.workloadstatus import StatusCounters
 
 
 def canary_steps(rollout: Rollout, counts: PodCounts, *, index_prefix: str = "") -> Decision:
@@ -26,7 +27,7 @@ def canary_steps(rollout: Rollout, counts: PodCounts, *, index_prefix: str = "")
     return decide(rollout.canary, counts, hooks, rollout.now, complete=rollout.complete)
 
 
-def revision_first_plan(rollout: Rollout, actions: Sequence[Action], steps: Decision, **more: Any) -> Plan:
+def revision_first_plan(rollout: Rollout, actions: Sequence[Action], steps: Decision, counters: StatusCounters) -> Plan:
     """The new version is stored before anything of it exists; the next pass goes on from there.
 
     The canary's patch of the spec comes along: what a person says by ``paused`` is heard in every pass.
@@ -34,8 +35,8 @@ def revision_first_plan(rollout: Rollout, actions: Sequence[Action], steps: Deci
     patch = [steps.patch] if steps.patch is not None else []
     tried = withhold([*actions, *patch], rollout.observed.refusals, rollout.now)
     blocked = (*tried.blocked, *explain(rollout).blocked)
-    state = {**status(rollout, blocked, steps.canary_status), **more}
-    return Plan(tuple(tried.actions), state, blocked, steps.notes, wake_after=min(tried.waits, default=None))
+    state = status(rollout, blocked, steps.canary_status, counters)
+    return Plan(tried.actions, state, blocked, steps.notes, wake_after=min(tried.waits, default=None))
 
 
 def full_plan(
@@ -44,24 +45,30 @@ def full_plan(
     scaling: ScaleOutcome,
     work: UpdateOutcome,
     steps: Decision,
-    **more: Any,
+    counters: StatusCounters,
 ) -> Plan:
-    """The whole plan; ``before`` is what revisions and ownership need, ``more`` are fields of the status."""
+    """The whole plan; ``before`` is what revisions and ownership need."""
     retried, switched_off = retry(rollout)
     cleaned = clean(rollout, scaling.victims, work.targets)
-    actions: list[Action] = [*before, *scaling.actions, *work.actions, *_unique(retried, cleaned), *steps.actions]
+    actions: list[Action] = [
+        *before,
+        *scaling.found.actions,
+        *work.found.actions,
+        *_unique(retried, cleaned),
+        *steps.actions,
+    ]
     actions += marks(rollout, actions)
     actions += _patch_spec(rollout, switched_off, steps.patch)
     if not any(isinstance(a, CreatePod) for a in actions):
         actions += _trim(rollout)
     tried = withhold(actions, rollout.observed.refusals, rollout.now)
-    tried.actions.sort(key=lambda a: a.stage)
+    staged = tuple(sorted(tried.actions, key=lambda a: a.stage))
     explained = explain(rollout)
-    blocked = (*tried.blocked, *steps.blocked, *work.blocked, *scaling.blocked, *explained.blocked)
-    waits = [*work.waits, *scaling.waits, *explained.waits, *tried.waits]
+    blocked = (*tried.blocked, *steps.blocked, *work.found.blocked, *scaling.found.blocked, *explained.blocked)
+    waits = [*work.found.waits, *scaling.found.waits, *explained.waits, *tried.waits]
     waits += [] if steps.wait is None else [steps.wait]
-    state = {**status(rollout, blocked, steps.canary_status), **more}
-    return Plan(tuple(tried.actions), state, blocked, steps.notes, wake_after=min(waits, default=None))
+    state = status(rollout, blocked, steps.canary_status, counters)
+    return Plan(staged, state, blocked, steps.notes, wake_after=min(waits, default=None))
 
 
 def _unique(*groups: list[Action]) -> list[Action]:

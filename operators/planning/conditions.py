@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from operators.api.reasons import ConditionType
 from operators.kube.times import rfc3339
+from operators.planning.workloadstatus import Condition
 
 Json = Mapping[str, Any]
 _MESSAGE_LIMIT = 1024
-
-
-def condition(type_: str, status: bool, reason: str, message: str, generation: int) -> dict[str, Any]:  # noqa: FBT001
-    """One condition, its transition time still open."""
-    return {
-        "type": type_,
-        "status": "True" if status else "False",
-        "reason": reason,
-        "message": message[:_MESSAGE_LIMIT],
-        "observedGeneration": generation,
-    }
-
-
 #: Types that the controllers of workloads write, now or in the Go operators.
-OURS = frozenset({"Progressing", "Complete", "Available", "Blocked", "FailedScale", "FailedUpdate"})
+OURS = frozenset(ConditionType)
 
 
-def settle(old: Sequence[Json], new: Sequence[Json], now: float) -> list[dict[str, Any]]:
-    """Give each condition its transition time: the old one unless the status changed.
+def condition(type_: ConditionType, reason: str, message: str, generation: int, *, holds: bool) -> Condition:
+    """One condition, its transition time still open."""
+    return Condition(type_, "True" if holds else "False", reason, message[:_MESSAGE_LIMIT], generation)
 
-    Conditions of types that are not `OURS` belong to others, and stay as they are (spec/gamestatefulset.md 8.4).
+
+def settle(old: Sequence[Json], new: Sequence[Condition | Json], now: float) -> tuple[Condition | Json, ...]:
+    """Give each new condition its transition time: the old one unless the status changed.
+
+    A mapping among ``new`` is an old condition that stays as it is. So do conditions of types that are not `OURS`:
+    they belong to others (spec/gamestatefulset.md 8.4).
     """
     before = {c.get("type"): c for c in old}
-    settled = []
-    for entry in new:
-        known = before.get(entry["type"])
-        same = known is not None and known.get("status") == entry["status"]
-        since = known["lastTransitionTime"] if same and known and known.get("lastTransitionTime") else rfc3339(now)
-        settled.append({**entry, "lastTransitionTime": since})
-    return settled + [dict(c) for c in old if c.get("type") not in OURS]
+    settled = [_timed(entry, before.get(entry.type), now) if isinstance(entry, Condition) else entry for entry in new]
+    return (*settled, *(c for c in old if c.get("type") not in OURS))
+
+
+def _timed(entry: Condition, known: Json | None, now: float) -> Condition:
+    since = known.get("lastTransitionTime") if known is not None and known.get("status") == entry.status else None
+    return replace(entry, last_transition_time=since or rfc3339(now))

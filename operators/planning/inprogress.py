@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from operators.api import keys
+from operators.api.reasons import BlockedReason
 from operators.planning.actions import Action, AnnotatePod, Blocked
+from operators.planning.findings import NOTHING, Findings, join
 from operators.planning.hooks.pods import HookAnswer, PodHook, asked
 from operators.planning.inplace import update as inplace
 from operators.planning.inplace.annotations import UpdateState
@@ -17,32 +20,27 @@ from operators.planning.views import PodView
 class UpdateOutcome:
     """What updating does. ``targets`` are the pods that an update is still meant for, by the hook that guards it."""
 
-    actions: list[Action] = field(default_factory=list)
-    blocked: list[Blocked] = field(default_factory=list)
-    targets: dict[str, PodHook] = field(default_factory=dict)
-    waits: list[float] = field(default_factory=list)
+    found: Findings = NOTHING
+    targets: Mapping[str, PodHook] = field(default_factory=dict)
 
 
-def continue_updates(rollout: Rollout) -> UpdateOutcome:
+def continue_updates(rollout: Rollout) -> Findings:
     """Carry on with updates that have begun, open gates, run post hooks; also while the workload is paused."""
-    result = UpdateOutcome()
-    for pod in rollout.pods:
-        progress = rollout.progress[pod.name]
-        if progress.done:
-            if progress.action is not None:
-                result.actions.append(progress.action)
-            elif pod.state is not None:
-                _post_hook(rollout, pod, result)
-            continue
-        if progress.superseded:
-            progress = _returning(rollout, pod, progress)
-        if progress.action is not None:
-            result.actions.append(progress.action)
-        if progress.wait is not None:
-            result.waits.append(progress.wait)
-        reason = "InPlaceGrace" if progress.wait is not None else "InPlaceUpdating"
-        result.blocked.append(Blocked(reason, f"pod {pod.name}: {progress.waiting}", pod.name))
-    return result
+    moving = (p for p in rollout.pods if not rollout.progress[p.name].idle or p.state is not None)
+    return join(_continue(rollout, pod, rollout.progress[pod.name]) for pod in moving)
+
+
+def _continue(rollout: Rollout, pod: PodView, progress: inplace.Progress) -> Findings:
+    if progress.done:
+        return _post_hook(rollout, pod) if progress.action is None else Findings((progress.action,))
+    if progress.superseded:
+        progress = _returning(rollout, pod, progress)
+    reason = BlockedReason.IN_PLACE_UPDATING if progress.wait is None else BlockedReason.IN_PLACE_GRACE
+    return Findings(
+        () if progress.action is None else (progress.action,),
+        (Blocked(reason, f"pod {pod.name}: {progress.waiting}", pod.name),),
+        () if progress.wait is None else (progress.wait,),
+    )
 
 
 def _returning(rollout: Rollout, pod: PodView, progress: inplace.Progress) -> inplace.Progress:
@@ -64,27 +62,30 @@ def _returning(rollout: Rollout, pod: PodView, progress: inplace.Progress) -> in
     return inplace.advance(pod, rollout.images.get(pod.revision), rollout.settings.policy, rollout.now)
 
 
-def _post_hook(rollout: Rollout, pod: PodView, result: UpdateOutcome) -> None:
+def _post_hook(rollout: Rollout, pod: PodView) -> Findings:
     """Run the hook after an update; its mark on the pod goes when it has succeeded (spec 5.6, decision 9)."""
     state, hook = pod.state, rollout.hooks["postinplace"]
     if state is None or not awaits_post_hook(pod, rollout.runs):
-        return
+        return Findings()
     if hook is None:
-        result.actions.append(_marked(pod, state, post_hook=False))
-        return
+        return Findings((_marked(pod, state, post_hook=False),))
+    actions: list[Action] = []
     if not state.post_hook:
-        result.actions.append(_marked(pod, state, post_hook=True))  # left by the Go operators: ours from now on
+        actions.append(_marked(pod, state, post_hook=True))  # left by the Go operators: ours from now on
     verdict = asked("postinplace", hook, pod, rollout.runs, rollout.observed.templates)
     if verdict.answer is HookAnswer.PROCEED and state.post_hook:
-        result.actions.append(_marked(pod, state, post_hook=False))
+        actions.append(_marked(pod, state, post_hook=False))
     if verdict.start is not None:
-        result.actions.append(verdict.start)
-    if verdict.blocked is not None:
-        shown = verdict.blocked
-        if shown.reason == "HookFailed":
-            text = f"{shown.message}; set postInplaceUpdateStrategy.retry to run it again"
-            shown = Blocked("PostInplaceHookFailed", text, pod.name, waiting=False)
-        result.blocked.append(shown)
+        actions.append(verdict.start)
+    return Findings(tuple(actions), () if verdict.blocked is None else (_retried_by_hand(verdict.blocked),))
+
+
+def _retried_by_hand(blocked: Blocked) -> Blocked:
+    """Of a hook that has failed it is said how it is run again."""
+    if blocked.reason != BlockedReason.HOOK_FAILED:
+        return blocked
+    text = f"{blocked.message}; set postInplaceUpdateStrategy.retry to run it again"
+    return Blocked(BlockedReason.POST_INPLACE_HOOK_FAILED, text, blocked.pod, waiting=False)
 
 
 def _marked(pod: PodView, state: UpdateState, *, post_hook: bool) -> AnnotatePod:

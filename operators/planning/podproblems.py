@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from operators.api.reasons import BlockedReason
+
 Json = Mapping[str, Any]
 #: Phases that a pod never leaves.
 ENDED = ("Failed", "Succeeded")
@@ -15,7 +17,7 @@ ENDED = ("Failed", "Succeeded")
 class PodProblem:
     """Why a pod is not ready, where its status says so: ``reason`` in one word, ``text`` for people."""
 
-    reason: str
+    reason: BlockedReason
     text: str
 
 
@@ -28,13 +30,15 @@ _IMAGE_REASONS = frozenset(
 def _ended(status: Json) -> PodProblem:
     """Why a pod ended for good: the kubelet's word, else that of its containers."""
     if status.get("reason"):
-        return PodProblem("PodFailed", f"{status['reason']}: {status.get('message', '')}".rstrip(": ")[:300])
+        return PodProblem(
+            BlockedReason.POD_FAILED, f"{status['reason']}: {status.get('message', '')}".rstrip(": ")[:300]
+        )
     for container in status.get("containerStatuses") or ():
         ended = (container.get("state") or {}).get("terminated") or {}
         if ended.get("exitCode"):
             why = f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}"
-            return PodProblem("PodFailed", f"container {container.get('name')}: {why}")
-    return PodProblem("PodFailed", f"phase {status.get('phase')}")
+            return PodProblem(BlockedReason.POD_FAILED, f"container {container.get('name')}: {why}")
+    return PodProblem(BlockedReason.POD_FAILED, f"phase {status.get('phase')}")
 
 
 def problem_of(conditions: Mapping[str, Json], status: Json) -> PodProblem | None:
@@ -46,12 +50,12 @@ def problem_of(conditions: Mapping[str, Json], status: Json) -> PodProblem | Non
             waiting = (container.get("state") or {}).get("waiting") or {}
             why = waiting.get("reason") or ""
             if why and why not in _STARTING:
-                reason = "ImagePullFailing" if why in _IMAGE_REASONS else "ContainerFailing"
+                reason = BlockedReason.IMAGE_PULL_FAILING if why in _IMAGE_REASONS else BlockedReason.CONTAINER_FAILING
                 said = f" ({waiting['message'][:200]})" if waiting.get("message") else ""
                 image = f" with {container['image']}" if container.get("image") else ""
                 return PodProblem(reason, f"container {container.get('name')}{image}: {why}{said}")
     scheduled = conditions.get("PodScheduled")
     if scheduled and scheduled.get("status") == "False":
         text = f"{scheduled.get('reason', 'Unschedulable')}: {scheduled.get('message', '')}"
-        return PodProblem("PodUnschedulable", text[:300])
+        return PodProblem(BlockedReason.POD_UNSCHEDULABLE, text[:300])
     return None

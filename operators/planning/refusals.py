@@ -6,11 +6,11 @@ What was refused is remembered in memory only: after a restart it is tried once 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from operators.planning.actions import Action, Blocked, HeldBack
+from operators.planning.findings import Findings
 
 _FIRST, _FIRST_TRANSIENT, _CAP = 1.0, 0.25, 60.0
 _SHOWN_FROM = 3
@@ -43,36 +43,24 @@ def pod_refused(refusals: Mapping[str, Refusal], action: type[Action], uid: str,
     return found is not None and found.until > now
 
 
-@dataclass(frozen=True, slots=True)
-class Withheld:
-    """The actions that may be tried now, what is said of the others, and when to look again (seconds)."""
-
-    actions: list[Action]
-    blocked: list[Blocked] = field(default_factory=list)
-    waits: list[float] = field(default_factory=list)
-
-
-def withhold(actions: Sequence[Action], refusals: Mapping[str, Refusal], now: float) -> Withheld:
-    """Leave out what was refused a moment ago."""
+def withhold(actions: Sequence[Action], refusals: Mapping[str, Refusal], now: float) -> Findings:
+    """The actions that may be tried now; what is said of those refused a moment ago, and when to look again."""
     if not refusals:
-        return Withheld(list(actions))
-    result = Withheld([])
-    kept_back: Counter[str] = Counter()
+        return Findings(tuple(actions))
+    held: dict[str, list[Action]] = {}
+    tried: list[Action] = []
     for action in actions:
-        about = action.refusal_key
-        refusal = refusals.get(about)
+        refusal = refusals.get(action.refusal_key)
         if refusal is None or refusal.until <= now:
-            result.actions.append(action)
-            continue
-        kept_back[about] += 1
-        if kept_back[about] == 1:
-            result.waits.append(max(0.05, refusal.until - now))
-    first = {a.refusal_key: a for a in reversed(actions)}
-    for about, count in kept_back.items():
-        refusal = refusals[about]
-        if refusal.lasting or refusal.count >= _SHOWN_FROM:
-            result.blocked.append(_describe(first[about], count, refusal))
-    return result
+            tried.append(action)
+        else:
+            held.setdefault(action.refusal_key, []).append(action)
+    blocked = tuple(
+        _describe(same[0], len(same), refusals[about])
+        for about, same in held.items()
+        if refusals[about].lasting or refusals[about].count >= _SHOWN_FROM
+    )
+    return Findings(tuple(tried), blocked, tuple(max(0.05, refusals[about].until - now) for about in held))
 
 
 def _describe(action: Action, count: int, refusal: Refusal) -> Blocked:

@@ -208,8 +208,13 @@ def build_rollout(
     pods: Sequence[PodView],
     stored: History,
     now: float,
+    *,
+    runs_carry_uid: bool = False,
 ) -> Rollout:
-    """Sort the observation out. ``pods`` are the active ones we own, ``limits`` what the spec allows an update."""
+    """Sort the observation out. ``pods`` are the active ones we own, ``limits`` what the spec allows an update.
+
+    ``runs_carry_uid``: new HookRuns are labelled with the UID of their pod (see `HookRuns`).
+    """
     workload, strategy = observed.workload, spec.update_strategy
     recorded = recorded_revisions(workload)
     revisions = resolve(workload.name, spec.template, workload.digest, workload.annotations, stored, pods, recorded)
@@ -220,7 +225,7 @@ def build_rollout(
     images = {name: inplace.images_of(template) for name, template in revisions.templates.items()}
     progress = _progress(pods, images, {canary.target, revisions.current}, strategy, now)
     owner = OwnerView(kind, workload.name, workload.uid)
-    runs = HookRuns((r for r in observed.hook_runs if r.owner == owner), now)
+    runs = HookRuns((r for r in observed.hook_runs if r.owner == owner), now, carry_uid=runs_carry_uid)
     return Rollout(
         kind=kind,
         workload=workload,

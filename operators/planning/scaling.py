@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from operators.api.reasons import BlockedReason
 from operators.kube.times import rfc3339
 from operators.planning.actions import Action, Blocked, DeletePod
 from operators.planning.budgets import at_least_one
 from operators.planning.explain import name_some
+from operators.planning.findings import NOTHING, Findings
 from operators.planning.hooks.pods import HookAnswer, ask
 from operators.planning.podproblems import ENDED
 from operators.planning.rollout import Rollout
@@ -22,7 +24,7 @@ AT_ONCE = 1000
 _SHORTEST_REST, _LONGEST_REST = 10.0, 300.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ScaleOutcome:
     """What scaling does. ``victims`` are all pods chosen to go, those that still wait for their hook included.
 
@@ -30,45 +32,47 @@ class ScaleOutcome:
     updated.
     """
 
-    actions: list[Action] = field(default_factory=list)
-    blocked: list[Blocked] = field(default_factory=list)
-    victims: dict[str, PodView] = field(default_factory=dict)
-    waits: list[float] = field(default_factory=list)
+    found: Findings = NOTHING
+    victims: Mapping[str, PodView] = field(default_factory=dict)
     able: bool = True
 
 
-def report_foreign_names(rollout: Rollout, names: Collection[str], result: ScaleOutcome) -> None:
+def report_foreign_names(rollout: Rollout, names: Collection[str]) -> Findings:
     """Names in podsToDelete whose pods exist, but are not ours: nothing happens to them, and that is said."""
     if not names:
-        return
+        return Findings()
     uid, matches = rollout.workload.uid, rollout.spec.selector.matches
     foreign = sorted(
         p.name
         for p in rollout.observed.pods
         if p.name in names and (p.owner.uid != uid if p.owner else not matches(p.labels))
     )
-    if foreign:
-        text = f"scaleStrategy.podsToDelete names pods of others, which are left alone: {name_some(foreign)}"
-        result.blocked.append(Blocked("PodsToDeleteForeign", text, waiting=False))
+    if not foreign:
+        return Findings()
+    text = f"scaleStrategy.podsToDelete names pods of others, which are left alone: {name_some(foreign)}"
+    return Findings(blocked=(Blocked(BlockedReason.PODS_TO_DELETE_FOREIGN, text, waiting=False),))
 
 
-def leaving(rollout: Rollout, result: ScaleOutcome) -> None:
+def leaving(rollout: Rollout) -> Findings:
     """Pods whose deletion takes longer than it should: a finalizer holds them, or their node is lost."""
     late: list[PodView] = []
+    waits: list[float] = []
     for pod in rollout.observed.pods:
         if pod.gone_by is None or pod.owner is None or pod.owner.uid != rollout.workload.uid:
             continue
         left = pod.gone_by + _PATIENCE - rollout.now
         if left > 0:
-            result.waits.append(left)
+            waits.append(left)
         else:
             late.append(pod)
-    if late:
-        first = min(late, key=lambda p: (p.gone_by or 0.0, p.name))
-        why = _held_by(first)
-        more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
-        text = f"pod {first.name} should have been gone by {rfc3339(first.gone_by or 0.0)}: {why}{more}"
-        result.blocked.append(Blocked("PodStuckTerminating", text, first.name, waiting=False))
+    if not late:
+        return Findings(waits=tuple(waits))
+    first = min(late, key=lambda p: (p.gone_by or 0.0, p.name))
+    why = _held_by(first)
+    more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
+    text = f"pod {first.name} should have been gone by {rfc3339(first.gone_by or 0.0)}: {why}{more}"
+    stuck = Blocked(BlockedReason.POD_STUCK_TERMINATING, text, first.name, waiting=False)
+    return Findings(blocked=(stuck,), waits=tuple(waits))
 
 
 def _held_by(pod: PodView) -> str:
@@ -100,40 +104,38 @@ def failed_pod_deletion(pod: PodView) -> DeletePod:
     return DeletePod(pod.name, pod.uid, "failedPod", pod.problem.text if pod.problem else "")
 
 
-def report_crash_backoff(until: Mapping[str, tuple[float, PodView]], now: float, result: ScaleOutcome) -> None:
+def report_crash_backoff(until: Mapping[str, tuple[float, PodView]], now: float) -> Findings:
     """Say of pods that rest why they failed, and when they are replaced."""
     if not until:
-        return
+        return Findings()
     end, pod = min(until.values(), key=lambda held: (held[0], held[1].name))
     more = f" (and {len(until) - 1} more)" if len(until) > 1 else ""
     why = pod.problem.text if pod.problem is not None else ""
     text = f"pod {pod.name}{more} failed right after it was created: {why}; it is replaced at {rfc3339(end)}"
-    result.blocked.append(Blocked("PodFailing", text, waiting=False))
-    result.waits.append(max(0.1, end - now))
+    return Findings(blocked=(Blocked(BlockedReason.POD_FAILING, text, waiting=False),), waits=(max(0.1, end - now),))
 
 
-def batch(rollout: Rollout, count: int, result: ScaleOutcome) -> int:
+def batch(rollout: Rollout, count: int) -> tuple[int, Findings]:
     """How many pods a new workload creates now: createBatch, and the next ones when those are ready (spec 1.2)."""
     size = at_least_one(rollout.spec.scale_strategy.create_batch, rollout.spec.replicas)
     if size >= rollout.spec.replicas:
-        return count
+        return count, Findings()
     starting = [p.name for p in rollout.pods if not p.ready]
     if starting:
         text = (
             f"{len(rollout.pods)} of {rollout.spec.replicas} pods are created, the next {min(size, count)} "
             f"(createBatch {rollout.spec.scale_strategy.create_batch}) when these are ready: {name_some(starting)}"
         )
-        result.blocked.append(Blocked("CreateBatch", text))
-        return 0
-    return min(size, count)
+        return 0, Findings(blocked=(Blocked(BlockedReason.CREATE_BATCH, text),))
+    return min(size, count), Findings()
 
 
-def remove(rollout: Rollout, pod: PodView, result: ScaleOutcome) -> None:
+def remove(rollout: Rollout, pod: PodView) -> Findings:
     """Delete a pod that was chosen to go, as soon as its hook allows it."""
     verdict = ask("predelete", rollout.hooks["predelete"], pod, rollout.runs, rollout.observed.templates)
+    actions: list[Action] = []
     if verdict.answer is HookAnswer.PROCEED:
-        result.actions.append(DeletePod(pod.name, pod.uid, "deletePod"))
+        actions.append(DeletePod(pod.name, pod.uid, "deletePod"))
     if verdict.start:
-        result.actions.append(verdict.start)
-    if verdict.blocked:
-        result.blocked.append(verdict.blocked)
+        actions.append(verdict.start)
+    return Findings(tuple(actions), (verdict.blocked,) if verdict.blocked else ())

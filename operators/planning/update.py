@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from operators.api.reasons import BlockedReason
 from operators.planning.actions import Action, Blocked, DeletePod, UpdatePodInPlace
+from operators.planning.findings import Findings
 from operators.planning.hooks.pods import HookAnswer, HookVerdict, PodHook, ask
 from operators.planning.inplace import update as inplace
 from operators.planning.inprogress import UpdateOutcome
@@ -15,23 +17,25 @@ from operators.planning.rollout import Rollout
 from operators.planning.views import HookRunView, PodView
 
 
-def may_update(rollout: Rollout, outdated: Sequence[PodView], result: UpdateOutcome) -> bool:
-    """Whether any of these pods may be updated now; where none may, that is said."""
+def held_update(rollout: Rollout, outdated: Sequence[PodView]) -> Findings | None:
+    """Why none of these pods may be updated now, as far as that is to be said; None when they may."""
     strategy = rollout.spec.update_strategy
     if not outdated:
-        return False
+        return Findings()
     if rollout.canary.held:
-        if rollout.canary.recorded.user_paused and not rollout.canary.active:
-            result.blocked.append(Blocked("Paused", f"updateStrategy.paused: {len(outdated)} pods are not updated"))
-        return False
+        if not rollout.canary.recorded.user_paused or rollout.canary.active:
+            return Findings()  # the canary speaks for itself
+        return _held(BlockedReason.PAUSED, f"updateStrategy.paused: {len(outdated)} pods are not updated")
     if strategy.type == "HotPatchUpdate":
         text = "updateStrategy.type HotPatchUpdate needs a patched kubelet and is not enabled; nothing is updated"
-        result.blocked.append(Blocked("HotPatchNotEnabled", text, waiting=False))
-        return False
+        return Findings(blocked=(Blocked(BlockedReason.HOT_PATCH_NOT_ENABLED, text, waiting=False),))
     if strategy.type == "OnDelete":
-        result.blocked.append(Blocked("OnDelete", f"{len(outdated)} pods are updated when somebody deletes them"))
-        return False
-    return True
+        return _held(BlockedReason.ON_DELETE, f"{len(outdated)} pods are updated when somebody deletes them")
+    return None
+
+
+def _held(reason: BlockedReason, text: str) -> Findings:
+    return Findings(blocked=(Blocked(reason, text),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +53,18 @@ class DisruptionAllowance:
 
 
 class UpdatePass:
-    """One walk over the candidates: a pod is taken while the budget lasts, one that serves nobody costs nothing.
+    """One pass over the candidates: a pod is taken while the budget lasts, one that serves nobody costs nothing.
 
     A pod that is available is taken only while fewer pods are down than may be (spec 2.7 step 6). One that serves, but
     is not available yet (minReadySeconds, a post hook), is down already by that count. Taking it harms all the same, so
     that it is taken only while no more pods are down than may be: were it free, a second release right after a first
-    would take every pod at once.
+    would take every pod at once. ``begun`` is what updates that have begun go on with.
     """
 
     def __init__(
-        self, rollout: Rollout, outdated: Sequence[PodView], allowance: DisruptionAllowance, result: UpdateOutcome
+        self, rollout: Rollout, outdated: Sequence[PodView], allowance: DisruptionAllowance, begun: Findings
     ) -> None:
-        self.rollout, self.result, self.able = rollout, result, allowance.able
+        self.rollout, self.earlier, self.able = rollout, begun, allowance.able
         self.in_place = rollout.in_place
         self.working, self.room = allowance.working, allowance.room
         self.down = allowance.down
@@ -76,6 +80,8 @@ class UpdatePass:
         self.open = sum(run is not None and not run.completed for run in self.runs.values())
         self.candidates: Sequence[PodView] = ()
         self.begun: list[Action] = []
+        self.blocked: list[Blocked] = []
+        self.targets: dict[str, PodHook] = {}
 
     def asked(self, pod: PodView) -> bool:
         """The hook that guards the pod's update has been asked."""
@@ -100,7 +106,7 @@ class UpdatePass:
         """The hook that guards this pod's update: replacing it is a deletion, also under InplaceUpdate."""
         return "predelete" if self.replaces(pod) else self.rollout.update_hook
 
-    def run(self, candidates: Sequence[PodView]) -> None:
+    def run(self, candidates: Sequence[PodView]) -> UpdateOutcome:
         """Take what may be taken, in this order, and say what waits."""
         self.candidates = candidates
         held: list[PodView] = []
@@ -109,17 +115,19 @@ class UpdatePass:
             if self.in_place and not self.recreates and self.ineligible(pod.revision):
                 stuck.append(pod)
                 continue
-            self.result.targets[pod.name] = self.guard(pod)
+            self.targets[pod.name] = self.guard(pod)
             if not self._refused(pod) and not self._take(pod):
                 held.append(pod)
         # One write of a pod in a pass: a new update replaces whatever the refresh wanted of it.
         replaced = {getattr(a, "uid", "") for a in self.begun}
-        self.result.actions[:] = [a for a in self.result.actions if getattr(a, "uid", None) not in replaced]
-        self.result.actions.extend(self.begun)
+        kept = (a for a in self.earlier.actions if getattr(a, "uid", None) not in replaced)
+        said = [*self.blocked]
         if stuck:
-            self._tell_ineligible(stuck)
+            said.append(self._ineligible_pods(stuck))
         if held:
-            self._tell_held(held)
+            said.append(self._held_pods(held))
+        found = Findings((*kept, *self.begun), (*self.earlier.blocked, *said), self.earlier.waits)
+        return UpdateOutcome(found, self.targets)
 
     def _refused(self, pod: PodView) -> bool:
         """The API server refused to change it a moment ago; others are tried meanwhile (spec 9.1 #27)."""
@@ -145,7 +153,7 @@ class UpdatePass:
             self.open += 1
             self.begun.append(verdict.start)
         if verdict.blocked is not None:
-            self.result.blocked.append(verdict.blocked)
+            self.blocked.append(verdict.blocked)
         if verdict.answer is HookAnswer.PROCEED:
             self._begin(pod)
         if not free:
@@ -177,7 +185,7 @@ class UpdatePass:
             return False
         if self._untouched(pod):
             return False
-        return any(isinstance(a, UpdatePodInPlace) and a.uid == pod.uid for a in self.result.actions)
+        return any(isinstance(a, UpdatePodInPlace) and a.uid == pod.uid for a in self.earlier.actions)
 
     def _ask(self, pod: PodView) -> HookVerdict:
         kind, rollout = self.guard(pod), self.rollout
@@ -194,16 +202,16 @@ class UpdatePass:
     def _container_source(self, pod: PodView) -> inplace.ContainerSource:
         return inplace.container_source(pod, self.rollout.images, done=self.rollout.progress[pod.name].done)
 
-    def _tell_ineligible(self, stuck: list[PodView]) -> None:
+    def _ineligible_pods(self, stuck: list[PodView]) -> Blocked:
         first = min(stuck, key=lambda p: p.name)
         more = f" (and {len(stuck) - 1} more)" if len(stuck) > 1 else ""
         text = (
             f"pod {first.name}{more} cannot be updated in place: {self.ineligible(first.revision)} changed; only "
             "images, labels and annotations can; revert the template, or choose RollingUpdate or onIneligible: Recreate"
         )
-        self.result.blocked.append(Blocked("InPlaceNotPossible", text, first.name, waiting=False))
+        return Blocked(BlockedReason.IN_PLACE_NOT_POSSIBLE, text, first.name, waiting=False)
 
-    def _tell_held(self, held: list[PodView]) -> None:
+    def _held_pods(self, held: list[PodView]) -> Blocked:
         numbers = self.rollout.numbers
         if not self.able:
             text = f"{len(held)} pods are not replaced, because no pod can be created now"
@@ -213,4 +221,4 @@ class UpdatePass:
                 f"taken, {max(0, self.room)} may be (maxUnavailable {numbers.max_unavailable}, maxSurge "
                 f"{numbers.max_surge}, replicas {self.rollout.spec.replicas})"
             )
-        self.result.blocked.append(Blocked("BudgetExhausted", text))
+        return Blocked(BlockedReason.BUDGET_EXHAUSTED, text)

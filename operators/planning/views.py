@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from operators.api import keys
+from operators.api.hookphase import FINAL_PHASES
 from operators.kube.times import timestamp
 from operators.planning.inplace.annotations import Grace, UpdateState, read_grace, read_state
 from operators.planning.podproblems import ENDED, PodProblem, problem_of
@@ -164,7 +165,7 @@ class HookRunView:
     @property
     def completed(self) -> bool:
         """Reached a final phase."""
-        return self.phase in ("Successful", "Failed", "Error", "Inconclusive")
+        return self.phase in FINAL_PHASES
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A store, those who want to hear of its changes, and how raw objects get into it."""
+"""A store that is filled from raw objects, and the handlers that are called when it changes."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Snapshot(Generic[V]):
 class Cache(Generic[V]):
     """What informer and feed have in common.
 
-    One odd object never hides the others: an object that cannot be decoded is left out, and its older view, if any,
-    stays; a subscriber that fails on a change is passed over. Both are logged and counted.
+    One bad object never hides the others: an object that cannot be decoded is left out, and its older view, if any,
+    stays. A handler that fails on a change does not keep the change from the others. Both are logged and counted.
     """
 
     def __init__(
@@ -61,11 +61,15 @@ class Cache(Generic[V]):
         metrics.watch(name, self.store)
 
     def subscribe(self, handler: Callable[[Change[V]], None]) -> None:
-        """Be told of every change, by a plain function that only enqueues."""
+        """Call a plain function, which should only enqueue, at every change."""
         self._handlers.append(handler)
 
+    async def refresh(self) -> None:
+        """List anew; when this returns the store is no older than the call."""
+        raise NotImplementedError
+
     async def resync(self, over: float) -> None:
-        """Tell of every object as if it had changed, so that nothing depends on one event or timer alone.
+        """Call the handlers with every object as if it had changed, so that nothing depends on one event or timer.
 
         Spread over so many seconds: what really changes meanwhile must not queue behind thousands of quiet passes.
         """
@@ -73,7 +77,7 @@ class Cache(Generic[V]):
         for key in keys:
             view = self.store.get(*key)
             if view is not None:
-                self._tell(Change(view, view))
+                self._notify(Change(view, view))
             await asyncio.sleep(over / len(keys))
 
     def _apply(self, event_type: str | None, body: Json) -> None:
@@ -84,11 +88,11 @@ class Cache(Generic[V]):
             view = self._read(body)
             change = self.store.put(view) if view is not None else None
         if change is not None:
-            self._tell(change)
+            self._notify(change)
 
     def _install(self, snapshot: Snapshot[V]) -> None:
         for change in self.store.replace(snapshot.views, snapshot.version, snapshot.unreadable):
-            self._tell(change)
+            self._notify(change)
         if self._metrics:
             self._metrics.lists.labels(self._name).inc()
 
@@ -97,7 +101,7 @@ class Cache(Generic[V]):
         try:
             return await self._pages(500)
         except Gone:
-            log.info("list of %s: the pages expired; taking it in one piece", self._name)
+            log.info("continue token of list %s expired, listing again without pages", self._name)
             return await self._pages(0)
 
     async def _pages(self, limit: int) -> Snapshot[V]:
@@ -121,18 +125,18 @@ class Cache(Generic[V]):
         try:
             return self._decode(body)
         except Exception:  # whatever is odd about one object must not stop the others
-            log.exception("%s %s cannot be decoded and is left out", self.resource.kind, "/".join(_key(body)))
+            log.exception("cannot decode %s %s, leaving it out", self.resource.kind, "/".join(_key(body)))
             if self._metrics:
                 self._metrics.unreadable.labels(self._name).inc()
             return None
 
-    def _tell(self, change: Change[V]) -> None:
+    def _notify(self, change: Change[V]) -> None:
         for handler in self._handlers:
             try:
                 handler(change)
             except Exception:  # the others still have to hear of it
                 view = change.new or change.old
-                log.exception("%s of %s failed on a change", handler, view and f"{view.namespace}/{view.name}")
+                log.exception("handler %s failed on a change of %s", handler, view and f"{view.namespace}/{view.name}")
                 if self._metrics:
                     self._metrics.handler_errors.labels(self._name).inc()
 

@@ -18,18 +18,18 @@ from operators.kube.client import Client
 from operators.kube.errors import AlreadyExists, ApiError, NotFound, Throttled, Unavailable
 from operators.kube.resources import EVENTS, Json
 from operators.kube.retries import backoff
-from operators.runtime.eventseries import CAPACITY, EventBook, ObjectReference, Series
+from operators.runtime.eventseries import CAPACITY, EventCorrelator, ObjectReference, Series
 from operators.runtime.metrics import EventMetrics
 
 __all__ = ["EventRecorder", "ObjectReference"]
 
 log = logging.getLogger(__name__)
 _ATTEMPTS = 5
-_LONGEST = 1000
+_MAX_MESSAGE = 1000
 
 
 class EventRecorder:
-    """Takes notes without ever blocking or failing a pass.
+    """Records Events without ever blocking or failing a reconcile.
 
     What is written, and when, is decided in `operators.runtime.eventseries`. An Event that cannot be written is tried
     again a few times, then dropped; what is dropped is counted, never kept silent.
@@ -53,23 +53,23 @@ class EventRecorder:
     ) -> None:
         self._client, self._component, self._components = client, component, dict(components or {})
         self._metrics, self._now = metrics, now
-        self._book = EventBook()
+        self._correlator = EventCorrelator()
         self._due: list[tuple[float, int, Series]] = []
         self._order = itertools.count()
         self._changed = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._writing: Series | None = None
-        self._hurry = False
-        self._complained: set[str] = set()
+        self._write_now = False
+        self._logged_reasons: set[str] = set()
         self.dropped = 0
 
     def note(self, about: ObjectReference, type_: Literal["Normal", "Warning"], reason: str, message: str) -> None:
-        """Say something about an object."""
+        """Record an Event about an object, without waiting."""
         if len(self._due) >= CAPACITY:
             self._drop(1)
             return
-        series = self._book.note(about, type_, reason, message[:_LONGEST], self._now())
+        series = self._correlator.correlate(about, type_, reason, message[:_MAX_MESSAGE], self._now())
         if series is not None:
             self._schedule(series)
         elif self._metrics:
@@ -82,9 +82,9 @@ class EventRecorder:
             try:
                 await self._write(series)
             except ApiError as error:
-                self._again(series, error)
+                self._retry_or_drop(series, error)
             except Exception:  # a defect here must not silence all other Events
-                log.exception("event %s %s: not written", series.reason, series.name)
+                log.exception("cannot write event %s %s", series.reason, series.name)
                 self._drop(series.count - series.written)
             self._writing = None
             if not self._due:
@@ -92,7 +92,7 @@ class EventRecorder:
 
     async def flush(self, seconds: float = 3.0) -> None:
         """Write all that waits now, whenever it was due, but take no longer than this; `run` must still be running."""
-        self._hurry = True
+        self._write_now = True
         self._changed.set()
         try:
             async with asyncio.timeout(seconds):
@@ -103,7 +103,7 @@ class EventRecorder:
                 waiting[id(self._writing)] = self._writing
             left = sum(series.count - series.written for series in waiting.values())
             self._drop(left)
-            log.warning("%d events were not written before the end", left)
+            log.warning("%d events dropped at shutdown", left)
 
     def _schedule(self, series: Series) -> None:
         heapq.heappush(self._due, (series.due or 0.0, next(self._order), series))
@@ -114,7 +114,7 @@ class EventRecorder:
         while True:
             self._changed.clear()
             if self._due:
-                wait = 0.0 if self._hurry else self._due[0][0] - self._now()
+                wait = 0.0 if self._write_now else self._due[0][0] - self._now()
                 if wait <= 0:
                     return heapq.heappop(self._due)[2]
                 try:
@@ -141,11 +141,11 @@ class EventRecorder:
                 await self._client.merge_patch(EVENTS, namespace, series.name, patch)
                 return
             except NotFound:
-                log.debug("event %s expired; writing it anew", series.name)
+                log.debug("event %s expired, creating it again", series.name)
         try:
             await self._client.create(EVENTS, namespace, self._body(series, namespace, count))
         except AlreadyExists:
-            log.debug("event %s was written by an attempt that seemed to fail", series.name)
+            log.debug("event %s exists, an attempt that seemed to fail has created it", series.name)
 
     def _body(self, series: Series, namespace: str, count: int) -> Json:
         about = series.about
@@ -170,7 +170,7 @@ class EventRecorder:
             "reportingInstance": component,
         }
 
-    def _again(self, series: Series, error: ApiError) -> None:
+    def _retry_or_drop(self, series: Series, error: ApiError) -> None:
         """Try later what may succeed later; drop what cannot, as in a namespace that is being deleted."""
         series.attempts += 1
         passing = isinstance(error, Unavailable | Throttled)
@@ -182,9 +182,9 @@ class EventRecorder:
         self._drop(series.count - series.written)
         series.written = series.count
         expected = isinstance(error, NotFound) or "being terminated" in error.message
-        level = logging.DEBUG if expected or error.reason in self._complained else logging.WARNING
+        level = logging.DEBUG if expected or error.reason in self._logged_reasons else logging.WARNING
         if not expected:
-            self._complained.add(error.reason)
+            self._logged_reasons.add(error.reason)
         log.log(level, "event %s on %s dropped: %s", series.reason, series.about.name, error)
 
     def _drop(self, count: int) -> None:

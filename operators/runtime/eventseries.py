@@ -46,7 +46,7 @@ class Series:
 
 
 @dataclass(slots=True)
-class _Bucket:
+class _TokenBucket:
     """Permission to write: ``BURST`` at once, then one every ``REFILL`` seconds."""
 
     tokens: float
@@ -61,14 +61,14 @@ class _Bucket:
 
 
 @dataclass(slots=True)
-class EventBook:
+class EventCorrelator:
     """All series of the last minutes. Normal and Warning notes have limits of their own: chatter delays no alarm."""
 
     _series: dict[str, Series] = field(default_factory=dict)
     _messages: dict[str, tuple[float, set[str]]] = field(default_factory=dict)
-    _buckets: dict[tuple[str, str], _Bucket] = field(default_factory=dict)
+    _buckets: dict[tuple[str, str], _TokenBucket] = field(default_factory=dict)
 
-    def note(self, about: ObjectReference, type_: str, reason: str, message: str, now: float) -> Series | None:
+    def correlate(self, about: ObjectReference, type_: str, reason: str, message: str, now: float) -> Series | None:
         """Take a note at Unix time ``now``.
 
         Returns:
@@ -79,7 +79,7 @@ class EventBook:
         series.last = now
         if series.due is not None:
             return None
-        bucket = self._buckets.setdefault((about.uid, type_), _Bucket(float(BURST), now))
+        bucket = self._buckets.setdefault((about.uid, type_), _TokenBucket(float(BURST), now))
         series.due = bucket.take(now)
         return series
 

@@ -44,7 +44,12 @@ class Expectations:
             if not expectation.fulfilled():
                 if now < deadline:
                     return expectation
-                log.warning("%s: %s was not seen within %g s; going on without", key, expectation.describe, TIMEOUT)
+                log.warning(
+                    "%s: cache did not show the %s within %g s, reconciling without it",
+                    key,
+                    expectation.describe,
+                    TIMEOUT,
+                )
             queue.popleft()
         self._open.pop(key, None)
         return None

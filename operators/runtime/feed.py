@@ -18,8 +18,8 @@ from operators.runtime.watchbackoff import WatchBackoff
 
 V = TypeVar("V", bound=Identified)
 log = logging.getLogger(__name__)
-#: After kopf began to list anew, its events are let come in for so long before we list too.
-_SETTLE = 2.0
+#: Seconds that the events of a list of kopf get to come in before we list too.
+_LIST_DELAY = 2.0
 
 
 class Feed(Cache[V]):
@@ -42,46 +42,53 @@ class Feed(Cache[V]):
     ) -> None:
         super().__init__(client, resource, decode, store, namespace=namespace)
         self._resync = resync
-        self._gap = asyncio.Event()
-        self._gone: set[str] | None = None
+        self._relisted = asyncio.Event()
+        self._deleted_during_list: set[str] | None = None
+        self._listing = asyncio.Lock()
 
     def observe(self, event_type: str | None, body: Json) -> None:
         """Take one event; ``event_type`` is None when kopf lists."""
         if event_type is None:
-            self._gap.set()
-        if event_type == "DELETED" and self._gone is not None:
-            self._gone.add(body["metadata"]["uid"])
+            self._relisted.set()
+        if event_type == "DELETED" and self._deleted_during_list is not None:
+            self._deleted_during_list.add(body["metadata"]["uid"])
         self._apply(event_type, body)
 
     async def run(self) -> None:
         """List at once, after gaps and every ``resync`` seconds, until cancelled."""
+        while True:
+            await self.refresh()
+            self.synced.set()
+            await self._pause()
+
+    async def refresh(self) -> None:
+        """List until that succeeds; when this returns the store is no older than the call."""
         waits = WatchBackoff()
         while True:
             try:
-                await self._list()
+                async with self._listing:
+                    await self._list()
             except ApiError as error:
                 self._failed(error)
                 wait = waits.failed(error, random.random())  # noqa: S311 - jitter
-                log.warning("list of %s: %s; again in %.1f s", self._name, error, wait)
+                log.warning("list of %s failed: %s; retrying in %.1f s", self._name, error, wait)
                 await asyncio.sleep(wait)
             else:
-                waits.listed()
-                self.synced.set()
-                await self._pause()
+                return
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._resync):
-                await self._gap.wait()
-                await asyncio.sleep(_SETTLE)
-        self._gap.clear()
+                await self._relisted.wait()
+                await asyncio.sleep(_LIST_DELAY)
+        self._relisted.clear()
 
     async def _list(self) -> None:
         """List; what kopf reports meanwhile is newer and wins (see `Store.replace`), deletions included."""
-        self._gone = set()
+        self._deleted_during_list = set()
         try:
             snapshot = await self._snapshot()
-            snapshot.views[:] = [view for view in snapshot.views if view.uid not in self._gone]
+            snapshot.views[:] = [view for view in snapshot.views if view.uid not in self._deleted_during_list]
             self._install(snapshot)
         finally:
-            self._gone = None
+            self._deleted_during_list = None

@@ -13,16 +13,16 @@ from operators.kube.client import Client
 from operators.kube.errors import ApiError, Forbidden, Gone, Unavailable
 from operators.kube.resources import Json, Resource
 from operators.runtime.cache import Cache
-from operators.runtime.store import Identified, Store, rewound
+from operators.runtime.store import Identified, Store, went_back
 from operators.runtime.watchbackoff import WatchBackoff
 
 V = TypeVar("V", bound=Identified)
 log = logging.getLogger(__name__)
-#: A watch that ends sooner, without a word, counts as failed: asking again at once would be a hot loop.
+#: Seconds. A watch that ends sooner and without an event counts as failed: watching again at once would be a hot loop.
 _SHORTEST_WATCH = 1.0
-#: After so many failures in a row the server is asked for a list: its trouble may be the resourceVersion.
-_STUBBORN = 3
-_REFUSED_REST = 300.0
+#: After so many failures in a row the collection is listed again: the resourceVersion may be the reason.
+_LIST_AGAIN_AFTER = 3
+_FORBIDDEN_PAUSE = 300.0
 
 
 class Informer(Cache[V]):
@@ -47,36 +47,65 @@ class Informer(Cache[V]):
         self._silence, self._optional = silence, optional
         self._version = ""
         self._backoff = WatchBackoff()
+        self._refresh_wanted = False
+        self._refreshed = asyncio.Event()
+        self._watching: asyncio.Timeout | None = None
 
     async def run(self) -> None:
         """Run until cancelled; errors are waited out, longer each time."""
         while True:
             try:
-                if not self._version:
+                if self._refresh_wanted or not self._version:
                     await self._list()
-                await self._watch()
+                await self._watch_until_refresh()
             except ApiError as error:
                 await self._wait_out(error)
+
+    async def refresh(self) -> None:
+        """List anew; when this returns the store is no older than the call. `run` has to be running."""
+        self._refresh_wanted = True
+        self._refreshed.clear()
+        if self._watching is not None:
+            self._watching.reschedule(asyncio.get_running_loop().time())
+        await self._refreshed.wait()
+
+    async def _watch_until_refresh(self) -> None:
+        try:
+            async with asyncio.timeout(None) as self._watching:
+                await self._watch()
+        except TimeoutError:
+            if not self._refresh_wanted:
+                raise
+        finally:
+            self._watching = None
 
     async def _wait_out(self, error: ApiError) -> None:
         wait = self._backoff.failed(error, random.random())  # noqa: S311 - jitter
         failures = self._backoff.failures
         self._failed(error)
-        if isinstance(error, Gone) or (error.status and failures >= _STUBBORN):
+        if isinstance(error, Gone) or (error.status and failures >= _LIST_AGAIN_AFTER):
             self._version = ""
         if self._optional and isinstance(error, Forbidden):
             self.synced.set()
-            wait = _REFUSED_REST
+            self._refreshed.set()
+            wait = _FORBIDDEN_PAUSE
         level = logging.INFO if isinstance(error, Gone) or failures == 1 else logging.WARNING
-        log.log(level, "informer of %s: %s; again in %.1f s", self._name, error, wait)
+        log.log(level, "list or watch of %s failed: %s; retrying in %.1f s", self._name, error, wait)
         await asyncio.sleep(wait)
 
     async def _list(self) -> None:
-        snapshot = await self._snapshot()
+        wanted, self._refresh_wanted = self._refresh_wanted, False
+        try:
+            snapshot = await self._snapshot()
+        except BaseException:
+            self._refresh_wanted |= wanted
+            raise
         self._install(snapshot)
-        self._reach(snapshot.version)
+        self._advance(snapshot.version)
         self._backoff.listed()
         self.synced.set()
+        if wanted:
+            self._refreshed.set()
 
     async def _watch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -86,22 +115,22 @@ class Informer(Cache[V]):
         )
         async with contextlib.aclosing(events) as stream:
             async for event in stream:
-                self._take(event)
+                self._apply_event(event)
                 heard = True
                 self._backoff.heard()
         if not heard and loop.time() - began < _SHORTEST_WATCH:
             raise Unavailable(0, "WatchTooShort", f"watch of {self.resource.plural} ended at once, without an event")
 
-    def _take(self, event: Json) -> None:
+    def _apply_event(self, event: Json) -> None:
         body = event["object"]
         version = (body.get("metadata") or {}).get("resourceVersion")
         if not version:
             raise Unavailable(0, "WatchBroken", f"watch of {self.resource.plural}: an event without resourceVersion")
-        if rewound(version, self._version):
+        if went_back(version, self._version):
             raise Gone(410, "Rewound", f"version {version} came after {self._version}: the server's history changed")
         if event["type"] != "BOOKMARK":
             self._apply(event["type"], body)
-        self._reach(version)
+        self._advance(version)
 
-    def _reach(self, version: str) -> None:
+    def _advance(self, version: str) -> None:
         self._version = self.store.version = version

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from operators.kube.client import Client
@@ -17,7 +18,7 @@ from operators.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from operators.kube.resources import LEASES, Json
 
 log = logging.getLogger(__name__)
-_RELEASE = 3.0
+_RELEASE_TIMEOUT = 3.0
 
 
 class LeadershipLost(Exception):
@@ -28,7 +29,8 @@ class LeaderElector:
     """Takes, holds and releases one Lease. Times in seconds.
 
     ``retry_period`` < ``renew_deadline`` < ``lease_duration`` must hold: what is between the last two is the time the
-    process has to end before the lease can be another's.
+    process has to end before the lease can be another's. ``unfit`` says why this process should not lead any longer, ""
+    while it may: a process that cannot work must not keep the others from working.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class LeaderElector:
         lease_duration: float = 15.0,
         renew_deadline: float = 10.0,
         retry_period: float = 2.0,
+        unfit: Callable[[], str] = str,
     ) -> None:
         if not 0 < retry_period < renew_deadline < lease_duration:
             raise ValueError("retry period < renew deadline < lease duration must hold")
@@ -48,7 +51,7 @@ class LeaderElector:
         self._duration, self._deadline, self._period = lease_duration, renew_deadline, retry_period
         self._version, self._seen = "", 0.0
         self._renewed = float("-inf")
-        self._trouble = ""
+        self._unfit, self._problem = unfit, ""
         self.leading = False
 
     def remaining(self) -> float:
@@ -57,12 +60,17 @@ class LeaderElector:
             return 0.0
         return self._renewed + self._duration - asyncio.get_running_loop().time()
 
+    async def try_acquire(self) -> bool:
+        """Take the lease if it is free now; whether it is ours."""
+        if not self.leading and await self._attempt(self._deadline):
+            self.leading = True
+            log.info("became leader as %s, lease %s/%s", self._identity, self._namespace, self._name)
+        return self.leading
+
     async def acquire(self) -> None:
         """Wait until the lease is ours."""
-        while not await self._attempt(self._deadline):  # noqa: ASYNC110 - the lease is elsewhere, and tells nobody
+        while not await self.try_acquire():  # noqa: ASYNC110 - the lease is elsewhere, and tells nobody
             await asyncio.sleep(self._period)
-        self.leading = True
-        log.info("leading as %s, by lease %s/%s", self._identity, self._namespace, self._name)
 
     async def hold(self) -> None:
         """Renew for ever.
@@ -71,13 +79,13 @@ class LeaderElector:
             LeadershipLost: no renewal succeeded within the deadline, or somebody else took the lease.
         """
         while True:
-            await asyncio.sleep(max(0.0, min(self._period, self._left())))
-            if self._left() > 0 and await self._attempt(min(self._period * 2, self._left())):
+            await asyncio.sleep(max(0.0, min(self._period, self._until_deadline())))
+            if self._until_deadline() > 0 and await self._renew():
                 continue
-            if self._left() <= 0:
+            if self._until_deadline() <= 0:
                 self.leading = False
                 raise LeadershipLost(
-                    f"lease {self._namespace}/{self._name} lost: {self._trouble or 'held up too long'}"
+                    f"lease {self._namespace}/{self._name} lost: {self._problem or 'the renewal came too late'}"
                 )
 
     async def release(self) -> None:
@@ -86,16 +94,22 @@ class LeaderElector:
             return
         self.leading = False
         try:
-            async with asyncio.timeout(_RELEASE):
+            async with asyncio.timeout(_RELEASE_TIMEOUT):
                 lease = await self._client.get(LEASES, self._namespace, self._name)
                 if lease["spec"].get("holderIdentity") == self._identity:
                     lease["spec"].update(holderIdentity="", renewTime=_now())
                     await self._client.replace(LEASES, self._namespace, self._name, lease)
                     log.info("lease %s/%s released", self._namespace, self._name)
         except (ApiError, TimeoutError) as error:
-            log.warning("lease %s/%s not released: %s", self._namespace, self._name, error)
+            log.warning("cannot release lease %s/%s: %s", self._namespace, self._name, error)
 
-    def _left(self) -> float:
+    async def _renew(self) -> bool:
+        unfit = self._unfit()
+        if unfit:
+            return self._failed(unfit, logging.ERROR)
+        return await self._attempt(min(self._period * 2, self._until_deadline()))
+
+    def _until_deadline(self) -> float:
         return self._renewed + self._deadline - asyncio.get_running_loop().time()
 
     async def _attempt(self, timeout: float) -> bool:
@@ -103,33 +117,33 @@ class LeaderElector:
         began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(timeout):
-                holder = await self._take()
+                holder = await self._take_or_renew()
         except TimeoutError:
             return self._failed("no answer in time", logging.WARNING)
         except (Conflict, AlreadyExists):
-            return self._failed("somebody else was faster")
+            return self._failed("another replica was faster")
         except ApiError as error:
             return self._failed(str(error), logging.WARNING)
         if holder != self._identity:
             if self.leading:
                 self._renewed = float("-inf")
             return self._failed(f"held by {holder}")
-        self._renewed, self._trouble = began, ""
+        self._renewed, self._problem = began, ""
         return True
 
-    def _failed(self, trouble: str, level: int = logging.INFO) -> bool:
+    def _failed(self, problem: str, level: int = logging.INFO) -> bool:
         """Say why there is no lease, once for each reason; False."""
-        if trouble != self._trouble:
-            log.log(level, "lease %s/%s: %s", self._namespace, self._name, trouble)
-        self._trouble = trouble
+        if problem != self._problem:
+            log.log(level, "cannot take or renew lease %s/%s: %s", self._namespace, self._name, problem)
+        self._problem = problem
         return False
 
-    async def _take(self) -> str:
+    async def _take_or_renew(self) -> str:
         """Take or renew the lease if that is allowed; who holds it now."""
         try:
             lease = await self._client.get(LEASES, self._namespace, self._name)
         except NotFound:
-            await self._client.create(LEASES, self._namespace, self._fresh())
+            await self._client.create(LEASES, self._namespace, self._new_lease())
             return self._identity
         spec: Json = lease.setdefault("spec", {})
         holder = str(spec.get("holderIdentity") or "")
@@ -149,7 +163,7 @@ class LeaderElector:
             self._version, self._seen = version, now
         return now - self._seen > float(lease["spec"].get("leaseDurationSeconds") or self._duration)
 
-    def _fresh(self) -> Json:
+    def _new_lease(self) -> Json:
         return {
             "metadata": {"name": self._name, "namespace": self._namespace},
             "spec": {

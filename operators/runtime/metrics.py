@@ -2,66 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sized
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from operators.runtime.workloadmetrics import BUCKETS, WorkloadMetrics, operator_version
-
-__all__ = [
-    "BUCKETS",
-    "CacheMetrics",
-    "EventMetrics",
-    "Heartbeat",
-    "PassMetrics",
-    "QueueFamilies",
-    "QueueMetrics",
-    "RestMetrics",
-    "WorkloadMetrics",
-    "operator_version",
-]
-
 _QUEUE_BUCKETS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1, 10)
-_REST_BUCKETS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512)
-
-
-class RestMetrics:
-    """Requests to the API server. ``url`` is a route with placeholders, so that series do not grow with objects."""
-
-    def __init__(self, registry: CollectorRegistry, host: str = "") -> None:
-        self.host = host
-        prefix = "bkbcs_rest_client_"
-        self._requests = Counter(
-            prefix + "requests", "Requests by result.", ("code", "method", "host"), registry=registry
-        )
-        self._duration = Histogram(
-            prefix + "request_duration_seconds",
-            "Duration of requests by verb and route; watches apart.",
-            ("verb", "url"),
-            buckets=_REST_BUCKETS,
-            registry=registry,
-        )
-        self._waited = Histogram(
-            prefix + "rate_limiter_duration_seconds",
-            "Waiting before a request was sent again, mostly because the server asked to.",
-            ("verb", "url"),
-            buckets=_REST_BUCKETS,
-            registry=registry,
-        )
-
-    def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request; status 0 means no answer."""
-        self.opened(method, status)
-        self._duration.labels(method, route).observe(seconds)
-
-    def opened(self, method: str, status: int) -> None:
-        """Count one request whose duration says nothing: a watch."""
-        self._requests.labels(str(status) if status else "<error>", method, self.host).inc()
-
-    def waited(self, method: str, route: str, seconds: float) -> None:
-        """A request waits before it is sent again."""
-        self._waited.labels(method, route).observe(seconds)
 
 
 class QueueMetrics:
@@ -151,19 +96,3 @@ class EventMetrics:
         self.written = self._events.labels("written")
         self.merged = self._events.labels("merged")
         self.dropped = self._events.labels("dropped")
-
-
-class Heartbeat:
-    """Whether the event loop still turns."""
-
-    def __init__(self) -> None:
-        self.last = time.monotonic()
-
-    def beat(self) -> None:
-        """The loop turns now."""
-        self.last = time.monotonic()
-
-    @property
-    def age(self) -> float:
-        """Seconds since the last turn."""
-        return time.monotonic() - self.last

@@ -1,4 +1,4 @@
-"""Workers that take keys and make passes."""
+"""Workers that take keys from a queue and reconcile them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from operators.runtime.workqueue import QueueClosed, WorkQueue
 
 K = TypeVar("K")
 log = logging.getLogger(__name__)
-#: The world moved on while a pass planned: normal, unless it goes on and on.
-_MOVED_ON = (Conflict, NotFound, AlreadyExists)
-_TOO_OFTEN = 5
+#: What a reconcile read has changed meanwhile: normal, unless it happens again and again.
+_OUTDATED = (Conflict, NotFound, AlreadyExists)
+_FAILURES_TO_REPORT = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a pass ended: look again after some seconds, or when something happens; not before ``rest`` seconds then."""
+    """How a reconcile ended.
+
+    ``requeue_after``: seconds after which the key is reconciled again, whatever happens; None for never. ``quiet``:
+    seconds within which events do not wake the key, so that many of them are answered by one reconcile.
+    """
 
     requeue_after: float | None = None
-    rest: float = 0.0
+    quiet: float = 0.0
 
 
 class Controller(Generic[K]):
@@ -59,37 +63,37 @@ class Controller(Generic[K]):
             except QueueClosed:
                 return
             try:
-                await self._pass(key)
+                await self._reconcile_key(key)
             finally:
                 self.queue.done(key)
 
-    async def _pass(self, key: K) -> None:
+    async def _reconcile_key(self, key: K) -> None:
         try:
             outcome = await self._reconcile(key)
         except Exception as error:  # noqa: BLE001 - a pass may fail in any way; it is told of and must come back
             self._failed(key, error)
         else:
             failures = self.queue.failures(key)
-            if failures >= _TOO_OFTEN:
-                log.info("%s %s: passes succeed again, after %d failures", self.name, key, failures)
+            if failures >= _FAILURES_TO_REPORT:
+                log.info("%s %s: reconcile succeeded after %d failures", self.name, key, failures)
             self.queue.forget(key)
-            if outcome.rest > 0:
-                self.queue.rest(key, outcome.rest)
+            if outcome.quiet > 0:
+                self.queue.keep_quiet(key, outcome.quiet)
             if outcome.requeue_after is not None:
                 self.queue.add_after(key, outcome.requeue_after)
 
     def _failed(self, key: K, error: Exception) -> None:
-        told = error.retry_after if isinstance(error, ApiError) else None
-        delay = self.queue.add_rate_limited(key, told or 0.0)
+        asked = error.retry_after if isinstance(error, ApiError) else None
+        delay = self.queue.add_rate_limited(key, asked or 0.0)
         if self._metrics:
             self._metrics.failures.labels(self.name, type(error).__name__).inc()
         level = logging.WARNING
         if isinstance(error, NotLeading) or (
-            isinstance(error, _MOVED_ON) and self.queue.failures(key) % _TOO_OFTEN != 0
+            isinstance(error, _OUTDATED) and self.queue.failures(key) % _FAILURES_TO_REPORT != 0
         ):
             level = logging.DEBUG
         trace = None if isinstance(error, ApiError) else error
         if trace is not None:
             level = logging.ERROR
-        text = "%s %s: pass failed: %s: %s; again in %.2f s"
+        text = "%s %s: reconcile failed: %s: %s; retrying in %.2f s"
         log.log(level, text, self.name, key, type(error).__name__, error, delay, exc_info=trace)

@@ -43,7 +43,7 @@ def newer(candidate: str, held: str) -> bool:
     return candidate != held
 
 
-def rewound(version: str, last: str) -> bool:
+def went_back(version: str, last: str) -> bool:
     """Whether history went back: an etcd restored from a backup hands out numbers that were there before."""
     return version.isdigit() and last.isdigit() and int(version) < int(last)
 
@@ -109,7 +109,7 @@ class Store(Generic[V]):
             version: The list's resourceVersion; what the store holds in a newer version stays.
             keep: Objects the list holds, but that could not be decoded: their old views stay.
         """
-        reset = rewound(version, self._listed)
+        reset = went_back(version, self._listed)
         listed = {(v.namespace, v.name): v for v in views}
         lacking = [
             (key, held)

@@ -13,9 +13,9 @@ from operators.runtime.metrics import QueueMetrics
 
 K = TypeVar("K")
 _FIRST, _CAP = 0.005, 60.0
-#: A key that failed is left alone for its back-off, but for an event no longer than this: an event may bring the cure,
-#: yet a pass that fails may cause events itself, and must not chase them.
-_DEAF = 1.0
+#: Seconds. After a failure events do not wake a key during its back-off, but no longer than this: an event may be the
+#: cure, yet a reconcile that fails may cause events itself, and must not chase them.
+_LONGEST_QUIET = 1.0
 
 
 class QueueClosed(Exception):
@@ -34,7 +34,7 @@ class WorkQueue(Generic[K]):
         self._working: dict[K, float] = {}
         self._added: dict[K, float] = {}
         self._failures: dict[K, int] = {}
-        self._deaf: dict[K, float] = {}
+        self._quiet_until: dict[K, float] = {}
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._closed = False
@@ -47,10 +47,10 @@ class WorkQueue(Generic[K]):
         return len(self._queue)
 
     def add(self, key: K) -> None:
-        """Ask for a pass over the key: now, or at the end of its rest."""
-        rest = self._left(key)
-        if rest > 0:
-            self.add_after(key, rest)
+        """Ask for a pass over the key: now, or at the end of its quiet time."""
+        quiet = self._quiet_time(key)
+        if quiet > 0:
+            self.add_after(key, quiet)
         else:
             self._add(key)
 
@@ -80,18 +80,18 @@ class WorkQueue(Generic[K]):
         delay = max(delay, min(at_least, _CAP))
         if self._metrics:
             self._metrics.retries.inc()
-        self._deaf[key] = asyncio.get_running_loop().time() + min(delay, _DEAF)
+        self._quiet_until[key] = asyncio.get_running_loop().time() + min(delay, _LONGEST_QUIET)
         self.add_after(key, delay)
         return delay
 
-    def rest(self, key: K, seconds: float) -> None:
+    def keep_quiet(self, key: K, seconds: float) -> None:
         """Let events of the key gather for so long; what they ask for is done once, at the end of it."""
-        self._deaf[key] = asyncio.get_running_loop().time() + seconds
+        self._quiet_until[key] = asyncio.get_running_loop().time() + seconds
 
     def forget(self, key: K) -> None:
-        """The key succeeded: its failures no longer count, and its rest is over."""
+        """The key succeeded: its failures no longer count, and its quiet time is over."""
         self._failures.pop(key, None)
-        self._deaf.pop(key, None)
+        self._quiet_until.pop(key, None)
 
     def failures(self, key: K) -> int:
         """Failures in a row."""
@@ -117,6 +117,9 @@ class WorkQueue(Generic[K]):
             raise QueueClosed
         key = self._queue.popleft()
         self._dirty.discard(key)
+        # A timer may fire a hair before the quiet time ends; were it still on, an event during the pass would cause a
+        # second pass right after this one.
+        self._quiet_until.pop(key, None)
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
@@ -132,11 +135,11 @@ class WorkQueue(Generic[K]):
         if self._metrics:
             self._metrics.worked.observe(asyncio.get_running_loop().time() - began)
         if key in self._dirty:
-            rest = self._left(key)
-            if rest > 0:
+            quiet = self._quiet_time(key)
+            if quiet > 0:
                 self._dirty.discard(key)
                 self._added.pop(key, None)
-                self.add_after(key, rest)
+                self.add_after(key, quiet)
             else:
                 self._push(key)
 
@@ -149,9 +152,9 @@ class WorkQueue(Generic[K]):
         while self._waiters:
             self._wake()
 
-    def _left(self, key: K) -> float:
+    def _quiet_time(self, key: K) -> float:
         """Seconds for which a key is still not woken by events."""
-        until = self._deaf.get(key)
+        until = self._quiet_until.get(key)
         return 0.0 if until is None else until - asyncio.get_running_loop().time()
 
     def _add(self, key: K) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from operators.api import keys
+from operators.api.hookphase import FINAL_PHASES
 from operators.gamedeployment.observed import Observed, gamedeployment_view
 from operators.gamedeployment.plan import plan
 from operators.kube.times import rfc3339
@@ -94,9 +95,10 @@ class SimulatedCluster:
 
     def write_status(self, decision: act.Plan) -> bool:
         """Write what a pass found, or nothing where it is known; whether it was written."""
-        if decision.status == self.workload.get("status"):
+        status = json.loads(json.dumps(decision.status.dump()))
+        if status == self.workload.get("status"):
             return False
-        self.workload["status"] = json.loads(json.dumps(decision.status))
+        self.workload["status"] = status
         self._touch(self.workload)
         return True
 
@@ -316,7 +318,7 @@ class SimulatedCluster:
         """A HookRun moves to a phase, and says why."""
         status = self.hook_runs[name].setdefault("status", {})
         status["phase"] = phase
-        if phase in ("Successful", "Failed", "Error", "Inconclusive"):
+        if phase in FINAL_PHASES:
             status["completedAt"] = rfc3339(self.now)
         if message:
             status["message"] = message

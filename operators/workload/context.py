@@ -11,21 +11,8 @@ from operators.kube.resources import Resource
 from operators.planning.workloads import WorkloadView
 from operators.runtime.events import EventRecorder, ObjectReference
 from operators.runtime.expectations import Expectations
-from operators.runtime.metrics import WorkloadMetrics
-from operators.runtime.store import Store
-from operators.runtime.workloadmetrics import HookRunCreations
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """The caches a pass reads."""
-
-    workloads: Store[Any]
-    pods: Store[Any]
-    revisions: Store[Any]
-    hook_runs: Store[Any]
-    templates: Store[Any]
-    nodes: Store[Any]
+from operators.workload.metrics import HookRunCreations, WorkloadMetrics
+from operators.workload.stores import Stores
 
 
 @dataclass(frozen=True, slots=True)

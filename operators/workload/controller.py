@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -12,12 +11,15 @@ from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
+from operators.api.reasons import BlockedReason
 from operators.kube.errors import ApiError, Forbidden, Invalid
+from operators.logs import get_logger
 from operators.planning.actions import Blocked, Plan
 from operators.planning.refusals import Refusal, refused_again
 from operators.planning.status import failed_pass_status
 from operators.planning.views import HookRunView, OwnerView, PodView, RevisionView
-from operators.planning.workloads import Spec, WorkloadView
+from operators.planning.workloads import Observed, Spec, WorkloadView
+from operators.planning.workloadstatus import PROMPT_FIELDS
 from operators.runtime.reconciler import Outcome
 from operators.runtime.store import Change, Key
 from operators.runtime.workqueue import WorkQueue
@@ -25,19 +27,8 @@ from operators.workload.announcements import EventDeduplicator
 from operators.workload.context import Context, reference, status_patch
 from operators.workload.execute import Execution
 
-log = logging.getLogger(__name__)
-#: Fields whose change is written at once; mere counters of a rollout wait up to this many seconds.
-_PROMPT = (
-    "observedGeneration",
-    "updateRevision",
-    "currentRevision",
-    "collisionCount",
-    "labelSelector",
-    "canary",
-    "currentStepIndex",
-    "currentStepHash",
-    "pauseConditions",
-)
+log = get_logger(__name__)
+#: Mere counters of a rollout wait up to this many seconds to be written.
 _STATUS_INTERVAL = 0.5
 #: Seconds until a pass plans again on what has overtaken it.
 _OVERTAKEN = 1.0
@@ -117,7 +108,7 @@ class WorkloadController(Generic[S]):
     def on_template(self, change: Change[Any]) -> None:
         """Everybody in the namespace of a HookTemplate: somebody may wait for it."""
         view = change.new or change.old
-        for workload in self._context.stores.workloads.by("namespace", view.namespace) if view else ():
+        for workload in self._context.stores.workloads_in(view.namespace) if view else ():
             self._queue.add((workload.namespace, workload.name))
 
     def _wake_owner(self, namespace: str, owner: OwnerView) -> None:
@@ -125,7 +116,7 @@ class WorkloadController(Generic[S]):
             self._queue.add((namespace, owner.name))
 
     def _wake_adopters(self, pod: PodView) -> None:
-        for workload in self._context.stores.workloads.by("namespace", pod.namespace):
+        for workload in self._context.stores.workloads_in(pod.namespace):
             if workload.spec is not None and workload.spec.selector.matches(pod.labels):
                 self._queue.add((workload.namespace, workload.name))
 
@@ -139,32 +130,34 @@ class WorkloadController(Generic[S]):
         """The executor of a plan."""
         return Execution(self._context, workload)
 
-    def seen(self, workload: WorkloadView[S]) -> dict[str, Any]:
-        """What every kind observes, from the caches: the fields of `operators.planning.workloads.Observed`."""
-        stores, uid, namespace = self._context.stores, workload.uid, workload.namespace
-        pods = list(stores.pods.by("owner", uid))
+    def observe_common(self, workload: WorkloadView[S]) -> Observed[S]:
+        """What every kind observes, from the caches."""
+        stores, namespace = self._context.stores, workload.namespace
+        return Observed(
+            workload=workload,
+            pods=self._pods_of(workload),
+            revisions=stores.revisions_of(workload),
+            hook_runs=tuple(stores.hook_runs_of(workload.uid)),
+            templates={t.name: t for t in stores.templates_in(namespace)},
+            overlapping=self._overlapping(workload),
+            refusals=self._refused(workload),
+            host_ip=self._host_ip,
+        )
+
+    def _pods_of(self, workload: WorkloadView[S]) -> tuple[PodView, ...]:
+        """Pods that the workload controls, may adopt, or names in podsToDelete."""
+        stores, namespace = self._context.stores, workload.namespace
+        pods = list(stores.pods_of(workload.uid))
         if workload.spec is not None:
-            orphans = stores.pods.by("orphans", namespace)
-            pods += [p for p in orphans if workload.spec.selector.matches(p.labels)]
+            pods += [p for p in stores.orphan_pods(namespace) if workload.spec.selector.matches(p.labels)]
             if workload.spec.scale_strategy.pods_to_delete:
                 known = {p.name for p in pods}
                 named = {n for n in workload.spec.scale_strategy.pods_to_delete if n not in known}
-                pods += [p for n in sorted(named) if (p := stores.pods.get(namespace, n)) is not None]
-        series = stores.revisions.by("series", (namespace, workload.name))
-        revisions = {r.name: r for r in (*stores.revisions.by("owner", uid), *series)}
-        return {
-            "workload": workload,
-            "pods": tuple(pods),
-            "revisions": tuple(revisions.values()),
-            "hook_runs": tuple(stores.hook_runs.by("owner", uid)),
-            "templates": {t.name: t for t in stores.templates.by("namespace", namespace)},
-            "overlapping": self._overlapping(workload),
-            "refusals": self._refused(workload),
-            "host_ip": self._host_ip,
-        }
+                pods += [p for n in sorted(named) if (p := stores.pod(namespace, n)) is not None]
+        return tuple(pods)
 
     def _overlapping(self, workload: WorkloadView[S]) -> tuple[WorkloadView[S], ...]:
-        others = self._context.stores.workloads.by("namespace", workload.namespace)
+        others = self._context.stores.workloads_in(workload.namespace)
         return tuple(o for o in others if o.uid != workload.uid and _overlap(o, workload)) if len(others) > 1 else ()
 
     def _refused(self, workload: WorkloadView[S]) -> dict[str, Refusal]:
@@ -205,14 +198,16 @@ class WorkloadController(Generic[S]):
         # What overtook a write may be nothing that planning reads, and then wakes nobody.
         again = _OVERTAKEN if execution.overtaken else None
         waits = [w for w in (decision.wake_after, wait, again) if w is not None]
-        return Outcome(requeue_after=min(waits, default=None), rest=rest)
+        return Outcome(requeue_after=min(waits, default=None), quiet=rest)
 
     async def _decided(self, key: Key, workload: WorkloadView[S]) -> Plan:
         """The plan. One that cannot be made is told of on the object before the pass fails: the log is not enough."""
         try:
             return self.decide(workload)
         except Exception as error:
-            problem = Blocked("InternalError", f"no plan can be made: {type(error).__name__}: {error}", waiting=False)
+            problem = Blocked(
+                BlockedReason.INTERNAL_ERROR, f"no plan can be made: {type(error).__name__}: {error}", waiting=False
+            )
             told = Plan(status=failed_pass_status(workload, problem, self._context.now()), blocked=(problem,))
             with contextlib.suppress(ApiError):
                 await self._write_status(key, workload, told, self.carry_out(workload))
@@ -241,7 +236,7 @@ class WorkloadController(Generic[S]):
         The version guards it: the API server looks at no UID when the status of a custom resource is patched, and a
         workload that was deleted and made anew must not inherit the state of a canary.
         """
-        status = dict(decision.status)
+        status = decision.status.dump()
         patch = status_patch(workload.status, status)
         desired = workload.spec.replicas if workload.spec else 0
         self._context.metrics.observe_status("/".join(key), desired, status)
@@ -249,7 +244,7 @@ class WorkloadController(Generic[S]):
             return None
         now = asyncio.get_running_loop().time()
         rest = self._written.get(key, -_STATUS_INTERVAL) + _STATUS_INTERVAL - now
-        if rest > 0 and not any(field in patch for field in _PROMPT) and not _turned(workload.status, status):
+        if rest > 0 and PROMPT_FIELDS.isdisjoint(patch) and not _turned(workload.status, status):
             return rest
         answer = await self._context.client.merge_patch(
             self._context.resource,
@@ -269,7 +264,14 @@ class WorkloadController(Generic[S]):
         told = self._told.setdefault(key, EventDeduplicator())
         for note in (*decision.notes, *told.new_notes(decision.blocked, self._context.now())):
             self._context.events.note(reference(self._context.resource, workload), note.type, note.reason, note.message)
-            log.info("%s/%s: %s: %s", workload.namespace, workload.name, note.reason, note.message)
+            log.info(
+                "event",
+                kind=self._kind,
+                namespace=workload.namespace,
+                name=workload.name,
+                reason=str(note.reason),
+                message=note.message,
+            )
 
     def _forget(self, key: Key) -> None:
         self._context.expectations.forget(key)

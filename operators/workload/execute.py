@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from operators.api.reasons import EventReason
 from operators.kube.errors import ApiError, Conflict, NotFound, NotLeading
 from operators.kube.resources import Json
 from operators.logs import get_logger
@@ -103,7 +104,7 @@ class Execution:
 
     def _announce(self, failed: Sequence[tuple[act.Action, ApiError]]) -> None:
         """One Event for each kind of failure: the first, and how many more."""
-        by_reason: dict[str, list[tuple[act.Action, ApiError]]] = {}
+        by_reason: dict[EventReason, list[tuple[act.Action, ApiError]]] = {}
         for action, error in failed:
             by_reason.setdefault(action.failure_reason, []).append((action, error))
         for reason, group in by_reason.items():
@@ -111,7 +112,7 @@ class Execution:
             more = f" (and {len(group) - 1} more)" if len(group) > 1 else ""
             text = f"{type(action).__name__} {getattr(action, 'name', '')}: {error}{more}"
             self.session.note("Warning", reason, text)
-            log.warning("write failed", **self.session.fields, reason=reason, error=text)
+            log.warning("write failed", **self.session.fields, reason=str(reason), error=text)
 
 
 def revision_writers(writes: RevisionWrites) -> dict[type[act.Action], Writer]:

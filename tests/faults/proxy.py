@@ -21,7 +21,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from operators.kube.credentials import Credentials
+from operators.kube.official import OfficialCredentials
 
 _HOP_BY_HOP = {"host", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length", "trailers"}
 
@@ -131,8 +131,9 @@ class FaultProxy:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
     async def _listen(self) -> int:
-        self._credentials = await Credentials.load(self._upstream)
-        self._session = self._credentials.session(0)
+        self._credentials = await OfficialCredentials.load(self._upstream)
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._credentials.tls)
+        self._session = aiohttp.ClientSession(connector=connector, read_bufsize=2**21)
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)

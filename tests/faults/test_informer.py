@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from operators.kube.client import Client
 from operators.kube.errors import ApiError, Conflict, NotFound
+from operators.kube.official import connect
 from operators.kube.resources import Resource
 from operators.runtime.batching import bounded
 from operators.runtime.expectations import Expectations, created, deleted, written
@@ -35,14 +35,14 @@ def quick(monkeypatch):
 @pytest.fixture
 async def direct(cluster):
     """A client that nothing disturbs."""
-    made = await Client.connect(kubeconfig=str(cluster.kubeconfig))
+    made = await connect(kubeconfig=str(cluster.kubeconfig))
     yield made
     await made.close()
 
 
 @pytest.fixture
 async def disturbed(proxy):
-    made = await Client.connect(kubeconfig=str(proxy.kubeconfig))
+    made = await connect(kubeconfig=str(proxy.kubeconfig))
     yield made
     await made.close()
 

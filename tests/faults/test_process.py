@@ -83,7 +83,7 @@ def test_a_leader_cut_off_ends_before_its_lease_can_be_anothers(cluster, proxy, 
     proxy.cut_everything()
     cut = time.monotonic()
     assert process.wait(30) == 1
-    lost = next(r for r in process.log if "ending, so that only the new leader works" in r["msg"])
+    lost = next(r for r in process.log if "leadership lost, shutting down" in r["msg"])
     assert time.monotonic() - cut < 3 + 1 + 10, "the deadline, and the time to end"
     assert "lost" in lost["msg"]
 

@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from devcluster.choose import kubectl_program
-from operators.kube.client import Client
 from operators.kube.errors import NotFound, Throttled, Unavailable
+from operators.kube.official import connect
 from operators.kube.resources import Resource
 from tests.faults.proxy import Fault
 
@@ -16,7 +16,7 @@ CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 
 @pytest.fixture
 async def client(proxy):
-    made = await Client.connect(kubeconfig=str(proxy.kubeconfig))
+    made = await connect(kubeconfig=str(proxy.kubeconfig))
     yield made
     await made.close()
 

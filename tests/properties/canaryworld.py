@@ -142,9 +142,9 @@ class World:
         if fault is not None and fault[0] == "dies":
             return decision
         self.witness.heard = self.witness.heard or not paused
-        if lost >= 0 or decision.status != self.status:
-            self.witness.status_changes(self.status, decision.status)
-            self.cluster.workload["status"] = json.loads(json.dumps(decision.status))
+        if lost >= 0 or decision.status.dump() != self.status:
+            self.witness.status_changes(self.status, decision.status.dump())
+            self.cluster.workload["status"] = json.loads(json.dumps(decision.status.dump()))
             self.cluster.workload["metadata"]["resourceVersion"] += "+"
         return decision
 

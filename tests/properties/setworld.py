@@ -46,7 +46,7 @@ class Truth:
     def __init__(self, cluster, decision):
         self.cluster, self.now, self.spec = cluster, cluster.now, cluster.workload["spec"]
         self.pods = {ordinal(n): Pod(p) for n, p in cluster.pods.items()}
-        self.before, self.after = cluster.workload["status"], decision.status
+        self.before, self.after = cluster.workload["status"], decision.status.dump()
         self.update = self._newest(decision)
         others = sorted({p.revision for p in self.pods.values() if p.active} - {self.update})
         self.current = self.before.get("currentRevision") or (others or [self.update])[0]

@@ -280,7 +280,7 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         decision = plan(observed, now)
         known = {r["metadata"]["name"]: r["data"]["spec"]["template"] for r in self.cluster.revisions.values()}
         stores = [a for a in decision.actions if isinstance(a, act.CreateRevision | act.RenumberRevision)]
-        target = next((a.name for a in stores), decision.status.get("updateRevision", ""))
+        target = next((a.name for a in stores), decision.status.dump().get("updateRevision", ""))
         current = truth.status.get("currentRevision") or next(
             (p.revision for p in truth.pods.values() if p.active and p.revision != target), target
         )

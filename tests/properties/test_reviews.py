@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from operators.kube.errors import ApiError
 from tests.unit.webhooks.builders import hook_template, metric, strategy, workload
-from webhooks.apiserver import ApiError
-from webhooks.handlers import Judge, Options
+from webhooks.handlers import Options, ReviewHandlers
 from webhooks.metrics import Metrics
 from webhooks.reviews import BadReview, Review, answer, read
 from webhooks.verdicts import Verdict
@@ -47,7 +47,7 @@ class _Away:
     def __getattr__(self, name):
         async def ask(*_):
             if self._fails:
-                raise ApiError(0, "away")
+                raise ApiError(0, "NoAnswer", "away")
             return {"templates": {"may-go": [("a", None)]}, "users": [], "count": 0}.get(name, {})
 
         return ask
@@ -110,15 +110,17 @@ def _read(raw: bytes, content_type: str) -> Review | BadReview:
 
 
 @_EXAMPLES
-@given(whole=reviews(), path=st.sampled_from(["definition", "workload", "spec"]), fails=st.booleans())
+@given(
+    whole=reviews(), path=st.sampled_from(["validate_crd", "validate_workload", "validate_spec"]), fails=st.booleans()
+)
 async def test_every_review_gets_a_verdict_or_a_reason(whole, path, fails):
-    judge = Judge(Options(), _Away(fails=fails), Metrics(CollectorRegistry()))
+    handlers = ReviewHandlers(Options(), _Away(fails=fails), Metrics(CollectorRegistry()))
     asked = _read(json.dumps(whole).encode(), "application/json")
     if isinstance(asked, BadReview):
         assert asked.status == 400
         assert str(asked)
         return
-    verdict = await getattr(judge, path)(asked)
+    verdict = await getattr(handlers, path)(asked)
     assert isinstance(verdict, Verdict)
     told = json.loads(answer(asked, verdict))["response"]
     assert told["uid"] == asked.uid

@@ -26,7 +26,7 @@ def warning(field: str, text: str) -> Problem:
     return Problem(field, text, fatal=False)
 
 
-def fresh(check: Callable[[Json], Iterable[Problem]], old: Json | None, new: Json) -> list[Problem]:
+def new_problems(check: Callable[[Json], Iterable[Problem]], old: Json | None, new: Json) -> list[Problem]:
     """Problems of the new object that the old one did not have, in order."""
     found = list(check(new))
     if not found or old is None:

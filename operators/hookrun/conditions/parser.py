@@ -1,4 +1,4 @@
-"""Reads conditions (spec/hooks.md 2.2) into a tree of :mod:`ast` nodes that only this parser makes.
+"""Parses conditions (spec/hooks.md 2.2) into a tree of :mod:`ast` nodes that only this parser makes.
 
 The language is not Python: ``&&``, ``contains``, ``1..3``, ``c ? x : y`` and ``all(x, {# > 1})`` have no Python
 spelling, and much of Python must not be reachable. So the text is parsed here, and Python's parser never sees it.
@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-MAX_TEXT, MAX_NODES, MAX_DEPTH = 4096, 400, 60
+#: Bytes of a condition, nodes of its tree, nesting while it is read, and levels of the tree.
+MAX_TEXT, MAX_NODES, MAX_NESTING, MAX_LEVELS = 4096, 1200, 60, 120
 _LARGEST = 2**63 - 1
 #: Functions of one value, and those that apply a closure to every element of a list.
 FUNCTIONS = ("asInt", "asFloat", "isNaN", "isInf", "len")
@@ -21,10 +22,10 @@ CLOSURES = ("all", "none", "any", "one", "filter", "map", "count")
 STRING_WORDS = ("contains", "startsWith", "endsWith", "matches")
 _RESERVED = ("and", "or", "not", "in", "true", "false", "nil", *STRING_WORDS)
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<number>0[xX]_*[0-9a-fA-F][0-9a-fA-F_]*|(?:[0-9][0-9_]*)?\.[0-9][0-9_]*(?:[eE][+-]?[0-9]+)?
-        |[0-9][0-9_]*(?:[eE][+-]?[0-9]+)?)
-    |(?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
-    |(?P<word>[A-Za-z_$][A-Za-z0-9_$]*)
+    r"""\s*+(?:(?P<number>0[xX]_*+[0-9a-fA-F][0-9a-fA-F_]*+|(?:[0-9][0-9_]*+)?+\.[0-9][0-9_]*+(?:[eE][+-]?[0-9]++)?
+        |[0-9][0-9_]*+(?:[eE][+-]?[0-9]++)?)
+    |(?P<string>"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+')
+    |(?P<word>[A-Za-z_$][A-Za-z0-9_$]*+)
     |(?P<op>\*\*|\.\.|&&|\|\||==|!=|<=|>=|[-+*/%<>!?:()\[\]{},.\#]))""",
     re.VERBOSE,
 )
@@ -56,12 +57,12 @@ _NOT_BINDING, _SIGN_BINDING = 50, 500
 
 
 class ExpressionError(ValueError):
-    """The condition cannot be read, or not be applied to this value."""
+    """The condition cannot be parsed, or cannot be applied to this value."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    kind: str
+    type: str
     text: str
     at: int
 
@@ -72,7 +73,7 @@ def _tokens(text: str) -> list[_Token]:
     while at < end:
         match = _TOKEN.match(text, at)
         if match is None or match.lastgroup is None:
-            raise ExpressionError(f"cannot be read at {text[at:].strip()[:20]!r}")
+            raise ExpressionError(f"cannot be read at position {at + 1}: {text[at:].strip()[:20]!r}")
         found.append(_Token(match.lastgroup, match.group(match.lastgroup), match.start(match.lastgroup)))
         at = match.end()
     return [*found, _Token("end", "", end)]
@@ -83,10 +84,10 @@ def _unescape(match: re.Match[str]) -> str:
     if code in _PLAIN_ESCAPES:
         return _PLAIN_ESCAPES[code]
     if len(code) == 1:
-        raise ExpressionError(f"unknown escape \\{code} in a string")
+        raise ExpressionError(f"\\{code} is not an escape sequence of strings, write \\\\{code} for a backslash")
     number = int(code, 8) if code.isdigit() and len(code) == 3 else int(code[1:], 16)
     if number > 0x10FFFF or 0xD800 <= number <= 0xDFFF:
-        raise ExpressionError(f"\\{code} is no character")
+        raise ExpressionError(f"\\{code} is not a Unicode character")
     return chr(number)
 
 
@@ -97,7 +98,7 @@ def _number(text: str) -> int | float:
     else:
         value = int(plain) if plain.isdecimal() else float(plain)
     if abs(value) > _LARGEST and isinstance(value, int):
-        raise ExpressionError(f"{text[:40]} does not fit into 64 bits")
+        raise ExpressionError(f"the number {text[:40]} does not fit into 64 bits")
     return value
 
 
@@ -117,7 +118,7 @@ class Parser:
             ExpressionError: it is malformed.
         """
         tree = self._ternary()
-        if self._peek().kind != "end":
+        if self._peek().type != "end":
             self._unexpected()
         return tree
 
@@ -127,12 +128,12 @@ class Parser:
     def _unexpected(self) -> NoReturn:
         token = self._peek()
         raise ExpressionError(
-            "ends too early" if token.kind == "end" else f"unexpected {token.text[:40]!r} at position {token.at + 1}"
+            "ends too early" if token.type == "end" else f"unexpected {token.text[:40]!r} at position {token.at + 1}"
         )
 
     def _take(self, text: str) -> bool:
         token = self._peek()
-        if token.kind in ("op", "word") and token.text == text:
+        if token.type in ("op", "word") and token.text == text:
             self._next += 1
             return True
         return False
@@ -143,8 +144,8 @@ class Parser:
 
     def _deeper(self, read: Callable[[], ast.expr]) -> ast.expr:
         self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise ExpressionError("the condition is nested too deeply")
+        if self._depth > MAX_NESTING:
+            raise ExpressionError(f"nested too deeply: more than {MAX_NESTING} levels")
         try:
             return read()
         finally:
@@ -164,9 +165,9 @@ class Parser:
     def _infix(self) -> tuple[str, int]:
         """The operator that comes next and the number of its tokens; ("", 0) when there is none."""
         token = self._peek()
-        if token.kind == "word" and token.text == "not" and self._peek(1).text == "in" and self._peek(1).kind == "word":
+        if token.type == "word" and token.text == "not" and self._peek(1).text == "in" and self._peek(1).type == "word":
             return "not in", 2
-        return (token.text, 1) if token.kind in ("op", "word") and token.text in _BINDING else ("", 0)
+        return (token.text, 1) if token.type in ("op", "word") and token.text in _BINDING else ("", 0)
 
     def _binary(self, minimum: int) -> ast.expr:
         left = self._deeper(self._prefix)
@@ -191,7 +192,7 @@ class Parser:
         while True:
             if self._take("["):
                 value = ast.Subscript(value=value, slice=self._index())
-            elif self._peek().text == "." and self._peek(1).kind == "word":
+            elif self._peek().text == "." and self._peek(1).type == "word":
                 value = ast.Subscript(value=value, slice=ast.Constant(value=self._peek(1).text))
                 self._next += 2
             else:
@@ -208,13 +209,13 @@ class Parser:
 
     def _primary(self) -> ast.expr:
         token = self._peek()
-        if token.kind == "number":
+        if token.type == "number":
             self._next += 1
             return ast.Constant(value=_number(token.text))
-        if token.kind == "string":
+        if token.type == "string":
             self._next += 1
             return ast.Constant(value=_ESCAPE.sub(_unescape, token.text[1:-1]))
-        if token.kind == "word":
+        if token.type == "word":
             return self._word(token.text)
         if self._take("("):
             inner = self._ternary()
@@ -228,11 +229,11 @@ class Parser:
 
     def _element(self) -> ast.expr:
         """``#``, or ``.name`` for its member: the element a closure is applied to."""
-        member = self._peek().text == "." and self._peek(1).kind == "word"
+        member = self._peek().text == "." and self._peek(1).type == "word"
         if not (member or self._peek().text == "#"):
             self._unexpected()
         if not self._closures:
-            raise ExpressionError("# stands for an element and is known within {...} of all, any and the like only")
+            raise ExpressionError(f"# is an element, so it can only stand between the braces of {', '.join(CLOSURES)}")
         if not member:
             self._next += 1
         return ast.Name(id="#")
@@ -252,11 +253,14 @@ class Parser:
             if names:
                 self._need(",")
             token = self._peek()
-            if token.kind == "word":
+            if token.type == "word":
                 self._next += 1
                 names.append(ast.Constant(value=token.text))
-            elif token.kind in ("string", "number"):
+            elif token.type == "string":
                 names.append(self._primary())
+            elif token.type == "number":
+                self._next += 1
+                names.append(ast.Constant(value=str(_number(token.text))))
             else:
                 self._unexpected()
             self._need(":")
@@ -295,10 +299,11 @@ class Parser:
 
 def _join(symbol: str, left: ast.expr, right: ast.expr) -> ast.expr:
     if symbol in ("&&", "and", "||", "or"):
-        kind = ast.And if symbol in ("&&", "and") else ast.Or
-        if isinstance(left, ast.BoolOp) and isinstance(left.op, kind):
-            return ast.BoolOp(op=left.op, values=[*left.values, right])
-        return ast.BoolOp(op=kind(), values=[left, right])
+        operation = ast.And if symbol in ("&&", "and") else ast.Or
+        if isinstance(left, ast.BoolOp) and isinstance(left.op, operation):
+            left.values.append(right)
+            return left
+        return ast.BoolOp(op=operation(), values=[left, right])
     if symbol in _ARITHMETIC:
         return ast.BinOp(left=left, op=_ARITHMETIC[symbol](), right=right)
     if symbol in _COMPARE:
@@ -308,19 +313,21 @@ def _join(symbol: str, left: ast.expr, right: ast.expr) -> ast.expr:
 
 
 def parse(text: str) -> ast.expr:
-    """Read a condition.
+    """The tree of a condition; nothing is kept for the next time.
 
     Raises:
         ExpressionError: it is too long, too deeply nested, malformed, or uses what the language does not have.
     """
-    if len(text.encode("utf-8", "replace")) > MAX_TEXT:
-        raise ExpressionError(f"longer than {MAX_TEXT} bytes")
+    length = len(text.encode("utf-8", "replace"))
+    if length > MAX_TEXT:
+        raise ExpressionError(f"longer than {MAX_TEXT} bytes: it has {length}")
     tree = Parser(text).whole()
     level: list[ast.AST] = [tree]
     nodes = depth = 0
     while level:
         nodes, depth = nodes + len(level), depth + 1
-        if nodes > 3 * MAX_NODES or depth > 2 * MAX_DEPTH:
-            raise ExpressionError("the condition is too large")
+        if nodes > MAX_NODES or depth > MAX_LEVELS:
+            limit = f"{MAX_NODES} values and operators" if nodes > MAX_NODES else f"{MAX_LEVELS} levels"
+            raise ExpressionError(f"too large: more than {limit}")
         level = [child for node in level for child in ast.iter_child_nodes(node)]
     return tree

@@ -1,8 +1,8 @@
 """Which addresses hooks may reach (spec/hooks.md 5.1).
 
 A HookTemplate makes a privileged pod send requests, so addresses that only that pod could reach are refused: loopback,
-link-local (cloud metadata), multicast, unspecified, our own pod and the API server. The check is on the addresses that
-are connected to, not on the name: a name that leads elsewhere the next time gains nothing.
+link-local (cloud metadata), multicast, unspecified, our own pod and the API server. What is checked is the address that
+is connected to, not the name: it does not help that a name resolves to another address the next time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from operators.hookrun.verdict import ProviderError
+from operators.hookrun.providers.base import ProviderError
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -24,14 +24,14 @@ _METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
-class Reach:
-    """What hooks may reach.
+class EgressPolicy:
+    """Which hosts and addresses hooks may connect to.
 
     ``allowed`` are networks that may be reached whatever their kind. ``refused`` are refused besides the built-in
     kinds: networks (``10.0.0.0/8``), addresses, an address with one port (``10.0.0.5:6443``, or as a URL), or names.
 
     Raises:
-        ValueError: ``allowed`` holds something that is no network.
+        ValueError: an entry of ``allowed`` is not a network.
     """
 
     def __init__(self, allowed: Iterable[str] = (), refused: Iterable[str] = ()) -> None:
@@ -46,15 +46,15 @@ class Reach:
         host, port = _split(entry)
         try:
             if port:
-                self._endpoints.add((_inner(host), port))
+                self._endpoints.add((_effective(host), port))
             else:
                 self._networks.append(ipaddress.ip_network(host, strict=False))
         except ValueError:
-            self._names.add((_plain(host), port))
+            self._names.add((_normalized(host), port))
 
     def refusal(self, address: str, port: int) -> str:
         """Why an address may not be connected to, "" when it may."""
-        ip = _inner(address)
+        ip = _effective(address)
         if any(ip in network for network in self._allowed):
             return ""
         special = ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip.is_reserved
@@ -65,7 +65,7 @@ class Reach:
 
     def refuses_name(self, host: str, port: int) -> bool:
         """Whether a host name is refused as such, wherever it leads."""
-        return not self._names.isdisjoint({(_plain(host), port), (_plain(host), 0)})
+        return not self._names.isdisjoint({(_normalized(host), port), (_normalized(host), 0)})
 
 
 def _split(entry: str) -> tuple[str, int]:
@@ -79,11 +79,11 @@ def _split(entry: str) -> tuple[str, int]:
     return entry.strip("[]"), 0
 
 
-def _plain(host: str) -> str:
+def _normalized(host: str) -> str:
     return host.rstrip(".").lower()
 
 
-def _inner(text: str) -> _Address:
+def _effective(text: str) -> _Address:
     """The address, or the IPv4 address that an IPv6 one carries."""
     ip = ipaddress.ip_address(text.split("%", maxsplit=1)[0])
     if isinstance(ip, ipaddress.IPv4Address):
@@ -99,17 +99,17 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(32, "hook-names")
 
 
-async def resolve(host: str, port: int, reach: Reach) -> list[str]:
-    """The addresses of a host, at least one, all of which hooks may reach.
+async def resolve(host: str, port: int, policy: EgressPolicy) -> list[str]:
+    """The addresses of a host, at least one, all of which hooks may policy.
 
     Raises:
         ProviderError: no such host, or a refused name or address.
     """
-    if reach.refuses_name(host, port):
+    if policy.refuses_name(host, port):
         raise ProviderError(f"host {host!r} is refused by policy")
     addresses = [host] if _is_address(host) else await _look_up(host)
     for address in addresses:
-        refusal = reach.refusal(address, port)
+        refusal = policy.refusal(address, port)
         if refusal:
             raise ProviderError(refusal)
     return addresses

@@ -4,24 +4,34 @@ A patch is made once. The other side answers by changing what was written (an in
 true), so a patch that is repeated after a crash, or because its answer was lost, would undo that answer. Therefore the
 same request that writes the values leaves a mark of the run, the metric and the number of its success on the object,
 and what is so marked counts as done.
+
+Texts like ``Path: ... is not exist`` are those of the Go operators: users match them, so they stay as they are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from operators.api import keys
-from operators.api.hooktemplate import KubernetesProvider
-from operators.hookrun.verdict import ProviderError, Value
-from operators.kube.client import Client
+from operators.api.hookphase import HookPhase
+from operators.hookrun.providers.base import (
+    Connections,
+    MeasuredValue,
+    MeasurementRequest,
+    ObjectClient,
+    ProviderError,
+)
+from operators.hookrun.providers.findings import Finding, RawObject, TemplateArguments
 from operators.kube.errors import ApiError, Conflict, Unavailable
 from operators.kube.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, PODS, Json, Resource
 
-#: Annotation that tells which patches were made: ``<run and metric>=<number>``, the newest last.
+if TYPE_CHECKING:
+    from operators.api.providers.kubernetes import KubernetesProvider
+
+#: Annotation that records the patches made: ``<run and metric>=<number>``, the newest last.
 MARK = "tkex.bkbcs.tencent.com/hook-patches"
 _PREFIX = "metadata.annotations."
 _KINDS = {r.kind: r for r in (PODS, GAME_DEPLOYMENTS, GAME_STATEFUL_SETS)}
@@ -35,62 +45,78 @@ _DENIED = re.compile(
 _MARKS_KEPT, _ATTEMPTS, _SHOWN = 8, 4, 200
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """The run a measurement is for; ``owner_uid`` is "" when nobody owns it, ``successes`` are those of the metric."""
+class Kubernetes:
+    """Measures nothing: ``get`` is successful when all values are as wanted, ``patch`` when they are written."""
 
-    namespace: str
-    owner_uid: str
-    run_uid: str
-    metric: str
-    successes: int
+    name: Final = "kubernetes"
+    results: Final[Sequence[Any]] = ()
 
-    @property
-    def mark(self) -> tuple[str, int]:
-        """What names the write to be made now, the same after a restart."""
-        subject = hashlib.sha256(f"{self.run_uid}/{self.metric}".encode()).hexdigest()[:16]
-        return subject, self.successes + 1
+    def findings(self, settings: RawObject, metric: RawObject, args: TemplateArguments) -> Iterator[Finding]:
+        """H10: without a limit the first success ends the metric, which users of ``get`` seldom expect."""
+        del settings, args
+        if not any(metric.get(name) for name in ("successfulLimit", "count", "consecutiveSuccessfulLimit")):
+            reason = f"successfulLimit is absent: a {self.name} metric without it ends at its first success"
+            yield Finding("", reason, fatal=False)
 
+    async def measure(
+        self, settings: KubernetesProvider, request: MeasurementRequest, connections: Connections
+    ) -> MeasuredValue:
+        """Read once, and for ``patch`` write once what differs, guarded by the version and UID that were read.
 
-async def measure(client: Client, spec: KubernetesProvider, args: Mapping[str, str], asker: Asker) -> Value:
-    """One read, and for ``patch`` one write of what differs, guarded by the version and UID that were read.
+        The object must be in the run's own namespace; it must be the workload that owns the run, or belong to what the
+        run belongs to.
 
-    The object must be in the run's own namespace; it must be the workload that owns the run, or belong to what the run
-    belongs to.
-
-    Raises:
-        ProviderError: refused, not found, or not as expected.
-    """
-    wanted = {_key(f.path): f.value for f in spec.fields}
-    target, name = _target(args), _name(args, asker)
-    if spec.function == "patch":
-        _check_writable(wanted)
-    for attempt in range(_ATTEMPTS):
-        try:
-            metadata = (await client.get(target, asker.namespace, name))["metadata"]
-            _check_owner(target, metadata, asker)
-            if spec.function == "get":
-                _compare(wanted, metadata.get("annotations") or {})
-            else:
-                await _patch(client, target, metadata, wanted, asker.mark)
-            break
-        except (Conflict, Unavailable) as error:  # the object changed, or the outcome is unknown: look again
-            if attempt == _ATTEMPTS - 1:
-                raise ProviderError(f"{spec.function} {target.kind} {name}: {error}") from error
-        except ApiError as error:
-            raise ProviderError(f"{spec.function} {target.kind} {name}: {error}") from error
-    return Value(None, None, phase="Successful")
+        Raises:
+            ProviderError: refused, not found, or not as expected.
+        """
+        wanted = {_key(f.path): f.value for f in settings.fields}
+        target, name = _target(request.args), _name(request)
+        if settings.function == "patch":
+            _check_writable(wanted)
+        for attempt in range(_ATTEMPTS):
+            try:
+                await _once(connections.objects, settings.function, target, name, wanted, request)
+                break
+            except (Conflict, Unavailable) as error:  # the object changed, or the outcome is unknown: look again
+                if attempt == _ATTEMPTS - 1:
+                    raise ProviderError(f"{settings.function} {target.kind} {name}: {error}") from error
+            except ApiError as error:
+                raise ProviderError(f"{settings.function} {target.kind} {name}: {error}") from error
+        return MeasuredValue(None, None, phase=HookPhase.SUCCESSFUL)
 
 
-def _name(args: Mapping[str, str], asker: Asker) -> str:
+async def _once(
+    client: ObjectClient,
+    function: str,
+    target: Resource,
+    name: str,
+    wanted: Mapping[str, str],
+    request: MeasurementRequest,
+) -> None:
+    metadata = (await client.get(target, request.namespace, name))["metadata"]
+    _check_owner(target, metadata, request)
+    if function == "get":
+        _compare(wanted, metadata.get("annotations") or {})
+    else:
+        await _patch(client, target, metadata, wanted, mark(request))
+
+
+def mark(request: MeasurementRequest) -> tuple[str, int]:
+    """What identifies the write of this measurement, the same after a restart: run and metric, and its number."""
+    subject = hashlib.sha256(f"{request.run_uid}/{request.metric}".encode()).hexdigest()[:16]
+    return subject, request.successes + 1
+
+
+def _name(request: MeasurementRequest) -> str:
+    args = request.args
     if not args.get("PodNamespace"):
         raise ProviderError("Namespace must be provided")
     if not args.get("PodName"):
         raise ProviderError("Name must be provided")
-    if args["PodNamespace"] != asker.namespace:
-        raise ProviderError(f"namespace {args['PodNamespace']} is not the run's own, {asker.namespace}")
+    if args["PodNamespace"] != request.namespace:
+        raise ProviderError(f"namespace {args['PodNamespace']} is not the run's own, {request.namespace}")
     if not re.fullmatch(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?", args["PodName"]):
-        raise ProviderError(f"{args['PodName'][:_SHOWN]!r} is no name of an object")
+        raise ProviderError(f"{args['PodName'][:_SHOWN]!r} is not a valid object name")
     return args["PodName"]
 
 
@@ -116,18 +142,18 @@ def _key(path: str) -> str:
 def _check_writable(wanted: Mapping[str, str]) -> None:
     for key in wanted:
         if _DENIED.search(key):
-            raise ProviderError(f"annotation {key} is not for hooks to write")
+            raise ProviderError(f"hooks may not write annotation {key}")
 
 
-def _check_owner(target: Resource, metadata: Mapping[str, Any], asker: Asker) -> None:
-    if asker.owner_uid and metadata["uid"] == asker.owner_uid:
+def _check_owner(target: Resource, metadata: Mapping[str, Any], request: MeasurementRequest) -> None:
+    if request.owner_uid and metadata["uid"] == request.owner_uid:
         return
     owner = next((r["uid"] for r in metadata.get("ownerReferences") or () if r.get("controller")), "")
-    if owner != asker.owner_uid:
-        text = (
-            "does not belong to the workload of this run" if asker.owner_uid else "has an owner, and this run has none"
-        )
-        raise ProviderError(f"{target.kind} {metadata['name']} {text}")
+    if owner != request.owner_uid:
+        reason = "has an owner, and this run has none"
+        if request.owner_uid:
+            reason = "does not belong to the workload of this run"
+        raise ProviderError(f"{target.kind} {metadata['name']} {reason}")
 
 
 def _compare(wanted: Mapping[str, str], annotations: Mapping[str, str]) -> None:
@@ -139,11 +165,15 @@ def _compare(wanted: Mapping[str, str], annotations: Mapping[str, str]) -> None:
 
 
 async def _patch(
-    client: Client, target: Resource, metadata: Mapping[str, Any], wanted: Mapping[str, str], mark: tuple[str, int]
+    client: ObjectClient,
+    target: Resource,
+    metadata: Mapping[str, Any],
+    wanted: Mapping[str, str],
+    made: tuple[str, int],
 ) -> None:
     held: Mapping[str, str] = metadata.get("annotations") or {}
     marks = dict(entry.split("=", 1) for entry in held.get(MARK, "").split() if "=" in entry)
-    subject, number = mark
+    subject, number = made
     if marks.get(subject) == str(number) or all(held.get(key) == value for key, value in wanted.items()):
         return
     marks.pop(subject, None)

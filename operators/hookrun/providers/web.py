@@ -2,36 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from operators.api.hooktemplate import WebProvider
+from operators.hookrun import jsonpath
 from operators.hookrun.arguments import header_value, substitute, url_value
-from operators.hookrun.jsonpath import extract
-from operators.hookrun.providers.egress import Reach
-from operators.hookrun.providers.http import fetch
-from operators.hookrun.verdict import ProviderError, Value
+from operators.hookrun.providers.base import Connections, MeasuredValue, MeasurementRequest, ProviderError
+from operators.hookrun.providers.findings import (
+    Finding,
+    RawObject,
+    TemplateArguments,
+    address_findings,
+    entries,
+    tag_findings,
+    text,
+)
+
+if TYPE_CHECKING:
+    from operators.api.providers.web import WebProvider
 
 _DEFAULT_TIMEOUT, _LONGEST_TIMEOUT = 10, 300
 
 
-async def measure(web: WebProvider, args: Mapping[str, str], reach: Reach) -> Value:
-    """Ask once; the value is the text that the path finds in the answer.
+class Web:
+    """The value is the text that the path finds in the answer."""
 
-    Raises:
-        ProviderError: no usable answer.
-        ValueError: arguments or path do not fit.
-    """
-    url = substitute(web.url, args, url_value)
-    headers = {h.key: substitute(h.value, args, header_value) for h in web.headers if h.key.lower() != "host"}
-    seconds = min(web.timeout_seconds, _LONGEST_TIMEOUT) if web.timeout_seconds > 0 else _DEFAULT_TIMEOUT
-    answer = await fetch(url, headers, reach, seconds)
-    if not 200 <= answer.status < 300:
-        raise ProviderError(f"received non 2xx response code: {answer.status}")
-    try:
-        body = orjson.loads(answer.body)
-    except ValueError as error:
-        raise ProviderError(f"Could not parse JSON body: {error}") from error
-    text = extract(web.json_path, body)
-    return Value(text, text)
+    name: Final = "web"
+    results: Final = ("",)
+
+    def findings(self, settings: RawObject, metric: RawObject, args: TemplateArguments) -> Iterator[Finding]:
+        """H7 to H9: the path can be read, arguments are there, and the address is one."""
+        del metric
+        if not settings:
+            return
+        field, path = f"provider.{self.name}", text(settings, "jsonPath")
+        try:
+            jsonpath.check(path)
+        except jsonpath.JsonPathError as error:
+            yield Finding(f"{field}.jsonPath", str(error))
+        if path and "{" not in path:
+            reason = f"{path!r} is a text, not a path: write {{{path}}} to read from the answer"
+            yield Finding(f"{field}.jsonPath", reason, fatal=False)
+        for header in entries(settings, "headers"):
+            yield from tag_findings(f"{field}.headers[{text(header, 'key')}]", text(header, "value"), args)
+        yield from address_findings(f"{field}.url", text(settings, "url"), args)
+
+    async def measure(
+        self, settings: WebProvider, request: MeasurementRequest, connections: Connections
+    ) -> MeasuredValue:
+        """Send one request.
+
+        Raises:
+            ProviderError: no usable answer.
+            ValueError: arguments or path do not fit.
+        """
+        url = substitute(settings.url, request.args, url_value)
+        headers = {
+            h.key: substitute(h.value, request.args, header_value) for h in settings.headers if h.key.lower() != "host"
+        }
+        response = await connections.http.get(url, headers, _seconds(settings.timeout_seconds))
+        if not 200 <= response.status < 300:
+            raise ProviderError(f"received non 2xx response code: {response.status}")
+        try:
+            body = orjson.loads(response.body)
+        except ValueError as error:
+            raise ProviderError(f"Could not parse JSON body: {error}") from error
+        found = jsonpath.extract(settings.json_path, body)
+        return MeasuredValue(found, found)
+
+
+def _seconds(timeout: int) -> int:
+    return min(timeout, _LONGEST_TIMEOUT) if timeout > 0 else _DEFAULT_TIMEOUT

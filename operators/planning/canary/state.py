@@ -20,18 +20,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from operators.api import keys
+from operators.api.reasons import PauseReason
 from operators.api.strategies import Canary, CanaryStep
 from operators.kube.times import rfc3339, timestamp
 from operators.planning.budgets import kept_old
 from operators.planning.canary.stephash import same_steps, step_hash
+from operators.planning.workloadstatus import CanaryRecord, PauseCondition, WorkloadStatus
 
 Json = Mapping[str, Any]
-PAUSE_STEP = "PausedByCanaryPauseStep"
-HOOK_STEP = "PausedByStepBasedHook"
 _MESSAGE_LIMIT = 500
 
 
@@ -225,7 +225,7 @@ def _rolls_back(desired: DesiredRollout, recorded: RecordedState, index: int) ->
     """``autoRollback``: the hook of the step in force has failed, that is on record, and nobody has resumed."""
     automatic = desired.canary is not None and desired.canary.auto_rollback
     at_hook = index < len(desired.steps) and desired.steps[index].hook is not None
-    return automatic and at_hook and desired.paused and HOOK_STEP in recorded.pauses
+    return automatic and at_hook and desired.paused and PauseReason.HOOK_STEP in recorded.pauses
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,21 +272,18 @@ class CanaryStatus:
     stable: str
     hook_run: str = ""
 
-    def fields(self, old: Json) -> dict[str, Any]:
-        """The status fields, beside whatever else ``canary`` held."""
+    def recorded_in(self, status: WorkloadStatus, old: Json) -> WorkloadStatus:
+        """The status with these fields; ``old`` is the one on the object, whose other fields of ``canary`` are kept."""
         known = old.get("canary") or {}
-        canary = {**known, "revision": self.stable}
-        if self.hook_run or "currentStepHookRun" in known:
-            canary["currentStepHookRun"] = self.hook_run
-        found: dict[str, Any] = {"updateRevision": self.update, "canary": canary, "pauseConditions": self._pauses()}
-        if self.step_hash:
-            found["currentStepHash"] = self.step_hash
-        if self.index is not None:
-            found["currentStepIndex"] = self.index
-        return found
-
-    def _pauses(self) -> list[dict[str, str]]:
-        return [{"reason": r, "startTime": rfc3339(since)} for r, since in sorted(self.pauses.items())]
+        shown = self.hook_run if self.hook_run or "currentStepHookRun" in known else None
+        return replace(
+            status,
+            update_revision=self.update,
+            canary=CanaryRecord(self.stable, shown, known),
+            pause_conditions=tuple(PauseCondition(r, rfc3339(since)) for r, since in sorted(self.pauses.items())),
+            current_step_hash=self.step_hash or None,
+            current_step_index=self.index,
+        )
 
 
 def whole_second(now: float) -> float:

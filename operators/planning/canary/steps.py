@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from operators.api import keys
+from operators.api.reasons import BlockedReason, EventReason, PauseReason
 from operators.api.strategies import CanaryStep
 from operators.kube.times import rfc3339
 from operators.planning.actions import (
@@ -22,8 +23,6 @@ from operators.planning.actions import (
 )
 from operators.planning.canary.hooks import StepHooks, belongs_to_rollout, belongs_to_step, describe_run, step_run
 from operators.planning.canary.state import (
-    HOOK_STEP,
-    PAUSE_STEP,
     CanaryState,
     CanaryStatus,
     PauseMark,
@@ -229,53 +228,55 @@ class _Pass:
         held = [v for v in (step.partition, step.pause, step.hook) if v is not None]
         if len(held) != 1:
             text = f"{self.canary.label} must hold exactly one of partition, pause and hook, it holds {len(held)}"
-            return _Wait(Blocked("InvalidCanaryStep", text, waiting=False))
+            return _Wait(Blocked(BlockedReason.INVALID_CANARY_STEP, text, waiting=False))
         if step.partition is not None:
             return self._partition()
         return self._pause(step) if step.pause is not None else self._hook(step)
 
     def _frozen(self, more: str = "") -> _Wait:
         text = f"{self.canary.label}: updateStrategy.paused was set by a user, steps do not go on{more}"
-        return _Wait(Blocked("Paused", text))
+        return _Wait(Blocked(BlockedReason.PAUSED, text))
 
     def _partition(self) -> _Verdict:
         missing = self.pod_counts.missing(self.canary.kept)
         if self.recorded.user_paused:
             return self._frozen(f"; {missing}" if missing else "")
-        return _Wait(Blocked("CanaryStep", f"{self.canary.label}: {missing}")) if missing else _Done()
+        return _Wait(Blocked(BlockedReason.CANARY_STEP, f"{self.canary.label}: {missing}")) if missing else _Done()
 
     def _pause(self, step: CanaryStep) -> _Verdict:
         recorded, label = self.recorded, self.canary.label
-        since = recorded.pauses.get(PAUSE_STEP)
+        since = recorded.pauses.get(PauseReason.PAUSE_STEP)
         if since is None:
             missing = self.pod_counts.missing(self.canary.kept)
             if recorded.user_paused:
                 return self._frozen()
             if missing:
-                return _Wait(Blocked("CanaryStep", f"{label} begins when the pods are there: {missing}"))
-            return _Pause(PAUSE_STEP)
+                return _Wait(Blocked(BlockedReason.CANARY_STEP, f"{label} begins when the pods are there: {missing}"))
+            return _Pause(PauseReason.PAUSE_STEP)
         duration = step.pause.duration if step.pause is not None else None
         if duration is None:
             if recorded.paused:
-                return _Wait(self._paused(PAUSE_STEP, since))
+                return _Wait(self._paused(PauseReason.PAUSE_STEP, since))
             return _Done(self._resumed(""))
         left = since + duration - self.now
         if left <= 0:
-            return _Done(Note("Normal", "CanaryPauseOver", f"{label}: {duration} s are over, going on{self._next()}"))
+            return _Done(
+                Note("Normal", EventReason.CANARY_PAUSE_OVER, f"{label}: {duration} s are over, going on{self._next()}")
+            )
         if recorded.paused:
-            return _Wait(self._paused(PAUSE_STEP, since), wait=left)
+            return _Wait(self._paused(PauseReason.PAUSE_STEP, since), wait=left)
         text = f"{label} lasts until {rfc3339(since + duration)}: setting updateStrategy.paused does not shorten it"
-        patch = self._pause_patch(self._new_mark(PAUSE_STEP, since))
+        patch = self._pause_patch(self._new_mark(PauseReason.PAUSE_STEP, since))
         return _Wait(
-            self._paused(PAUSE_STEP, since),
+            self._paused(PauseReason.PAUSE_STEP, since),
             patch=patch,
-            notes=(Note("Normal", "CanaryPauseKept", text),),
+            notes=(Note("Normal", EventReason.CANARY_PAUSE_KEPT, text),),
             wait=left,
         )
 
     def _hook(self, step: CanaryStep) -> _Verdict:
         recorded, run = self.recorded, self._run()
-        if HOOK_STEP in recorded.pauses:
+        if PauseReason.HOOK_STEP in recorded.pauses:
             return self._after_failure(step, run)
         if recorded.user_paused:
             return self._frozen(f"; {describe_run(run)}" if run else "; its hook is not started")
@@ -284,8 +285,8 @@ class _Pass:
         if run.phase == "Successful":
             return _Done()
         if run.completed:
-            return _Pause(HOOK_STEP, describe_run(run))
-        return _Wait(Blocked("CanaryHookRunning", f"{self.canary.label}: {describe_run(run)}"))
+            return _Pause(PauseReason.HOOK_STEP, describe_run(run))
+        return _Wait(Blocked(BlockedReason.CANARY_HOOK_RUNNING, f"{self.canary.label}: {describe_run(run)}"))
 
     def _after_failure(self, step: CanaryStep, run: HookRunView | None) -> _Verdict:
         """The hook has failed, that is on record: a person goes on, rolls back, or has it asked once more."""
@@ -295,7 +296,7 @@ class _Pass:
         if not recorded.paused:
             if automatic:
                 text = f"{canary.label} is resumed: updateStrategy.paused is false; the steps start over ({said})"
-                return _Restart(Note("Normal", "CanaryResumed", text))
+                return _Restart(Note("Normal", EventReason.CANARY_RESUMED, text))
             return _Done(self._resumed(f" although {said}"))
         if automatic:
             return _Wait(self._rolled_back(said))
@@ -303,13 +304,19 @@ class _Pass:
             return _Done()
         if run is None:
             started = self._start(step)  # deleted by hand: asked once more, and still paused until it says yes
-            shown = Blocked("CanaryHookFailed", f"{started.blocked.message} (paused: {said})", waiting=False)
+            shown = Blocked(
+                BlockedReason.CANARY_HOOK_FAILED, f"{started.blocked.message} (paused: {said})", waiting=False
+            )
             return _Wait(shown, started.actions)
         if not run.completed:
             return _Wait(
-                Blocked("CanaryHookFailed", f"{canary.label}: {describe_run(run)} (paused: {said})", waiting=False)
+                Blocked(
+                    BlockedReason.CANARY_HOOK_FAILED,
+                    f"{canary.label}: {describe_run(run)} (paused: {said})",
+                    waiting=False,
+                )
             )
-        return _Wait(self._paused(HOOK_STEP, recorded.pauses[HOOK_STEP], said))
+        return _Wait(self._paused(PauseReason.HOOK_STEP, recorded.pauses[PauseReason.HOOK_STEP], said))
 
     def _failure(self, run: HookRunView | None) -> str:
         mark = self.recorded.mark
@@ -321,32 +328,32 @@ class _Pass:
         canary, counts = self.canary, self.pod_counts
         if not canary.rolling_back:
             text = f"{canary.label}: {said}; autoRollback finds no revision {canary.stable!r} to go back to"
-            return Blocked("CanaryRollbackNotPossible", text, waiting=False)
+            return Blocked(BlockedReason.CANARY_ROLLBACK_NOT_POSSIBLE, text, waiting=False)
         text = (
             f"{canary.label}: {said}; autoRollback: {counts.stable} of {counts.replicas} pods are at the stable "
             f"revision {canary.stable}; change the template, or set updateStrategy.paused to false to start the steps "
             "over"
         )
-        return Blocked("CanaryRolledBack", text, waiting=False)
+        return Blocked(BlockedReason.CANARY_ROLLED_BACK, text, waiting=False)
 
     # ---- what is said
 
     def _paused(self, reason: str, since: float, said: str = "") -> Blocked:
         canary = self.canary
-        if reason == HOOK_STEP:
+        if reason == PauseReason.HOOK_STEP:
             said = said or self._failure(self._run())
             text = f"{canary.label}: {said}; paused: set updateStrategy.paused to false to go on, or roll back"
-            return Blocked("CanaryHookFailed", text, waiting=False)
+            return Blocked(BlockedReason.CANARY_HOOK_FAILED, text, waiting=False)
         pause = canary.steps[canary.index or 0].pause
         if pause is not None and pause.duration is not None:
             text = f"{canary.label}: waits from {rfc3339(since)} until {rfc3339(since + pause.duration)}"
         else:
             text = f"{canary.label}: waits since {rfc3339(since)} for a person to set updateStrategy.paused to false"
-        return Blocked("CanaryPaused", text)
+        return Blocked(BlockedReason.CANARY_PAUSED, text)
 
     def _resumed(self, although: str) -> Note:
         text = f"{self.canary.label} is resumed: updateStrategy.paused is false{although}; going on{self._next()}"
-        return Note("Normal", "CanaryResumed", text)
+        return Note("Normal", EventReason.CANARY_RESUMED, text)
 
     def _next(self) -> str:
         steps, following = self.canary.steps, (self.canary.index or 0) + 1
@@ -383,12 +390,14 @@ class _Pass:
         assert step.hook is not None
         if any(belongs_to_step(r, self.canary) for r in hooks.runs):
             text = f"{canary.label}: its earlier HookRun is being removed"
-            return _Wait(Blocked("CanaryHookRunning", text))
+            return _Wait(Blocked(BlockedReason.CANARY_HOOK_RUNNING, text))
         made = step_run(step.hook, canary, hooks)
         if isinstance(made, Blocked):
             return _Wait(made)
-        return _Wait(Blocked("CanaryHookRunning", f"{canary.label}: HookRun {made.name} is started"), (made,))
+        return _Wait(
+            Blocked(BlockedReason.CANARY_HOOK_RUNNING, f"{canary.label}: HookRun {made.name} is started"), (made,)
+        )
 
 
 def _index_note(index: int) -> Note:
-    return Note("Normal", "SetStepIndex", f"Set Step Index to {index}")
+    return Note("Normal", EventReason.SET_STEP_INDEX, f"Set Step Index to {index}")

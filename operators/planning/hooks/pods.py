@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any, Literal
 
 from operators.api import keys
+from operators.api.reasons import BlockedReason
 from operators.planning.actions import Blocked, CreateHookRun
 from operators.planning.hooks.arguments import UnresolvedArgument, merge_arguments
 from operators.planning.inplace.update import modified_containers
@@ -67,10 +68,14 @@ class Composed:
 
 
 class HookRuns:
-    """The HookRuns of one workload, found by what they speak for; ``now`` (Unix seconds) tells how old they are."""
+    """The HookRuns of one workload, found by what they speak for; ``now`` (Unix seconds) tells how old they are.
 
-    def __init__(self, runs: Iterable[HookRunView], now: float) -> None:
-        self._now = now
+    ``carry_uid`` holds where an instance may come back with another pod, as an ordinal does: then new runs carry the
+    UID of the pod they ask about.
+    """
+
+    def __init__(self, runs: Iterable[HookRunView], now: float, *, carry_uid: bool = False) -> None:
+        self._now, self.carry_uid = now, carry_uid
         self.all: list[HookRunView] = sorted(runs, key=lambda r: r.name)
         self._by_subject: dict[tuple[str, str, str], HookRunView] = {}
         self._by_kind: dict[str, list[HookRunView]] = {}
@@ -139,12 +144,12 @@ def compose(
     """
     if template is None or template.deleting:
         text = f"HookTemplate {hook.template!r} of the {about} does not exist"
-        return Blocked("HookTemplateMissing", text, pod, waiting=False)
+        return Blocked(BlockedReason.HOOK_TEMPLATE_MISSING, text, pod, waiting=False)
     try:
         merged = merge_arguments(template.args, supplied)
     except UnresolvedArgument as error:
         text = f"{about} with HookTemplate {hook.template!r}: {error}"
-        return Blocked("HookArgumentMissing", text, pod, waiting=False)
+        return Blocked(BlockedReason.HOOK_ARGUMENT_MISSING, text, pod, waiting=False)
     spec: dict[str, Any] = {"metrics": list(template.metrics)}
     if merged.args:
         spec["args"] = [{"name": name, "value": value} for name, value in merged.args]
@@ -159,8 +164,13 @@ def new_run(
     template: HookTemplateView | None,
     pod: PodView,
     wanted: Mapping[str, str] | None = None,
+    *,
+    carry_uid: bool = False,
 ) -> CreateHookRun | Blocked:
-    """The HookRun to start for a pod, or why none can be started. ``wanted`` are the images it is to run."""
+    """The HookRun to start for a pod, or why none can be started.
+
+    ``wanted`` are the images the pod is to run; with ``carry_uid`` the run is labelled with the UID of the pod.
+    """
     modified = modified_containers(pod, wanted) if kind == "preinplace" and wanted is not None else []
     supplied = _supplied(hook, pod, modified)
     composed = compose(hook, template, supplied, f"{kind} hook of pod {pod.name}", pod.name)
@@ -171,6 +181,8 @@ def new_run(
         keys.HOOK_REVISION_LABEL: pod.revision,
         keys.HOOK_INSTANCE_LABEL: pod.instance,
     }
+    if carry_uid:
+        labels[keys.HOOK_POD_UID_LABEL] = pod.uid
     name = run_name(kind, pod, hook.template)
     return CreateHookRun(name, labels, composed.spec, kind, pod.name, dropped=composed.dropped)
 
@@ -179,16 +191,19 @@ def answer_of_run(run: HookRunView, pod: PodView) -> HookVerdict:
     """What a run that exists answers for its pod."""
     if run.deleting:
         return HookVerdict(
-            HookAnswer.WAIT, blocked=Blocked("HookRunning", f"HookRun {run.name} is being removed", pod.name)
+            HookAnswer.WAIT,
+            blocked=Blocked(BlockedReason.HOOK_RUNNING, f"HookRun {run.name} is being removed", pod.name),
         )
     if run.phase == "Successful":
         return HookVerdict(HookAnswer.PROCEED)
     said = f": {run.message}" if run.message else ""
     if run.completed:
         text = f"HookRun {run.name} of pod {pod.name} ended {run.phase}{said}"
-        return HookVerdict(HookAnswer.REFUSED, blocked=Blocked("HookFailed", text, pod.name, waiting=False))
+        return HookVerdict(
+            HookAnswer.REFUSED, blocked=Blocked(BlockedReason.HOOK_FAILED, text, pod.name, waiting=False)
+        )
     text = f"HookRun {run.name} of pod {pod.name} is {run.phase or 'Pending'}{said}"
-    return HookVerdict(HookAnswer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+    return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
 
 
 def ask(
@@ -223,15 +238,15 @@ def asked(
     """
     if not pod.instance:
         text = f"pod {pod.name} gets its instance id before its {kind} hook is asked"
-        return HookVerdict(HookAnswer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+        return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
     run = runs.of(kind, pod)
     if run is not None and runs.expired(kind, run):
         text = f"HookRun {run.name} of pod {pod.name} said yes more than {ANSWER_LIFE:.0f} s ago; it is asked anew"
-        return HookVerdict(HookAnswer.WAIT, blocked=Blocked("HookRunning", text, pod.name))
+        return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
     if run is not None:
         return answer_of_run(run, pod)
-    made = new_run(kind, hook, templates.get(hook.template), pod, wanted)
+    made = new_run(kind, hook, templates.get(hook.template), pod, wanted, carry_uid=runs.carry_uid)
     if isinstance(made, Blocked):
         return HookVerdict(HookAnswer.REFUSED, blocked=made)
     text = f"{kind} hook of pod {pod.name} is being asked"
-    return HookVerdict(HookAnswer.WAIT, start=made, blocked=Blocked("HookRunning", text, pod.name))
+    return HookVerdict(HookAnswer.WAIT, start=made, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))

@@ -263,6 +263,11 @@ class Progress:
     waiting: str = ""
     superseded: bool = False
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is left to do, not even to open the gate."""
+        return self.done and self.action is None
+
 
 _DONE = Progress(done=True)
 

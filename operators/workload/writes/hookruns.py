@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from operators.api import keys
+from operators.api.reasons import EventReason
 from operators.kube.errors import AlreadyExists
 from operators.kube.resources import HOOK_RUNS, Json
 from operators.planning import actions as act
@@ -32,23 +33,27 @@ class HookRunWrites:
             },
             "spec": dict(action.spec),
         }
+        after_update = action.kind == "postinplace"
         with self._timed_hook(action):
             try:
                 made = await self._session.client.create(HOOK_RUNS, namespace, body)
+                existed = False
             except AlreadyExists:
                 made = await self._session.client.get(HOOK_RUNS, namespace, action.name)
                 self._session.must_be_ours(made, "HookRun")
-                reason = "PostHookRunExisted" if action.kind == "postinplace" else ""
-            else:
-                reason = "SuccessfulCreatePostHookRun" if action.kind == "postinplace" else "SuccessfulCreateHookRun"
-        if reason:
-            pod = f" of pod {action.pod}" if action.pod else ""
-            done = "hookrun exists already:" if reason == "PostHookRunExisted" else "succeed to create hookrun"
-            self._session.note("Normal", reason, f"{done} {action.name}{pod}")
+                existed = True
+        about = f"{action.name} of pod {action.pod}" if action.pod else action.name
+        if existed and after_update:
+            self._session.note("Normal", EventReason.POST_HOOK_RUN_EXISTED, f"hookrun exists already: {about}")
+        elif not existed:
+            reason = EventReason.SUCCESSFUL_CREATE_HOOK_RUN
+            if after_update:
+                reason = EventReason.SUCCESSFUL_CREATE_POST_HOOK_RUN
+            self._session.note("Normal", reason, f"succeed to create hookrun {about}")
         if action.dropped:
             names = ", ".join(action.dropped)
             text = f"hookrun {action.name} does without arguments its HookTemplate does not declare: {names}"
-            self._session.note("Warning", "HookArgumentDropped", text)
+            self._session.note("Warning", EventReason.HOOK_ARGUMENT_DROPPED, text)
         self._session.expect_made(self._session.stores.hook_runs, made)
 
     @contextmanager

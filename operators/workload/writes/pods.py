@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from operators.api import keys
+from operators.api.reasons import EventReason
 from operators.kube.errors import AlreadyExists, Conflict, Invalid, Unavailable
 from operators.kube.resources import PODS, Json
 from operators.kube.times import rfc3339
@@ -86,7 +87,7 @@ class PodWrites:
             await self._patch(action.name, body)
         if action.begins:
             self._session.note(
-                "Normal", "SuccessfulUpdatePodInPlace", f"successfully update pod {action.name} in-place"
+                "Normal", EventReason.SUCCESSFUL_UPDATE_POD_IN_PLACE, f"successfully update pod {action.name} in-place"
             )
 
     async def create(self, action: act.CreatePod) -> None:
@@ -116,7 +117,7 @@ class PodWrites:
                 loop.time() - began
             )
         self._session.expect(created(store, namespace, action.name, version))
-        self._session.note("Normal", "SuccessfulCreate", f"succeed to create pod {action.name}")
+        self._session.note("Normal", EventReason.SUCCESSFUL_CREATE, f"succeed to create pod {action.name}")
 
     async def delete(self, action: act.DeletePod) -> None:
         with self._session.timed(self._session.context.metrics.delete, *self._counted_as(action)):
@@ -131,7 +132,7 @@ class PodWrites:
     def announce_deleted(self, action: act.DeletePod) -> None:
         if action.why == "rollingUpdate":
             text = f"successfully delete pod {action.name} for update"
-            self._session.note("Normal", "SuccessfulUpdatePodReCreate", text)
+            self._session.note("Normal", EventReason.SUCCESSFUL_UPDATE_POD_RE_CREATE, text)
         else:
             ended = f", which had ended: {action.ended}" if action.ended else ""
-            self._session.note("Normal", "SuccessfulDelete", f"succeed to delete pod {action.name}{ended}")
+            self._session.note("Normal", EventReason.SUCCESSFUL_DELETE, f"succeed to delete pod {action.name}{ended}")

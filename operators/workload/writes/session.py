@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
+from operators.api.reasons import EventReason
 from operators.kube.errors import Conflict, Invalid, NotFound
 from operators.kube.resources import Json
 from operators.planning.workloads import WorkloadView
@@ -53,7 +54,7 @@ class WriteSession:
         """Wait for the cache to show that an object is gone, or on its way."""
         self.expect(deleted(store, self.namespace, name, uid))
 
-    def note(self, type_: Literal["Normal", "Warning"], reason: str, message: str) -> None:
+    def note(self, type_: Literal["Normal", "Warning"], reason: EventReason, message: str) -> None:
         """Write an Event about the workload."""
         self.context.events.note(reference(self.context.resource, self.workload), type_, reason, message)
 

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from devcluster.choose import Cluster
-from operators.kube.client import Client
+from operators.kube.official import connect
 from tests.integration.gamedeployment.fleet import Fleet
 
 
 @pytest.fixture
 async def fleet(cluster: Cluster, namespace: str, crds: tuple[str, ...], no_operators: None) -> AsyncIterator[Fleet]:
     """GameDeployments in a namespace of the test's own."""
-    user = await Client.connect(kubeconfig=str(cluster.kubeconfig))
+    user = await connect(kubeconfig=str(cluster.kubeconfig))
     try:
         yield Fleet(cluster, namespace, user)
     finally:

@@ -31,7 +31,7 @@ from operators.kube.resources import (
 )
 from operators.kube.times import rfc3339
 from operators.manager import settings
-from operators.manager.controllers import Assembly
+from operators.manager.controllers import Controllers
 from operators.runtime.events import EventRecorder
 
 API_VERSION = "tkex.tencent.com/v1alpha1"
@@ -182,7 +182,7 @@ class Fleet:
         settings.add_arguments(parser)
         chosen = settings.from_arguments(parser.parse_args(["gamedeployment", f"--namespace={self.namespace}"]))
         recorder = EventRecorder(client, "game-operators")
-        parts = Assembly(chosen, client, recorder, CollectorRegistry())
+        parts = Controllers(chosen, client, recorder, CollectorRegistry())
         running = [recorder.run(), *(source.run() for source in parts.sources().values())]
         custom = {r.plural: r for r in (GAME_DEPLOYMENTS, HOOK_TEMPLATES)}
         running += [_watch(client, custom[plural], self.namespace, feed) for plural, feed in parts.feeds.items()]

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from devcluster.choose import Cluster
-from operators.kube.client import Client
+from operators.kube.official import connect
 from tests.integration.hookrun.hooks import Hooks
 from tests.unit.hookrun.servers import Server, serving
 
@@ -15,7 +15,7 @@ from tests.unit.hookrun.servers import Server, serving
 @pytest.fixture
 async def hooks(cluster: Cluster, namespace: str, crds: tuple[str, ...], no_operators: None) -> AsyncIterator[Hooks]:
     """HookRuns in a namespace of the test's own."""
-    client = await Client.connect(kubeconfig=str(cluster.kubeconfig))
+    client = await connect(kubeconfig=str(cluster.kubeconfig))
     try:
         yield Hooks(cluster.kubeconfig, namespace, client)
     finally:

@@ -10,15 +10,18 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from operators.api.hookphase import FINAL_PHASES
 from operators.hookrun.controller import HookRunController
 from operators.hookrun.settings import HookSettings
+from operators.hookrun.view import RunView, run_view
 from operators.kube.client import Client
+from operators.kube.metrics import RestMetrics
+from operators.kube.official import OfficialCredentials
 from operators.kube.resources import EVENTS, HOOK_RUNS, Json, Resource
 from operators.runtime.events import EventRecorder
-from operators.runtime.metrics import RestMetrics
+from operators.runtime.informer import Informer
 
 LOOPBACK = HookSettings(allow_cidrs=("127.0.0.0/8",))
-FINAL = ("Successful", "Failed", "Error", "Inconclusive")
 API_VERSION = "tkex.tencent.com/v1alpha1"
 STATUS_ROUTE = "/apis/tkex.tencent.com/v1alpha1/namespaces/{namespace}/hookruns/{name}/status"
 
@@ -41,7 +44,7 @@ class Hooks:
     def __init__(self, kubeconfig: Path, namespace: str, client: Client) -> None:
         self.kubeconfig, self.namespace, self.client = kubeconfig, namespace, client
         self.registry = CollectorRegistry()
-        self.controller: HookRunController | None = None
+        self.runs: Informer[RunView] | None = None
 
     async def create(self, name: str, *metrics: Json, metadata: Json | None = None, **spec: Any) -> Json:
         """Create a HookRun; ``args`` may be given as a dict."""
@@ -73,7 +76,7 @@ class Hooks:
 
     async def end_of(self, name: str, seconds: float = 20.0) -> Json:
         """The final status."""
-        return await self.wait(name, lambda status: status.get("phase") in FINAL, seconds)
+        return await self.wait(name, lambda status: status.get("phase") in FINAL_PHASES, seconds)
 
     async def object(self, resource: Resource, name: str, **fields: Any) -> Json:
         """Create an object of another kind."""
@@ -106,17 +109,16 @@ class Hooks:
     ) -> AsyncIterator[HookRunController]:
         """Let a controller work, with a client of its own; at the end it is gone at once, as a killed process is."""
         self.registry = registry = CollectorRegistry()
-        metrics = RestMetrics(registry)
-        client = await kind.connect(kubeconfig=str(self.kubeconfig), metrics=metrics)
+        credentials = await OfficialCredentials.load(str(self.kubeconfig))
+        client = kind(credentials, metrics=RestMetrics(registry))
         recorder = EventRecorder(self.client, "bcs-hook-operator")
         clock = {} if now is None else {"now": now}
-        controller = HookRunController(
-            client, recorder, registry, settings, namespace=self.namespace, workers=4, **clock
-        )
-        self.controller = controller
-        work = [asyncio.create_task(each) for each in (controller.informer.run(), recorder.run(), controller.run())]
+        self.runs = runs = Informer(client, HOOK_RUNS, run_view, namespace=self.namespace)
+        controller = HookRunController(client, runs.store, recorder, registry, settings, workers=4, **clock)
+        runs.subscribe(controller.on_change)
+        work = [asyncio.create_task(each) for each in (runs.run(), recorder.run(), controller.run())]
         try:
-            await asyncio.wait_for(controller.informer.synced.wait(), 20)
+            await asyncio.wait_for(runs.synced.wait(), 20)
             yield controller
             await recorder.flush()
         finally:

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from operators.api.hooktemplate import KubernetesProvider
-from operators.hookrun.providers.kubernetes import MARK, Asker, measure
-from operators.hookrun.verdict import ProviderError
+from operators.api.providers.kubernetes import KubernetesProvider
+from operators.hookrun.providers.base import Connections, ProviderError
+from operators.hookrun.providers.kubernetes import MARK, Kubernetes
 from operators.kube.client import Client
 from operators.kube.errors import Invalid
+from operators.kube.official import OfficialCredentials
 from operators.kube.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, PODS, Json, Resource
 from tests.integration.hookrun.hooks import Hooks, annotations, kubernetes
+from tests.unit.hookrun.runs import request
 
 PREFIX = "metadata.annotations."
 CLB = "networkextension.bkbc.tencent.com/"
@@ -47,11 +49,11 @@ async def ask(
 ) -> str:
     """What one measurement finds: "Successful", or the text of the error."""
     paths = [{"path": path or PREFIX + key, "value": value} for key, value in fields.items()]
-    spec = KubernetesProvider.model_validate({"function": function, "fields": paths})
+    settings = KubernetesProvider.model_validate({"function": function, "fields": paths})
     given = {"PodName": "p", "PodNamespace": hooks.namespace, **args}
-    asker = Asker(hooks.namespace, owner["metadata"]["uid"] if owner else "", "run", "metric", 0)
+    asked = request(hooks.namespace, owner["metadata"]["uid"] if owner else "", **given)
     try:
-        return (await measure(hooks.client, spec, given, asker)).phase or ""
+        return (await Kubernetes().measure(settings, asked, Connections(http=None, objects=hooks.client))).phase or ""
     except ProviderError as error:
         return str(error)
 
@@ -122,7 +124,7 @@ async def test_hook_103_other_namespaces(hooks: Hooks) -> None:
     assert await ask(hooks, "patch", {"a": "2"}, PodNamespace="") == "Namespace must be provided"
     assert await ask(hooks, "patch", {"a": "2"}, PodName="") == "Name must be provided"
     for name in ("../p", "p/status", "p?x=1", "P", "p" * 254):
-        assert "is no name of an object" in await ask(hooks, "patch", {"a": "2"}, PodName=name)
+        assert "is not a valid object name" in await ask(hooks, "patch", {"a": "2"}, PodName=name)
     assert await hooks.annotations(PODS, "p") == {"a": "1"}
 
 
@@ -160,7 +162,7 @@ async def test_hook_104_other_kinds(hooks: Hooks, kind: dict[str, str]) -> None:
 )
 async def test_keys_that_hooks_may_not_write(hooks: Hooks, key: str) -> None:
     await pod(hooks, **{key: "1", "a": "1"})
-    assert await ask(hooks, "patch", {"a": "2", key: "2"}) == f"annotation {key} is not for hooks to write"
+    assert await ask(hooks, "patch", {"a": "2", key: "2"}) == f"hooks may not write annotation {key}"
     assert await ask(hooks, "get", {key: "1"}) == "Successful"
     assert (await hooks.annotations(PODS, "p"))["a"] == "1"
 
@@ -195,7 +197,7 @@ class Meddling(Client):
 async def test_writes_of_others_in_between(hooks: Hooks, times: int, good: bool) -> None:
     """A conflict or two are settled within the measurement; a pod that never rests is an error, never overwritten."""
     await pod(hooks, a="1")
-    meddling = await Meddling.connect(kubeconfig=str(hooks.kubeconfig))
+    meddling = Meddling(await OfficialCredentials.load(kubeconfig=str(hooks.kubeconfig)))
     meddling.times, calm = times, hooks.client
     hooks.client = meddling
     try:

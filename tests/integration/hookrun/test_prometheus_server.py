@@ -15,11 +15,14 @@ import pytest
 from devcluster import processes
 from devcluster.packages import install_prometheus
 from devcluster.state import Missing
-from operators.api.hooktemplate import Metric, PrometheusProvider
-from operators.hookrun.providers import prometheus
-from operators.hookrun.verdict import ProviderError, Value, judge
+from operators.api.hooktemplate import Metric
+from operators.api.providers.prometheus import PrometheusProvider
+from operators.hookrun.outcome import measurement_phase
+from operators.hookrun.providers.base import Connections, MeasuredValue, ProviderError
+from operators.hookrun.providers.prometheus import Prometheus
+from operators.hookrun.providers.transport import HttpTransport
 from tests.integration.hookrun.hooks import Hooks
-from tests.unit.hookrun.runs import metric
+from tests.unit.hookrun.runs import metric, request
 from tests.unit.hookrun.servers import HERE
 
 TWO = 'label_replace(vector(0), "n", "a", "", "") or label_replace(vector(1), "n", "b", "", "")'
@@ -60,13 +63,14 @@ def prometheus_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             server.terminate()
 
 
-async def ask(url: str, query: str, **args: str) -> Value:
-    return await prometheus.measure(PrometheusProvider(address=url, query=query), args, HERE)
+async def ask(url: str, query: str, **args: str) -> MeasuredValue:
+    settings = PrometheusProvider(address=url, query=query)
+    return await Prometheus().measure(settings, request(**args), Connections(HttpTransport(HERE), objects=None))
 
 
-def judged(value: Value, success: str = "", failure: str = "") -> str:
+def judged(value: MeasuredValue, success: str = "", failure: str = "") -> str:
     conditions = {"successCondition": success or None, "failureCondition": failure or None}
-    return judge(Metric.model_validate(metric(**conditions)), value)[0]
+    return measurement_phase(Metric.model_validate(metric(**conditions)), value)[0]
 
 
 @pytest.mark.parametrize(

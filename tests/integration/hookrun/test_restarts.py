@@ -156,10 +156,10 @@ async def test_a_lagging_cache_does_not_undo_measurements(hooks: Hooks, server: 
     async with hooks.working() as controller:
         await hooks.create("r", web(server.url, interval="1s", successfulLimit=9))
         await hooks.wait("r", lambda s: s.get("phase") == "Running")
-        held = controller.informer.store.get(hooks.namespace, "r")
-        await until("the cache has it", lambda: controller.informer.store.get(hooks.namespace, "r").status != {})
-        apply, controller.informer._apply = controller.informer._apply, lambda *_: None
-        held = controller.informer.store.get(hooks.namespace, "r")
+        held = hooks.runs.store.get(hooks.namespace, "r")
+        await until("the cache has it", lambda: hooks.runs.store.get(hooks.namespace, "r").status != {})
+        apply, hooks.runs._apply = hooks.runs._apply, lambda *_: None
+        held = hooks.runs.store.get(hooks.namespace, "r")
         newer = {**held.status, "metricResults": [{"name": "web", "phase": "Running", "count": 7, "successful": 7}]}
         written = await hooks.client.merge_patch(
             HOOK_RUNS, hooks.namespace, "r", {"status": newer}, subresource="status"
@@ -169,7 +169,7 @@ async def test_a_lagging_cache_does_not_undo_measurements(hooks: Hooks, server: 
             "it tries to write", lambda: controller._expectations.pending((hooks.namespace, "r"), 0) is not None
         )
         assert (await hooks.get("r"))["metadata"]["resourceVersion"] == written["metadata"]["resourceVersion"]
-        controller.informer._apply = apply
+        hooks.runs._apply = apply
         apply("MODIFIED", written)
         status = await hooks.end_of("r")
     assert status["metricResults"][0]["successful"] == 9

@@ -24,9 +24,7 @@ async def test_hook_69_one_write_for_a_run_that_succeeds_at_once(hooks: Hooks, s
     async with hooks.working():
         await hooks.create("r", web(server.url, successCondition=YES))
         status = await hooks.end_of("r")
-        await until(
-            "the cache has it", lambda: hooks.controller.informer.store.get(hooks.namespace, "r").status == status
-        )
+        await until("the cache has it", lambda: hooks.runs.store.get(hooks.namespace, "r").status == status)
         assert (hooks.requests("PATCH", STATUS_ROUTE), len(server.asked)) == (1, 1)
     result = status["metricResults"][0]
     assert (status["phase"], result["phase"], result["count"], result["successful"]) == (
@@ -74,8 +72,7 @@ async def test_hook_66_a_final_run_is_left_alone(hooks: Hooks, server: Server) -
         await until(
             "the change is seen",
             lambda: (
-                controller.informer.store.get(hooks.namespace, "r").resource_version
-                != before["metadata"]["resourceVersion"]
+                hooks.runs.store.get(hooks.namespace, "r").resource_version != before["metadata"]["resourceVersion"]
             ),
         )
         await controller.reconcile((hooks.namespace, "r"))
@@ -99,7 +96,7 @@ async def test_a_run_deleted_while_it_is_measured_is_dropped(hooks: Hooks, serve
         run = await hooks.create("r", web(server.url))
         await until("it is measured", lambda: bool(server.asked))
         await hooks.client.delete(HOOK_RUNS, hooks.namespace, "r")
-        await until("it is forgotten", lambda: not controller._measuring.busy(run["metadata"]["uid"]))
+        await until("it is forgotten", lambda: not controller._tasks.running(run["metadata"]["uid"]))
         await until("so are its series", lambda: not _series(hooks, "bkbcs_hook_hookrun_survive_time_seconds"))
         again = await hooks.create("r", web(server.url, successCondition=YES))
         assert again["metadata"]["uid"] != run["metadata"]["uid"]

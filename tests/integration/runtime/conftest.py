@@ -2,7 +2,7 @@
 
 import pytest
 
-from operators.kube.client import Client
+from operators.kube.official import connect
 from operators.kube.resources import Resource
 from tests.integration.runtime.processes import Process
 from tests.unit.runtime.views import Thing
@@ -25,7 +25,7 @@ def config_map(name, colour="red", **metadata):
 
 @pytest.fixture
 async def client(cluster):
-    made = await Client.connect(kubeconfig=str(cluster.kubeconfig))
+    made = await connect(kubeconfig=str(cluster.kubeconfig))
     yield made
     await made.close()
 

@@ -58,7 +58,7 @@ async def test_a_list_of_several_pages_and_then_a_watch(client, namespace, run):
 async def test_a_version_that_is_too_old_makes_it_list_again(client, namespace, run):
     await client.create(CONFIG_MAPS, namespace, config_map("a"))
     informer = Informer(client, CONFIG_MAPS, decode, namespace=namespace)
-    informer._reach("1")
+    informer._advance("1")
     run(informer)
     await until(lambda: held(informer) == {"a": "red"}, 30)
     await client.create(CONFIG_MAPS, namespace, config_map("b"))

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from operators.kube.client import Client
+from operators.kube.official import connect
 from operators.kube.resources import LEASES
 from operators.runtime.leaderelection import LeaderElector
 from tests.unit.kube.apiserver import until
@@ -32,7 +32,7 @@ async def replicas(cluster, namespace):
     made, clients = [], []
 
     async def start(name):
-        clients.append(await Client.connect(kubeconfig=str(cluster.kubeconfig)))
+        clients.append(await connect(kubeconfig=str(cluster.kubeconfig)))
         made.append(Replica(clients[-1], namespace, name))
         return made[-1]
 

@@ -51,7 +51,7 @@ def test_it_starts_answers_works_and_ends_politely(cluster, namespace, start):
     assert process.end() == 0
     assert time.monotonic() - began < 20
     assert lease(cluster, namespace)["holderIdentity"] == "", "released, so that a standby need not wait"
-    assert "SIGTERM: ending" in process.messages()
+    assert "received SIGTERM, shutting down" in process.messages()
     assert not [r for r in process.log if r["level"] in ("error", "critical", "warning")], process.log
 
 
@@ -97,7 +97,7 @@ def test_a_leader_whose_lease_is_taken_away_ends_with_code_1(cluster, namespace,
     patch = json.dumps({"spec": {"holderIdentity": "somebody-else"}})
     cluster.kubectl("-n", namespace, "patch", "lease", "games", "--type=merge", "-p", patch)
     assert process.wait() == 1
-    assert any("ending, so that only the new leader works" in m for m in process.messages())
+    assert any("leadership lost, shutting down" in m for m in process.messages())
     assert lease(cluster, namespace)["holderIdentity"] == "somebody-else"
 
 

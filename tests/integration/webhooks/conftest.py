@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
@@ -20,7 +21,8 @@ import pytest
 
 from devcluster.choose import Cluster
 from devcluster.processes import wait
-from webhooks import authority, credentials
+from operators.kube.credentials import PlainCredentials
+from webhooks import authority
 from webhooks.configuration import configuration
 from webhooks.registration import Registration
 
@@ -42,8 +44,10 @@ class Api:
     """Requests to the API server, as a person or as somebody else; answers are (status, body)."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        found = credentials.load(str(kubeconfig))
-        self.client = httpx.Client(base_url=found.server, verify=found.tls, headers=found.headers(), timeout=30)
+        found = PlainCredentials.load(str(kubeconfig))
+        self.client = httpx.Client(
+            base_url=found.server, verify=found.tls, headers=dict(asyncio.run(found.headers())), timeout=30
+        )
 
     def ask(self, method: str, path: str, body: Any = None, **options: Any) -> tuple[int, Json]:
         headers: dict[str, str] = {}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import httpx
 
-from webhooks import credentials
+from operators.kube.credentials import PlainCredentials
 
 RATE = 50
 """Deletions a second."""
@@ -29,11 +29,11 @@ async def deletions(
     kubeconfig: Path, paths: Sequence[str], seconds: float, happenings: Mapping[float, Callable[[], object]]
 ) -> list[Answer]:
     """Delete these objects, in turn and for real, `RATE` times a second; things happen at seconds of their own."""
-    found = credentials.load(str(kubeconfig))
+    found = PlainCredentials.load(str(kubeconfig))
     results: list[Answer] = []
     began = time.monotonic()
     async with httpx.AsyncClient(
-        base_url=found.server, verify=found.tls, headers=found.headers(), timeout=20
+        base_url=found.server, verify=found.tls, headers=dict(await found.headers()), timeout=20
     ) as client:
 
         async def one(at: float, path: str) -> None:

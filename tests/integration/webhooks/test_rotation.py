@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from devcluster.processes import wait
+from operators.kube.credentials import PlainCredentials
 from tests.integration.webhooks.conftest import (
     DEFAULT,
     REGISTRY,
@@ -24,7 +26,7 @@ from tests.integration.webhooks.conftest import (
     registration,
     workload,
 )
-from webhooks import authority, credentials
+from webhooks import authority
 from webhooks.configuration import configuration
 from webhooks.rbac import roles
 
@@ -149,8 +151,8 @@ def test_the_printed_rights_are_enough_and_no_more(api, replicas, account, mark,
         assert hooks.metric("bkbcs_rest_client_requests_total", code="403") == 0, hooks.text()
         assert hooks.metric("bkbcs_admission_lookup_failures_total") == 0
 
-    found = credentials.load(str(account))
-    with httpx.Client(base_url=found.server, verify=found.tls, headers=found.headers()) as as_hooks:
+    found = PlainCredentials.load(str(account))
+    with httpx.Client(base_url=found.server, verify=found.tls, headers=dict(asyncio.run(found.headers()))) as as_hooks:
         for forbidden in (
             f"/api/v1/namespaces/{games}/secrets",
             f"/api/v1/namespaces/{games}/secrets/other",

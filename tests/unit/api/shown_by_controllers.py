@@ -1,7 +1,8 @@
 """What the controllers say about a manifest, told by the pure functions they decide with."""
 
-from operators.hookrun.assess import Measured, assess, record
-from operators.hookrun.verdict import Value, judge
+from operators.hookrun.assess import MeasurementState, add_measurement, assess
+from operators.hookrun.outcome import measurement_phase
+from operators.hookrun.providers.base import MeasuredValue
 from operators.hookrun.view import run_view
 from operators.planning.actions import Blocked
 from operators.simulation.cluster import UID, SimulatedCluster
@@ -59,8 +60,8 @@ def _run(case: Shown) -> tuple[str, str]:
     state = run_view(body).state
     assessment = assess(state, 0.0)
     for metric in assessment.measure:
-        phase, message = judge(metric, Value("1", "1"))
-        state = record(assessment.state, metric.name, Measured(phase, 0.0, 1.0, "1", message))
+        phase, message = measurement_phase(metric, MeasuredValue("1", "1"))
+        state = add_measurement(assessment.state, metric.name, MeasurementState(phase, 0.0, 1.0, "1", message))
         assessment = assess(state, 1.0)
     state = assessment.state
     return state.phase, state.message or state.results[0].message

@@ -69,3 +69,9 @@ def test_negative_durations_are_refused_here_and_there():
         parse_duration("-5s")
     assert parse_duration("-0s") == 0.0
     assert not re.match(PATTERN, "-5s")
+
+
+def test_a_text_longer_than_the_api_server_takes_is_no_duration():
+    assert parse_duration("0" * 63 + "s") == 0.0
+    with pytest.raises(ValueError, match="it has 8000 characters, at most 64 are allowed"):
+        parse_duration("1" * 8000)

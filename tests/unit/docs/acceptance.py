@@ -1,6 +1,7 @@
-"""Which acceptance case is held by which test: read off the names of the tests, written to ``docs/acceptance.md``.
+"""What each acceptance case promises and which test holds it, written to ``docs/acceptance.md``.
 
-``python -m tests.unit.docs.acceptance`` writes the document. Cases that no test is named after have their reason in
+The promises are the sentences of ``docs/spec``, the tests are read off their names. ``python -m
+tests.unit.docs.acceptance`` writes the document. Cases that no test is named after have their reason in
 ``acceptance_open.yaml``.
 """
 
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
+
+from tests.unit.docs import specifications
 
 ROOT = Path(__file__).parents[3]
 TARGET = ROOT / "docs" / "acceptance.md"
@@ -28,9 +31,9 @@ SPECIFICATIONS = {
 _CASES = re.compile(r"(?:^|_)(gd|hook|gss|adm|pkg)((?:_(?:to_|and_)?\d+)+)(?=_|$)")
 _INTRODUCTION = (
     "# Acceptance\n\n"
-    "Every promise of the behaviour specifications has a number; a test that holds it carries the number in its name, "
-    "like `test_gd_57_…`. This page is written from those names by `python -m tests.unit.docs.acceptance`, and a test "
-    "fails when a case is neither held nor explained.\n"
+    "Every promise of the [specifications](spec/) has a number; a test that holds it carries the number in its name, "
+    "like `test_gd_57_…`. This page is written from both by `python -m tests.unit.docs.acceptance`, and a test fails "
+    "when a case has no sentence, or is neither held nor explained.\n"
 )
 
 Case = tuple[str, int]
@@ -71,16 +74,18 @@ def reasons() -> dict[Case, str]:
 
 def text() -> str:
     """The document."""
-    tests, open_ = held(), reasons()
+    tests, open_, sentences = held(), reasons(), specifications.sentences()
     parts = [_INTRODUCTION]
     for kind, (title, count) in SPECIFICATIONS.items():
         numbers = range(1, count + 1)
         with_test = sum((kind, n) in tests for n in numbers)
         parts.append(f"## {title}\n\n{with_test} of {count} cases are held by tests.\n")
-        rows = ["| case | test, or why there is none |", "|---|---|"]
+        rows = ["| case | what it promises | test, or why there is none |", "|---|---|---|"]
         for number in numbers:
-            names = [f"`{name}`" for name in tests.get((kind, number), ())]
-            rows.append(f"| {kind} {number} | {', '.join(names) or open_.get((kind, number), 'unexplained')} |")
+            case = (kind, number)
+            names = ", ".join(f"`{name}`" for name in tests.get(case, ()))
+            shown = names or open_.get(case, "unexplained")
+            rows.append(f"| {kind} {number} | {sentences.get(case, '')} | {shown} |")
         parts.append("\n".join(rows) + "\n")
     return "\n".join(parts)
 

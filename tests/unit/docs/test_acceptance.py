@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.docs import acceptance
+from tests.unit.docs import acceptance, specifications
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,16 @@ def test_every_case_is_held_or_explained():
     known = acceptance.held().keys() | acceptance.reasons().keys()
     wanted = {(k, n) for k, (_, count) in acceptance.SPECIFICATIONS.items() for n in range(1, count + 1)}
     assert not sorted(wanted - known)
+
+
+def test_every_case_has_its_sentence_and_no_sentence_is_of_an_unknown_case():
+    wanted = {(k, n) for k, (_, count) in acceptance.SPECIFICATIONS.items() for n in range(1, count + 1)}
+    assert specifications.sentences().keys() == wanted
+
+
+def test_sentences_are_read(tmp_path):
+    (tmp_path / "hooks.md").write_text("| case | it says |\n|---|---|\n| hook 7 | Given a `a|b`, then nothing. |\n")
+    assert specifications.sentences(tmp_path) == {("hook", 7): "Given a `a|b`, then nothing."}
 
 
 def test_no_reason_outlives_the_gap_it_explains():

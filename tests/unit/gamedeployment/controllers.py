@@ -3,8 +3,8 @@
 from operators.gamedeployment.controller import GameDeploymentController
 from operators.gamedeployment.observed import gamedeployment_view
 from operators.kube.resources import GAME_DEPLOYMENTS
-from operators.runtime.metrics import WorkloadMetrics
 from operators.simulation.cluster import gamedeployment
+from operators.workload.metrics import WorkloadMetrics
 from tests.unit.gamedeployment.observations import NEW, NOW, OLD, STRATEGY, raw_revision, template
 from tests.unit.workload import station
 

@@ -3,8 +3,8 @@
 import pytest
 
 from operators.api import keys
+from operators.api.reasons import PauseReason
 from operators.planning import actions as act
-from operators.planning.canary.state import HOOK_STEP, PAUSE_STEP
 from operators.simulation.cluster import hook_template
 from tests.unit.gamedeployment.rollouts import WHITE_PAPER, Rollout
 
@@ -45,7 +45,7 @@ def test_gd_111_rows_3_and_4_one_pod_then_the_pause():
     rollout = released()
     assert rollout.said("SetStepIndex") == ["Set Step Index to 0", "Set Step Index to 1"]
     assert (rollout.index, rollout.paused, rollout.running(2)) == (1, True, 1)
-    assert rollout.reasons == [PAUSE_STEP]
+    assert rollout.reasons == [PauseReason.PAUSE_STEP]
     assert rollout.after(100_000).index == 1
 
 
@@ -69,7 +69,7 @@ def test_gd_111_row_8_a_failed_hook_pauses_and_says_why():
     rollout = at_hook()
     rollout.answer("Failed", MISSED).settle()
     assert (rollout.index, rollout.paused, rollout.running(2)) == (4, True, 2)
-    assert rollout.reasons == [HOOK_STEP]
+    assert rollout.reasons == [PauseReason.HOOK_STEP]
     blocked = rollout.condition("Blocked")
     assert (blocked["status"], blocked["reason"]) == ("True", "CanaryHookFailed")
     assert "canary step 5 of 5 (hook test)" in blocked["message"]
@@ -247,7 +247,7 @@ def test_gd_139_without_steps_only_the_controllers_own_pause_is_cleared():
     rollout = Rollout(None).created()
     rollout.patch(paused=True).settle()
     assert rollout.paused
-    rollout.status["pauseConditions"] = [{"reason": PAUSE_STEP, "startTime": "2025-01-01T00:00:00Z"}]
+    rollout.status["pauseConditions"] = [{"reason": PauseReason.PAUSE_STEP, "startTime": "2025-01-01T00:00:00Z"}]
     rollout.settle()
     assert not rollout.paused
     assert not rollout.status["pauseConditions"]
@@ -300,7 +300,7 @@ def test_hook_113_a_new_revision_ends_and_removes_the_run_of_the_old_one():
 def test_hook_112_a_failed_run_pauses_and_unpausing_goes_to_the_next_step():
     rollout = released([{"hook": {"templateName": "test"}}, {"partition": 3}, {"pause": {}}])
     rollout.answer("Error", "metric m: no answer").settle()
-    assert (rollout.reasons, rollout.paused, rollout.index) == ([HOOK_STEP], True, 0)
+    assert (rollout.reasons, rollout.paused, rollout.index) == ([PauseReason.HOOK_STEP], True, 0)
     rollout.resume().settle()
     assert (rollout.index, rollout.running(2)) == (2, 1)
 
@@ -308,7 +308,7 @@ def test_hook_112_a_failed_run_pauses_and_unpausing_goes_to_the_next_step():
 def test_gd_120_steps_edited_in_mid_rollout_start_over():
     rollout = released()
     rollout.patch(canary={"steps": [{"partition": 2}, {"pause": {}}]}).settle()
-    assert (rollout.index, rollout.reasons, rollout.running(2)) == (1, [PAUSE_STEP], 2)
+    assert (rollout.index, rollout.reasons, rollout.running(2)) == (1, [PauseReason.PAUSE_STEP], 2)
     assert "Set Step Index to 0" in rollout.said("SetStepIndex")[2:]
 
 
@@ -418,7 +418,7 @@ def test_an_argument_without_value_is_shown():
 def test_gd_116_a_failed_run_adds_the_pause_reason_and_no_new_run(phase):
     rollout = at_hook()
     rollout.answer(phase).settle()
-    assert rollout.reasons == [HOOK_STEP]
+    assert rollout.reasons == [PauseReason.HOOK_STEP]
     assert len(rollout.runs) == 1
     made = [a for a in rollout.cluster.log if isinstance(a, act.CreateHookRun)]
     assert len(made) == 1
@@ -486,7 +486,7 @@ def test_auto_rollback_returns_all_pods_in_place_although_the_template_stays_new
     rollout = rolled_back()
     assert (rollout.running(1), rollout.running(2)) == (4, 0)
     assert set(rollout.cluster.pods) == rollout.before
-    assert (rollout.index, rollout.paused, rollout.reasons) == (4, True, [HOOK_STEP])
+    assert (rollout.index, rollout.paused, rollout.reasons) == (4, True, [PauseReason.HOOK_STEP])
     assert rollout.update != rollout.stable
     assert rollout.status["updatedReplicas"] == 0
     blocked = rollout.condition("Blocked")
@@ -542,7 +542,7 @@ def test_auto_rollback_ends_with_the_old_template():
 def test_auto_rollback_resumed_by_the_user_starts_the_steps_over():
     rollout = rolled_back()
     rollout.resume().settle()
-    assert (rollout.index, rollout.reasons, rollout.running(2)) == (1, [PAUSE_STEP], 1)
+    assert (rollout.index, rollout.reasons, rollout.running(2)) == (1, [PauseReason.PAUSE_STEP], 1)
     assert "start over" in rollout.said("CanaryResumed")[-1]
     assert rollout.runs == {}
 
@@ -576,7 +576,7 @@ def test_gd_107_a_rollout_of_the_go_operators_goes_on_where_it_stands():
     rollout.status["currentStepHash"] = "7f78dff66b"
     del rollout.cluster.workload["metadata"]["annotations"][keys.CANARY_PAUSE_ANNOTATION]
     rollout.settle()
-    assert (rollout.index, rollout.paused, rollout.reasons) == (3, True, [PAUSE_STEP])
+    assert (rollout.index, rollout.paused, rollout.reasons) == (3, True, [PauseReason.PAUSE_STEP])
     assert rollout.status["currentStepHash"].startswith("v2-")
     rollout.after(61)
     assert (rollout.index, rollout.paused) == (4, False)
@@ -586,7 +586,7 @@ def test_an_unreadable_mark_is_taken_back():
     rollout = Rollout(WHITE_PAPER).created()
     rollout.cluster.workload["metadata"]["annotations"][keys.CANARY_PAUSE_ANNOTATION] = "{"
     rollout.release(2).settle()
-    assert (rollout.index, rollout.reasons) == (1, [PAUSE_STEP])
+    assert (rollout.index, rollout.reasons) == (1, [PauseReason.PAUSE_STEP])
 
 
 def test_a_step_that_is_none_is_shown():

@@ -281,7 +281,7 @@ def test_what_only_the_api_server_can_judge_is_put_before_it(shape, type_):
     known = [revision(OLD, 1, template(1)), revision(NEW, 2, shape)]
     how = {"strategy": {"type": type_}, "annotations": indexed(0, 9), "revisions": known}
     assert created(decide([], {"replicas": 1, "template": shape}, **how)) == [NEW]
-    assert decide(old("a", "b"), {"replicas": 2, "template": shape}, **how).status["updateRevision"] == NEW
+    assert decide(old("a", "b"), {"replicas": 2, "template": shape}, **how).status.dump()["updateRevision"] == NEW
 
 
 def test_pods_that_their_node_refuses_are_not_made_again_and_again():

@@ -1,4 +1,4 @@
-"""Hooks that guard a pod (spec/gamedeployment.md 5, and 10, cases 91 to 106, 148; spec/hooks.md 6, and 107 to 115)."""
+"""Hooks that guard a pod (spec/gamedeployment.md 5, 10 cases 91 to 106, 148; spec/hooks.md 6, cases 107 to 115)."""
 
 import pytest
 
@@ -163,7 +163,7 @@ def test_hook_109_the_condition_goes_with_the_answer_also_while_the_budget_holds
     asked, broken = pod("a", OLD), pod("x", ready=False)
     runs = (hook_run("preinplace", asked, "Successful"),)
     decision = decide([asked, broken], {"replicas": 2, **PRE_INPLACE}, strategy=IN_PLACE, hook_runs=runs)
-    assert (updated(decision), decision.status["preInplaceHookCondition"]) == ([], [])
+    assert (updated(decision), decision.status.dump()["preInplaceHookCondition"]) == ([], [])
     assert of_type(decision, act.DeleteHookRun) == [], "its answer still counts"
 
 

@@ -25,7 +25,7 @@ def seen(version, pods_at, count=3, **how):
 
 def test_gd_66_the_newest_revision_equals_the_template():
     decision = seen(3, "r2")
-    assert (decision.status["currentRevision"], decision.status["updateRevision"]) == ("r2", "r3")
+    assert (decision.status.dump()["currentRevision"], decision.status.dump()["updateRevision"]) == ("r2", "r3")
     assert not of_type(decision, act.CreateRevision)
 
 
@@ -33,7 +33,7 @@ def test_gd_67_an_older_revision_that_equals_the_template_gets_the_newest_number
     decision = seen(2, "r3")
     assert [(a.name, a.revision) for a in decision.actions] == [("r2", 4)]
     assert isinstance(decision.actions[0], act.RenumberRevision)
-    assert (decision.status["currentRevision"], decision.status["updateRevision"]) == ("r3", "r2")
+    assert (decision.status.dump()["currentRevision"], decision.status.dump()["updateRevision"]) == ("r3", "r2")
 
 
 def test_gd_68_a_template_that_is_new_gets_a_revision():
@@ -42,7 +42,7 @@ def test_gd_68_a_template_that_is_new_gets_a_revision():
     assert isinstance(made, act.CreateRevision)
     assert (made.revision, made.template) == (4, template(4))
     assert made.name.startswith("gd-")
-    assert (decision.status["currentRevision"], decision.status["updateRevision"]) == ("r1", made.name)
+    assert (decision.status.dump()["currentRevision"], decision.status.dump()["updateRevision"]) == ("r1", made.name)
 
 
 def test_gd_68_without_pods_all_are_of_the_update_revision():
@@ -64,7 +64,7 @@ def test_gd_68_a_name_that_is_taken_by_another_template_gives_another_name_and_i
     )
     (again,) = of_type(decision, act.CreateRevision)
     assert again.name != made.name
-    assert decision.status["collisionCount"] == 1
+    assert decision.status.dump()["collisionCount"] == 1
 
 
 def test_gd_145_lost_old_pods_come_back_old():

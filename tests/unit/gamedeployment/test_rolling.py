@@ -231,25 +231,25 @@ def test_gd_62_a_young_pod_is_not_available_and_the_next_batch_waits():
     pods = [pod("a", ready_for=10.0), *old("b", "c")]
     decision = decide(pods, {"replicas": 3, "minReadySeconds": 30})
     assert deleted(decision) == []
-    assert (decision.status["readyReplicas"], decision.status["availableReplicas"]) == (3, 2)
+    assert (decision.status.dump()["readyReplicas"], decision.status.dump()["availableReplicas"]) == (3, 2)
     assert decision.wake_after == 20
     assert told(decision, "MinReadySeconds")[0].startswith(
         "1 of 3 pods are ready for less than minReadySeconds 30; the next is gd-a at "
     )
     later = decide(pods, {"replicas": 3, "minReadySeconds": 30}, now=NOW + decision.wake_after)
-    assert (deleted(later), later.status["availableReplicas"]) == (["b"], 3)
+    assert (deleted(later), later.status.dump()["availableReplicas"]) == (["b"], 3)
 
 
 def test_gd_62_without_min_ready_seconds_the_clock_of_a_node_does_not_matter():
     """One that is ahead would leave a ready pod unavailable, and nobody would look again when it is not."""
     decision = decide([pod("a", ready_for=-5.0), *old("b")], {"replicas": 2})
-    assert decision.status["availableReplicas"] == 2
+    assert decision.status.dump()["availableReplicas"] == 2
     assert deleted(decision) == ["b"]
 
 
 def test_gd_62_with_it_a_clock_that_is_ahead_is_waited_for():
     decision = decide([pod("a", ready_for=-5.0)], {"replicas": 1, "minReadySeconds": 10})
-    assert (decision.status["availableReplicas"], decision.wake_after) == (0, 15.0)
+    assert (decision.status.dump()["availableReplicas"], decision.wake_after) == (0, 15.0)
 
 
 def test_gd_63_while_the_workload_is_deleted_nothing_is_done():

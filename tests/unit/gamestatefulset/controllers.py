@@ -5,9 +5,9 @@ from operators.gamestatefulset.controller import GameStatefulSetController
 from operators.gamestatefulset.lostnodes import Delays
 from operators.gamestatefulset.observed import gamestatefulset_view
 from operators.kube.resources import GAME_STATEFUL_SETS, PERSISTENT_VOLUME_CLAIMS
-from operators.manager.controllers import by_node_if_leaving, by_series
 from operators.runtime.store import Store
-from operators.runtime.workloadmetrics import statefulset_metrics
+from operators.workload.metrics import statefulset_metrics
+from operators.workload.stores import CLAIM_INDEXES
 from tests.unit.gamestatefulset.observations import NOW, raw_revision, raw_set, template
 from tests.unit.workload import station
 
@@ -19,11 +19,10 @@ class Station(station.Station):
     """The set ``foo`` with its revisions B and D, and a cache of its claims."""
 
     def __init__(self, held=(), spec=None, **how):
-        self.claims = Store({"series": by_series})
+        self.claims = Store(CLAIM_INDEXES)
         revisions = [raw_revision(name, number, template(name)) for name, number in (("B", 1), ("D", 2))]
-        indexes = {"leaving": by_node_if_leaving}
         body = raw_set(spec, **how)
-        super().__init__(GAME_STATEFUL_SETS, gamestatefulset_view, body, revisions, held, NOW, pod_indexes=indexes)
+        super().__init__(GAME_STATEFUL_SETS, gamestatefulset_view, body, revisions, held, NOW)
         self.cached.append((self.claims, PERSISTENT_VOLUME_CLAIMS, claim_view))
 
     def metrics(self, registry):

@@ -281,4 +281,4 @@ def told(decision, reason):
 
 
 def condition(decision, type_):
-    return next((c for c in decision.status["conditions"] if c["type"] == type_), None)
+    return next((c for c in decision.status.dump()["conditions"] if c["type"] == type_), None)

@@ -9,10 +9,11 @@ import json
 import pytest
 
 from operators.api import keys
+from operators.api.reasons import PauseReason
 from operators.api.strategies import CanaryStep
 from operators.kube.times import rfc3339
 from operators.planning import actions as act
-from operators.planning.canary.state import HOOK_STEP, PAUSE_STEP, PauseMark
+from operators.planning.canary.state import PauseMark
 from operators.planning.canary.stephash import go_step_hash, step_hash
 from tests.unit.gamestatefulset.observations import (
     NOW,
@@ -68,11 +69,11 @@ def own_pause(reason, since):
 
 
 def index(decision):
-    return decision.status.get("currentStepIndex")
+    return decision.status.dump().get("currentStepIndex")
 
 
 def reasons(decision):
-    return [(c["reason"], c["startTime"]) for c in decision.status["pauseConditions"]]
+    return [(c["reason"], c["startTime"]) for c in decision.status.dump()["pauseConditions"]]
 
 
 def patches(decision):
@@ -127,15 +128,15 @@ def test_gss_100_the_step_in_force():
 
 
 def test_gss_101_a_timed_pause_is_over_when_its_time_is():
-    assert index(at(0, timed(1), PAUSE, **own_pause(PAUSE_STEP, NOW - 5))) == 1
-    late = at(0, timed(10), PAUSE, **own_pause(PAUSE_STEP, NOW - 5))
+    assert index(at(0, timed(1), PAUSE, **own_pause(PauseReason.PAUSE_STEP, NOW - 5))) == 1
+    late = at(0, timed(10), PAUSE, **own_pause(PauseReason.PAUSE_STEP, NOW - 5))
     assert (index(late), late.wake_after) == (0, pytest.approx(5))
 
 
 def test_gss_101_a_pause_without_end_is_over_when_somebody_unpauses():
-    resumed = at(0, PAUSE, {"partition": 1}, pauses=[(PAUSE_STEP, NOW - 5)])
+    resumed = at(0, PAUSE, {"partition": 1}, pauses=[(PauseReason.PAUSE_STEP, NOW - 5)])
     assert (index(resumed), reasons(resumed)) == (1, [])
-    waits = at(0, PAUSE, {"partition": 1}, **own_pause(PAUSE_STEP, NOW - 5000))
+    waits = at(0, PAUSE, {"partition": 1}, **own_pause(PauseReason.PAUSE_STEP, NOW - 5000))
     assert (index(waits), waits.wake_after) == (0, None)
 
 
@@ -171,8 +172,8 @@ def test_gss_103_a_hook_that_says_yes_ends_its_step():
 def test_gss_103_a_failed_hook_is_passed_over_when_somebody_unpauses():
     run = step_run(0, "D", "Failed")
     how = {"hook_runs": (run,), "run": run.name}
-    assert index(at(0, HOOK, {"partition": 1}, pauses=[(HOOK_STEP, NOW - 5)], **how)) == 1
-    stays = at(0, HOOK, {"partition": 1}, **own_pause(HOOK_STEP, NOW - 5), **how)
+    assert index(at(0, HOOK, {"partition": 1}, pauses=[(PauseReason.HOOK_STEP, NOW - 5)], **how)) == 1
+    stays = at(0, HOOK, {"partition": 1}, **own_pause(PauseReason.HOOK_STEP, NOW - 5), **how)
     assert index(stays) == 0
     assert run.name in told(stays, "CanaryHookFailed")[0]
 
@@ -187,10 +188,12 @@ def test_gss_103_a_yes_for_another_revision_or_another_step_does_not_count():
 
 def test_gss_104_a_new_reason_is_listed_beside_the_old_one_whose_start_is_kept():
     early, late = NOW - 50, NOW - 5
-    decision = at(0, PAUSE, PAUSE, paused=True, pauses=[(HOOK_STEP, early)], mark=(PAUSE_STEP, late))
-    assert reasons(decision) == [(PAUSE_STEP, rfc3339(late)), (HOOK_STEP, rfc3339(early))]
-    again = at(0, PAUSE, PAUSE, **own_pause(PAUSE_STEP, early))
-    assert (reasons(again), patches(again)) == ([(PAUSE_STEP, rfc3339(early))], [])
+    decision = at(
+        0, PAUSE, PAUSE, paused=True, pauses=[(PauseReason.HOOK_STEP, early)], mark=(PauseReason.PAUSE_STEP, late)
+    )
+    assert reasons(decision) == [(PauseReason.PAUSE_STEP, rfc3339(late)), (PauseReason.HOOK_STEP, rfc3339(early))]
+    again = at(0, PAUSE, PAUSE, **own_pause(PauseReason.PAUSE_STEP, early))
+    assert (reasons(again), patches(again)) == ([(PauseReason.PAUSE_STEP, rfc3339(early))], [])
     assert reasons(at(0, {"partition": 1}, PAUSE)) == []
 
 
@@ -201,11 +204,11 @@ def test_gss_105_only_a_pause_of_the_controllers_own_is_taken_back(steps):
     status = in_step(1, *steps, stable="D") if steps else remembered()
     how = {"strategy": {"canary": done, "paused": True, "type": "InplaceUpdate"}}
     assert patches(decide_any(pods(3), status=status, **how)) == []
-    left = {**status, "pauseConditions": [{"reason": PAUSE_STEP, "startTime": rfc3339(NOW - 9)}]}
-    noted = {keys.CANARY_PAUSE_ANNOTATION: PauseMark("D", "", 0, PAUSE_STEP, NOW - 9).dump()}
+    left = {**status, "pauseConditions": [{"reason": PauseReason.PAUSE_STEP, "startTime": rfc3339(NOW - 9)}]}
+    noted = {keys.CANARY_PAUSE_ANNOTATION: PauseMark("D", "", 0, PauseReason.PAUSE_STEP, NOW - 9).dump()}
     cleared = decide_any(pods(3), status=left, annotations=noted, **how)
-    assert cleared.status["pauseConditions"] == [], "first in the status ..."
-    after = decide_any(pods(3), status=cleared.status, annotations=noted, **how)
+    assert cleared.status.dump()["pauseConditions"] == [], "first in the status ..."
+    after = decide_any(pods(3), status=cleared.status.dump(), annotations=noted, **how)
     (patch,) = patches(after)
     assert patch["spec"] == {"updateStrategy": {"paused": False}}, "... and then in the spec"
 
@@ -217,9 +220,9 @@ def test_gss_106_a_pause_begins_in_the_spec_and_the_next_pass_records_it():
     assert patch["spec"] == {"updateStrategy": {"paused": True}}
     assert reasons(begun) == []
     mark = json.loads(patch["metadata"]["annotations"][keys.CANARY_PAUSE_ANNOTATION])
-    assert (mark["reason"], mark["step"], mark["revision"]) == (PAUSE_STEP, 0, "D")
-    recorded = at(0, *steps, paused=True, mark=(PAUSE_STEP, NOW))
-    assert (reasons(recorded), patches(recorded), deeds(recorded)) == ([(PAUSE_STEP, rfc3339(NOW))], [], [])
+    assert (mark["reason"], mark["step"], mark["revision"]) == (PauseReason.PAUSE_STEP, 0, "D")
+    recorded = at(0, *steps, paused=True, mark=(PauseReason.PAUSE_STEP, NOW))
+    assert (reasons(recorded), patches(recorded), deeds(recorded)) == ([(PauseReason.PAUSE_STEP, rfc3339(NOW))], [], [])
 
 
 def test_gss_106_a_step_of_two_kinds_is_refused_and_updates_nothing():
@@ -237,14 +240,14 @@ def test_gss_107_the_earliest_of_several_times_counts(pause, young, wanted):
     """``pause``: seconds left of the step's; ``young``: seconds until a pod has been ready for long enough."""
     step = timed(60) if pause else PAUSE
     held = pods(3, "B", since=NOW - 500 if young is None else NOW - 30 + young)
-    how = own_pause(PAUSE_STEP, NOW - 60 + (pause or 0))
+    how = own_pause(PauseReason.PAUSE_STEP, NOW - 60 + (pause or 0))
     decision = at(0, step, PAUSE, held=held, spec={"minReadySeconds": 30}, **how)
     assert decision.wake_after == (None if wanted is None else pytest.approx(wanted))
 
 
 def test_gss_120_a_timed_pause_goes_by_the_time_on_the_object():
     """A pass remembers nothing: an operator that was restarted goes on at the same second."""
-    how = own_pause(PAUSE_STEP, NOW)
+    how = own_pause(PauseReason.PAUSE_STEP, NOW)
     for now, left in ((NOW + 1, 59), (NOW + 59.5, 0.5)):
         assert at(0, timed(60), PAUSE, now=now, **how).wake_after == pytest.approx(left)
     assert index(at(0, timed(60), PAUSE, now=NOW + 60, **how)) == 1
@@ -265,9 +268,9 @@ def test_gss_120_a_timed_pause_goes_by_the_time_on_the_object():
 def test_gss_110_the_beginning_is_put_on_record_before_any_pod_is_updated(status, more):
     decision = at(0, {"partition": 2}, PAUSE, spec=more, status=status)
     assert (deeds(decision), index(decision)) == ([], 0)
-    counts = [decision.status[f] for f in ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas")]
+    counts = [decision.status.dump()[f] for f in ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas")]
     assert counts == [3, 3, 3, 0], "the Go operator writes zeros here (8.1 B2)"
-    assert decision.status["updateRevision"] == "D"
+    assert decision.status.dump()["updateRevision"] == "D"
 
 
 def test_gss_114_steps_that_ask_for_less_than_is_there_are_reached():
@@ -335,7 +338,7 @@ def test_gss_118_a_run_that_no_step_waits_for_is_ended():
 
 def test_gss_118_a_finished_run_of_another_revision_goes_and_a_failed_one_of_this_step_stays():
     foreign, own = step_run(0, "B", "Failed"), step_run(0, "D", "Failed")
-    decision = at(0, HOOK, PAUSE, hook_runs=(foreign, own), run=own.name, **own_pause(HOOK_STEP, NOW - 5))
+    decision = at(0, HOOK, PAUSE, hook_runs=(foreign, own), run=own.name, **own_pause(PauseReason.HOOK_STEP, NOW - 5))
     assert [a.name for a in of_type(decision, act.DeleteHookRun)] == [foreign.name]
     assert of_type(decision, act.TerminateHookRun) == []
 
@@ -358,6 +361,6 @@ def test_gss_119_a_rollout_of_the_go_operator_goes_on_where_it_stands(where):
     status = in_step(where, *WHITE_PAPER, hash_=go_step_hash(steps))
     decision = at(where, *WHITE_PAPER, held=kept_at(3, count=4), status=status)
     assert index(decision) in (where, where + 1)
-    assert decision.status["currentStepHash"] == step_hash(steps)
+    assert decision.status.dump()["currentStepHash"] == step_hash(steps)
     started_over = at(where, *WHITE_PAPER, held=kept_at(3, count=4), status={**status, "currentStepHash": "65bb57b6b5"})
     assert index(started_over) == 0, "the hash of other steps"

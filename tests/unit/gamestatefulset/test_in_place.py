@@ -77,7 +77,7 @@ def test_gss_84_what_is_not_an_image_is_not_possible_and_no_hook_is_asked_for_it
     decision = in_place(pods(3, "B"), spec, revisions=[*known("AB"), revision("D", 3, new)])
     assert (deeds(decision), started(decision)) == ([], [])
     assert f"/spec/template/spec{path} changed" in told(decision, "InPlaceNotPossible")[0]
-    assert (decision.status["replicas"], decision.status["readyReplicas"]) == (3, 3)
+    assert (decision.status.dump()["replicas"], decision.status.dump()["readyReplicas"]) == (3, 3)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def removed(decision):
 
 
 def shown(decision, field):
-    return [(c["podName"], c["phase"]) for c in decision.status[field]]
+    return [(c["podName"], c["phase"]) for c in decision.status.dump()[field]]
 
 
 def in_place(held, spec, **how):

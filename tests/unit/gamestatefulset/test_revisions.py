@@ -21,7 +21,7 @@ from tests.unit.gamestatefulset.observations import (
 
 def named(decision):
     """The current and the update revision of the status."""
-    return decision.status["currentRevision"], decision.status["updateRevision"]
+    return decision.status.dump()["currentRevision"], decision.status.dump()["updateRevision"]
 
 
 def seen(at, version="D", stored="ABD", **how):
@@ -32,7 +32,7 @@ def seen(at, version="D", stored="ABD", **how):
 def test_gss_22_the_newest_revision_equals_the_template():
     decision = seen("B")
     assert named(decision) == ("B", "D")
-    assert decision.status["collisionCount"] == 0
+    assert decision.status.dump()["collisionCount"] == 0
     assert not of_type(decision, act.CreateRevision, act.RenumberRevision)
     assert deleted(decision) == ["foo-2"], "the update goes on at once"
 
@@ -122,14 +122,14 @@ def test_gss_29_a_name_taken_by_another_template_gives_another_name_and_is_count
         decision = seen("A", "E", [*known("AB"), taken])
         (again,) = of_type(decision, act.CreateRevision)
         assert again.name != made.name
-        assert decision.status["collisionCount"] == 1
+        assert decision.status.dump()["collisionCount"] == 1
 
 
 def test_gss_29_the_same_payload_is_used_again():
     (made,) = of_type(seen("A", "E", "AB"), act.CreateRevision)
     decision = seen("A", "E", [*known("AB"), revision(made.name, 3, template("E"))])
     assert not of_type(decision, act.CreateRevision)
-    assert (decision.status["updateRevision"], decision.status["collisionCount"]) == (made.name, 0)
+    assert (decision.status.dump()["updateRevision"], decision.status.dump()["collisionCount"]) == (made.name, 0)
 
 
 def test_gss_30_orphan_revisions_of_ours_are_adopted_before_they_are_used():

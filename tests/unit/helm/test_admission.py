@@ -118,7 +118,7 @@ def _settings(values=None):
     assert container["command"] == ["game-webhooks"]
     assert container["args"][0] == "serve"
     parser = argparse.ArgumentParser(exit_on_error=False, allow_abbrev=False)
-    settings.add_arguments(parser)
+    settings.FLAGS.add_to(parser)
     return settings.from_arguments(parser.parse_args(container["args"][1:]))
 
 
@@ -204,7 +204,7 @@ def test_every_flag_is_a_value_of_the_chart_or_left_out_for_a_reason():
         container = render(values).one("Deployment", WEBHOOKS)["spec"]["template"]["spec"]["containers"][0]
         given |= {argument.removeprefix("--").partition("=")[0] for argument in container["args"][1:]}
     parser = argparse.ArgumentParser(add_help=False)
-    settings.add_arguments(parser)
+    settings.FLAGS.add_to(parser)
     known = {option.removeprefix("--") for action in parser._actions for option in action.option_strings}
     assert given <= known
     assert known - given == set(LEFT_OUT)

@@ -148,9 +148,9 @@ FULL = {
 def test_every_flag_is_a_value_of_the_chart_or_left_out_for_a_reason():
     container = render(FULL).one("Deployment", RELEASE)["spec"]["template"]["spec"]["containers"][0]
     given = {argument.removeprefix("--").partition("=")[0] for argument in container["args"]}
-    known = {name for flag in settings.FLAGS for name in flag.names}
+    known = {name for flag in settings.FLAGS.flags for name in flag.names}
     assert given - known == {"run", *settings.CONTROLLERS}
-    absent = {flag.field for flag in settings.FLAGS if not given & set(flag.names)}
+    absent = {flag.field for flag in settings.FLAGS.flags if not given & set(flag.names)}
     assert absent == set(LEFT_OUT)
 
 

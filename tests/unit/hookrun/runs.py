@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from operators.api.hookrun import HookRunSpec
-from operators.hookrun.assess import Measured, Result, RunState
+from operators.hookrun.assess import MeasurementState, MetricState, RunState
+from operators.hookrun.providers.base import MeasurementRequest
 
 T0 = 1_700_000_000.0
 WEB = {"web": {"url": "http://x/", "jsonPath": "{.a}"}}
@@ -20,17 +21,22 @@ def spec(*metrics: dict[str, Any], **fields: Any) -> HookRunSpec:
     return HookRunSpec.model_validate({"metrics": list(metrics), **fields})
 
 
-def measured(phase: str = "Successful", finished: float | None = T0, **fields: Any) -> Measured:
-    return Measured(phase, T0 if finished is None else finished, finished, **fields)
+def measured(phase: str = "Successful", finished: float | None = T0, **fields: Any) -> MeasurementState:
+    return MeasurementState(phase, T0 if finished is None else finished, finished, **fields)
 
 
-def result(name: str = "a", *phases: str, finished: float = T0, phase: str = "Running", **fields: Any) -> Result:
+def result(name: str = "a", *phases: str, finished: float = T0, phase: str = "Running", **fields: Any) -> MetricState:
     """A result that took these measurements, or has the given counters with one measurement."""
-    found = Result(name, phase)
+    found = MetricState(name, phase)
     for each in phases:
         found = found.with_measurement(measured(each, finished))
-    return Result(**{**{f: getattr(found, f) for f in Result.__slots__}, **fields})
+    return MetricState(**{**{f: getattr(found, f) for f in MetricState.__slots__}, **fields})
 
 
-def run(run_spec: HookRunSpec, *results: Result, started: float | None = T0, **fields: Any) -> RunState:
+def run(run_spec: HookRunSpec, *results: MetricState, started: float | None = T0, **fields: Any) -> RunState:
     return RunState(run_spec, phase="Running" if results else "", started=started, results=results, **fields)
+
+
+def request(namespace: str = "d", owner_uid: str = "", run_uid: str = "u", **args: str) -> MeasurementRequest:
+    """The first measurement of a metric."""
+    return MeasurementRequest(args, namespace, owner_uid, run_uid, metric="a", successes=0)

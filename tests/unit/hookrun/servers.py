@@ -11,9 +11,9 @@ from typing import Any
 
 from aiohttp import web as http
 
-from operators.hookrun.providers.egress import Reach
+from operators.hookrun.providers.egress import EgressPolicy
 
-HERE = Reach(allowed=("127.0.0.0/8", "::1/128"))
+HERE = EgressPolicy(allowed=("127.0.0.0/8", "::1/128"))
 Handler = Callable[[http.Request], Awaitable[http.StreamResponse]]
 
 
@@ -25,13 +25,21 @@ class Server:
         self.asked: list[http.Request] = []
         self.answer: Handler = self._nothing
         self.hold = asyncio.Event()
+        self._came = asyncio.Condition()
 
     async def _nothing(self, request: http.Request) -> http.StreamResponse:
         return http.Response(status=404)
 
     async def serve(self, request: http.Request) -> http.StreamResponse:
         self.asked.append(request)
+        async with self._came:
+            self._came.notify_all()
         return await self.answer(request)
+
+    async def asked_times(self, times: int) -> None:
+        """Wait until so many requests have come."""
+        async with self._came:
+            await self._came.wait_for(lambda: len(self.asked) >= times)
 
     def text(self, text: str, status: int = 200, **headers: str) -> None:
         async def answer(request: http.Request) -> http.StreamResponse:

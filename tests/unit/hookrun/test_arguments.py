@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from operators.hookrun.arguments import ArgumentError, header_value, query_value, substitute, url_value, values_of
+from operators.hookrun.arguments import (
+    ArgumentError,
+    _Query,
+    header_value,
+    query_value,
+    substitute,
+    url_value,
+    values_of,
+)
 from operators.planning.actions import CreateHookRun
 from operators.planning.hooks.arguments import UnresolvedArgument, merge_arguments
 from operators.planning.hooks.pods import Hook, new_run
@@ -100,7 +110,99 @@ def test_header_values_cannot_add_headers() -> None:
         ("up{pod='{{ args.x }}'}", "it's", "up{pod='it\\'s'}"),
         ("{{ args.x }} > 1", 'up{a="b"}', 'up{a="b"} > 1'),
         ('up{a="\\"{{ args.x }}"}', '"', 'up{a="\\"\\""}'),
+        ('# it\'s\nup{a="{{ args.x }}"}', '"', '# it\'s\nup{a="\\""}'),
+        ("up{a=`{{ args.x }}`}", "\\'\"", "up{a=`\\'\"`}"),
+        ("{{ args.x }}{{ args.x }}", '"', '"\\"'),
+        ('up{a="#{{ args.x }}"}', '"', 'up{a="#\\""}'),
     ],
 )
 def test_query_values_stay_within_their_string(template: str, value: str, query: str) -> None:
     assert substitute(template, {"x": value}, query_value) == query
+
+
+@pytest.mark.parametrize(
+    ("template", "value", "reason"),
+    [
+        ("up{a=`{{ args.x }}`}", "a`b", "back-quote"),
+        ("up # {{ args.x }}", "a\nor vector(1)", "line break"),
+        ('up{a="\\{{ args.x }}"}', '"', "behind a backslash"),
+    ],
+)
+def test_query_values_that_cannot_be_written(template: str, value: str, reason: str) -> None:
+    with pytest.raises(ArgumentError, match=reason):
+        substitute(template, {"x": value}, query_value)
+
+
+@pytest.mark.parametrize(
+    ("template", "values", "url"),
+    [
+        ("{{ args.a }}://{{ args.b }}/{{ args.b }}", {"a": "http", "b": "fd00::1"}, "http://[fd00::1]/fd00::1"),
+        ("{{ args.a }}{{ args.b }}", {"a": "http://[", "b": "fd00::1"}, "http://[fd00::1"),
+        ("http://[{{ args.e }}{{ args.b }}]", {"e": "", "b": "fd00::1"}, "http://[fd00::1]"),
+        ("{{ args.a }}://{{ args.b }}", {"a": "x" * 70, "b": "a b"}, "x" * 70 + "://a%20b"),
+        ("http://h{{ args.e }}?{{ args.b }}", {"e": "", "b": "::1"}, "http://h?::1"),
+    ],
+)
+def test_urls_of_several_values(template: str, values: dict[str, str], url: str) -> None:
+    assert substitute(template, values, url_value) == url
+
+
+def test_the_message_of_a_tag_that_is_not_closed_does_not_show_the_text_which_may_be_a_password() -> None:
+    with pytest.raises(ArgumentError) as caught:
+        substitute("Bearer s3cr3t {{ args.x", {"x": ""}, header_value)
+    assert str(caught.value) == 'Cannot find end tag="}}" for the {{ at character 15'
+
+
+class Reading:
+    """Keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+
+    def read(self, text: str) -> None:
+        self.pieces.append(text)
+
+    def fit(self, value: str) -> str:
+        return value.upper()
+
+
+def test_each_character_is_read_once() -> None:
+    place = Reading()
+    text = substitute("q={{ args.x }}," * 400, {"x": "v" * 4096}, lambda: place)
+    assert "".join(place.pieces) == text
+    assert len(place.pieces) == 801
+
+
+def open_quote(text: str) -> str:
+    """What is open at the end of a query, read character by character."""
+    inside, at = "", 0
+    while at < len(text):
+        char = text[at]
+        if not inside and char in "\"'`#":
+            inside = char
+        elif char == ("\n" if inside == "#" else inside):
+            inside = ""
+        elif char == "\\" and inside in ("'", '"'):
+            at += 1
+        at += 1
+    return inside
+
+
+QUERIES = st.text("ab\"'`\\# \n", max_size=6)
+
+
+@given(QUERIES, QUERIES)
+def test_no_value_ends_what_it_stands_in(before: str, value: str) -> None:
+    try:
+        query = substitute(before + "{{args.x}}", {"x": value}, query_value)
+    except ArgumentError:
+        return
+    assert open_quote(query) == open_quote(before) or not open_quote(before)
+
+
+@given(st.lists(QUERIES, max_size=5))
+def test_a_query_read_in_pieces_is_a_query_read_at_once(pieces: list[str]) -> None:
+    place = _Query()
+    for piece in pieces:
+        place.read(piece)
+    assert place._open == open_quote("".join(pieces))

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from operators.hookrun.assess import FINAL, Result, assess, metric_phase, record, unreadable
+from operators.api.hookphase import FINAL_PHASES
+from operators.hookrun.assess import MetricState, add_measurement, assess, invalid_field, metric_phase
 from operators.hookrun.status import dump_status, read_state
 from operators.hookrun.view import run_view
 from tests.unit.hookrun.runs import T0, WEB, measured, metric, result, run, spec
@@ -113,7 +114,7 @@ def test_hook_11_limits_without_count_are_not_compared() -> None:
 def test_hook_12_policy_is_one_of_two() -> None:
     with pytest.raises(ValidationError):
         spec(metric(), policy="Serial")
-    assert unreadable(("policy",), "not that").startswith("spec.policy: ")
+    assert invalid_field(("policy",), "not that").startswith("spec.policy: ")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_hook_25_parallel() -> None:
 
 def test_a_metric_under_way_is_not_started_twice_and_holds_no_other() -> None:
     state = run(spec(metric("m0"), metric("m1", interval="5s", successfulLimit=9)), result("m1", "Successful"))
-    found = assess(state, T0 + 2, busy={"m0"})
+    found = assess(state, T0 + 2, running={"m0"})
     assert (names(found), found.wake_after) == ([], 3)
 
 
@@ -197,7 +198,7 @@ def test_a_metric_under_way_is_not_started_twice_and_holds_no_other() -> None:
 def test_hook_26_27_nothing_to_wait_for() -> None:
     done = result("a", "Successful", phase="Successful")
     assert assess(run(spec(metric()), done), T0).wake_after is None
-    assert assess(run(spec(metric())), T0, busy={"a"}).wake_after is None
+    assert assess(run(spec(metric())), T0, running={"a"}).wake_after is None
 
 
 def test_hook_28_29_delay_and_resume() -> None:
@@ -210,7 +211,7 @@ def test_hook_30_31_32_33_34_intervals() -> None:
     def wake(fields, *phases, now=T0 + 1, **more):
         others = {"interval": "9h", "successfulLimit": 9}
         state = run(spec(metric(**fields), metric("z", **others)), result("a", *phases, finished=T0 + 1, **more))
-        return assess(state, now, busy={"z"}).wake_after
+        return assess(state, now, running={"z"}).wake_after
 
     assert wake({"count": 1}, "Successful") is None
     assert wake({"interval": "30s"}, "Failed") == 30
@@ -267,7 +268,7 @@ def history(fields, *phases) -> list[str]:
     """The metric's phase after each of these measurements."""
     state, seen = run(spec(metric(**fields))), []
     for number, phase in enumerate(phases):
-        state = record(state, "a", measured(phase, T0 + number))
+        state = add_measurement(state, "a", measured(phase, T0 + number))
         state = assess(state, T0 + number).state
         seen.append(state.results[0].phase)
     return seen
@@ -324,7 +325,7 @@ def test_hook_55_interval_only() -> None:
 # Runs
 
 
-def final(name: str, phase: str) -> Result:
+def final(name: str, phase: str) -> MetricState:
     return result(name, phase, phase=phase)
 
 
@@ -392,7 +393,7 @@ def test_hook_66_a_final_run_is_left_alone() -> None:
 
 def test_hook_70_terminating_an_unfinished_measurement() -> None:
     under_way = result("a").with_measurement(measured("Running", None))
-    under_way = Result("a", measurements=under_way.measurements)
+    under_way = MetricState("a", measurements=under_way.measurements)
     found = assess(run(spec(metric(interval="5s"), terminate=True), under_way), T0 + 1).state
     assert found.phase == "Successful"
     only = found.results[0]
@@ -403,7 +404,7 @@ def test_hook_70_terminating_an_unfinished_measurement() -> None:
 def test_hook_71_ten_measurements_are_kept() -> None:
     state = run(spec(metric(interval="1s", count=50)))
     for number in range(12):
-        state = record(state, "a", measured("Failed", T0 + number))
+        state = add_measurement(state, "a", measured("Failed", T0 + number))
     kept = state.results[0]
     assert (kept.count, len(kept.measurements), kept.measurements[0].finished) == (12, 10, T0 + 2)
 
@@ -433,13 +434,13 @@ def test_a_run_survives_a_restart_at_any_moment_and_ends(metrics, phases, ordere
     for phase in phases:
         found = assess(state, now)
         assert assess(read_state(one, dump_status(found.state, 1)), now) == assess(found.state, now)
-        if found.state.phase in FINAL:
+        if found.state.phase in FINAL_PHASES:
             assert assess(found.state, now).measure == ()
             return
         assert found.measure or found.wake_after is not None, "nothing would ever happen to this run again"
         now += found.wake_after or 1.0
         state = found.state
         if found.measure:
-            state = record(state, data.draw(st.sampled_from(found.measure)).name, measured(phase, now))
+            state = add_measurement(state, data.draw(st.sampled_from(found.measure)).name, measured(phase, now))
     over = assess(assess(run(one.model_copy(update={"terminate": True}), *state.results), now).state, now).state
-    assert over.phase in FINAL
+    assert over.phase in FINAL_PHASES

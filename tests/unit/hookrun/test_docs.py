@@ -14,9 +14,13 @@ from operators.hookrun.assess import refusal
 from operators.hookrun.conditions.evaluate import ExpressionError, evaluate
 from operators.hookrun.conditions.parser import CLOSURES, FUNCTIONS, STRING_WORDS
 from operators.hookrun.jsonpath import check
+from operators.hookrun.providers.base import Provider
+from operators.hookrun.providers.findings import TemplateArguments
+from operators.hookrun.providers.registry import PROVIDERS
 from tests.unit.hookrun.runs import metric, spec
 
-TEXT = (Path(__file__).parents[3] / "docs" / "hooks.md").read_text()
+DOCS = Path(__file__).parents[3] / "docs"
+TEXT, SECURITY = ((DOCS / page).read_text() for page in ("hooks.md", "security.md"))
 CONDITIONS = re.findall(r"^\| `(.+)` \| `(.+)` \| (true|false|an error)", TEXT, re.MULTILINE)
 PATHS = re.findall(r"`(\$?\{[.$].*?\})`", TEXT.replace("{range", "{.a}{range"))
 
@@ -27,7 +31,17 @@ def test_templates(block: str) -> None:
     assert refusal(spec(*(m.model_dump(by_alias=True, exclude_unset=True) for m in template.metrics))) == ""
     for each in template.metrics:
         assert evaluate(each.success_condition, "0") is True
-        check(each.provider.web.json_path)
+        for provider in PROVIDERS.select(each.provider.given()):
+            raw = each.model_dump(by_alias=True, exclude_unset=True, mode="json")
+            found = provider.findings(raw["provider"][provider.name], raw, TemplateArguments({}))
+            assert list(found) == []
+
+
+@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)
+def test_providers(provider: Provider) -> None:
+    """What a provider does, and what it can reach."""
+    assert re.search(rf"^\*\*{provider.name}\*\*", TEXT, re.MULTILINE)
+    assert re.search(rf"^\|[ \w,]*\b{provider.name}\b[ \w,]*\|", SECURITY, re.MULTILINE)
 
 
 @pytest.mark.parametrize(("condition", "result", "outcome"), CONDITIONS)

@@ -7,6 +7,7 @@ import datetime as dt
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,23 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from operators.api.hooktemplate import Metric, PrometheusProvider, WebProvider
-from operators.hookrun.providers import egress as guard
-from operators.hookrun.providers import http as fetch
-from operators.hookrun.providers import prometheus, web
-from operators.hookrun.providers.egress import Reach
-from operators.hookrun.verdict import ProviderError, Value, judge
-from tests.unit.hookrun.runs import metric
+from operators.api.hooktemplate import Metric
+from operators.api.providers.prometheus import PrometheusProvider
+from operators.api.providers.web import WebProvider
+from operators.hookrun.outcome import measurement_phase
+from operators.hookrun.providers import egress, prometheus, transport
+from operators.hookrun.providers.base import Connections, MeasuredValue, ProviderError
+from operators.hookrun.providers.egress import EgressPolicy
+from operators.hookrun.providers.prometheus import Prometheus
+from operators.hookrun.providers.transport import HttpTransport
+from operators.hookrun.providers.web import Web
+from tests.unit.hookrun.runs import metric, request
 from tests.unit.hookrun.servers import HERE, Server, serving
+
+
+def over(policy: EgressPolicy) -> Connections:
+    """Connections that this policy allows, and no API server."""
+    return Connections(HttpTransport(policy), objects=None)
 
 
 @pytest.fixture
@@ -32,18 +42,19 @@ async def server() -> AsyncIterator[Server]:
         yield found
 
 
-async def ask(server: Server, path: str = "{.result}", reach: Reach = HERE, **fields: Any) -> Value:
+async def ask(server: Server, path: str = "{.result}", policy: EgressPolicy = HERE, **fields: Any) -> MeasuredValue:
     given = {"url": server.url + "/hook", "jsonPath": path, **fields}
-    return await web.measure(WebProvider.model_validate(given), {"x": "a b"}, reach)
+    return await Web().measure(WebProvider.model_validate(given), request(x="a b"), over(policy))
 
 
-async def query(server: Server, text: str = "up") -> Value:
-    return await prometheus.measure(PrometheusProvider(address=server.url, query=text), {"x": 'a"b'}, HERE)
+async def query(server: Server, text: str = "up") -> MeasuredValue:
+    settings = PrometheusProvider(address=server.url, query=text)
+    return await Prometheus().measure(settings, request(x='a"b'), over(HERE))
 
 
-def judged(value: Value, success: str = "", failure: str = "") -> str:
+def judged(value: MeasuredValue, success: str = "", failure: str = "") -> str:
     conditions = {"successCondition": success or None, "failureCondition": failure or None}
-    return judge(Metric.model_validate(metric(**conditions)), value)[0]
+    return measurement_phase(Metric.model_validate(metric(**conditions)), value)[0]
 
 
 async def test_hook_81_nested_value(server: Server) -> None:
@@ -74,7 +85,7 @@ async def test_hook_85_statuses(server: Server) -> None:
 
 @pytest.mark.parametrize(("fields", "seconds"), [({"timeoutSeconds": 1}, 1), ({}, 10), ({"timeoutSeconds": 0}, 10)])
 async def test_hook_86_time_out(server: Server, monkeypatch: pytest.MonkeyPatch, fields: Any, seconds: int) -> None:
-    async def wait(request: http.Request) -> http.StreamResponse:
+    async def wait(asked: http.Request) -> http.StreamResponse:
         await server.hold.wait()
         return http.Response(text="{}")
 
@@ -86,7 +97,7 @@ async def test_hook_86_time_out(server: Server, monkeypatch: pytest.MonkeyPatch,
         limits.append(limit)
         return real(0.2)  # the limit asked for is what is under test; waiting it out is not
 
-    monkeypatch.setattr(fetch.asyncio, "timeout", shorter)
+    monkeypatch.setattr(transport.asyncio, "timeout", shorter)
     with pytest.raises(ProviderError, match=f"no answer within {seconds} s"):
         await ask(server, **fields)
     assert seconds in limits
@@ -161,15 +172,15 @@ async def test_tls_is_verified_by_name(tmp_path: Path, monkeypatch: pytest.Monke
     def loopback(host: str, *_: Any, **__: Any) -> list[Any]:
         return [(0, 0, 0, "", ("127.0.0.1", 0))]
 
-    monkeypatch.setattr(guard.socket, "getaddrinfo", loopback)
-    fetch._trust.cache_clear()
+    monkeypatch.setattr(egress.socket, "getaddrinfo", loopback)
+    transport._trust.cache_clear()
     try:
         async with serving(context) as server:
             server.text('{"result":1}')
             with pytest.raises(ProviderError, match="CERTIFICATE_VERIFY_FAILED"):
                 await ask(server)
             monkeypatch.setenv("SSL_CERT_FILE", str(crt))
-            fetch._trust.cache_clear()
+            transport._trust.cache_clear()
             by_name = server.url.replace("127.0.0.1", "game.example")
             assert (await ask(server)).text == "1"
             assert (await ask(server, url=by_name)).text == "1"
@@ -177,10 +188,10 @@ async def test_tls_is_verified_by_name(tmp_path: Path, monkeypatch: pytest.Monke
                 await ask(server, url=server.url.replace("127.0.0.1", "other.example"))
             server.data("scalar", [1, "7"])
             provider = PrometheusProvider(address=by_name, query="up")
-            assert (await prometheus.measure(provider, {}, HERE)).result == 7
+            assert (await Prometheus().measure(provider, request(), over(HERE))).result == 7
             assert server.asked[-1].headers["Host"] == by_name.removeprefix("https://")
     finally:
-        fetch._trust.cache_clear()
+        transport._trust.cache_clear()
     assert names[-3:] == ["game.example", "other.example", "game.example"]
 
 
@@ -274,7 +285,10 @@ async def test_errors_of_prometheus_are_told(server: Server) -> None:
     server.text("<html>", status=502)
     with pytest.raises(ProviderError, match="502 and no JSON"):
         await query(server)
-    assert len(server.asked) == 2, "a hook is asked again by its own schedule only"
+    server.text('{"status":"error","error":"not now"}')
+    with pytest.raises(ProviderError, match="200: not now"):
+        await query(server)
+    assert len(server.asked) == 3, "a hook is asked again by its own schedule only"
 
 
 async def test_prometheus_must_not_redirect(server: Server) -> None:
@@ -288,7 +302,40 @@ async def test_prometheus_must_not_redirect(server: Server) -> None:
 async def test_addresses_of_prometheus_that_are_none(address: str) -> None:
     provider = PrometheusProvider.model_construct(address=address, query="up")
     with pytest.raises(ProviderError):
-        await prometheus.measure(provider, {}, Reach())
+        await Prometheus().measure(provider, request(), over(EgressPolicy()))
+
+
+async def test_slow_queries_hold_up_no_other(server: Server) -> None:
+    server.holds("/slow")
+    slow = [
+        asyncio.create_task(
+            Prometheus().measure(PrometheusProvider(address=f"{server.url}/slow", query="up"), request(), over(HERE))
+        )
+        for _ in range(60)
+    ]
+    try:
+        async with asyncio.timeout(10):
+            await server.asked_times(60)
+            with pytest.raises(ProviderError, match="answered 200"):  # it answers as no Prometheus does, but at once
+                await query(server)
+    finally:
+        for task in slow:
+            task.cancel()
+    ended = await asyncio.gather(*slow, return_exceptions=True)
+    assert {type(each) for each in ended} == {asyncio.CancelledError}
+
+
+async def test_a_query_that_is_cancelled_gives_its_thread_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadPoolExecutor(1) as only:
+        monkeypatch.setattr(prometheus, "_threads", lambda: only)
+        server.holds()
+        slow = asyncio.create_task(query(server))
+        async with asyncio.timeout(10):
+            await server.asked_times(1)
+            slow.cancel()
+            await asyncio.gather(slow, return_exceptions=True)
+            server.data("scalar", [1, "1"])
+            assert (await query(server)).result == 1
 
 
 @pytest.mark.parametrize(
@@ -316,9 +363,11 @@ async def test_hook_106_refused_addresses(address: str) -> None:
     host = f"[{address}]" if ":" in address else address
     provider = WebProvider.model_validate({"url": f"http://{host}:1/", "jsonPath": "{.a}"})
     with pytest.raises(ProviderError, match="refused by policy"):
-        await web.measure(provider, {}, Reach())
+        await Web().measure(provider, request(), over(EgressPolicy()))
     with pytest.raises(ProviderError, match="refused by policy"):
-        await prometheus.measure(PrometheusProvider(address=f"http://{host}:1", query="up"), {}, Reach())
+        await Prometheus().measure(
+            PrometheusProvider(address=f"http://{host}:1", query="up"), request(), over(EgressPolicy())
+        )
 
 
 @pytest.mark.parametrize(
@@ -341,24 +390,24 @@ async def test_hook_106_refused_addresses(address: str) -> None:
     ],
 )
 def test_hook_106_what_hooks_may_reach(address: str, port: int, refused: bool) -> None:
-    reach = Reach(
+    policy = EgressPolicy(
         allowed=("127.0.0.0/16",),
         refused=("10.9.8.7", "10.77.0.0/16", "10.9.8.9:6443", "https://[fd00::9]:6443/"),
     )
-    assert bool(reach.refusal(address, port)) is refused
+    assert bool(policy.refusal(address, port)) is refused
 
 
 def test_hook_106_names_that_hooks_may_not_reach() -> None:
-    reach = Reach(refused=("secret.example", "https://api.example:6443", "http://plain.example/"))
+    policy = EgressPolicy(refused=("secret.example", "https://api.example:6443", "http://plain.example/"))
     asked = [("Secret.Example.", 1), ("api.example", 6443), ("plain.example", 80), ("api.example", 80), ("x", 1)]
-    assert [reach.refuses_name(*each) for each in asked] == [True, True, True, False, False]
+    assert [policy.refuses_name(*each) for each in asked] == [True, True, True, False, False]
 
 
 async def test_hook_106_names_are_judged_by_what_they_resolve_to(server: Server) -> None:
     url = server.url.replace("127.0.0.1", "localhost")
     server.text('{"result":1}')
     with pytest.raises(ProviderError, match="refused by policy"):
-        await ask(server, url=url, reach=Reach())
+        await ask(server, url=url, policy=EgressPolicy())
     assert server.asked == []
     assert (await ask(server, url=url)).text == "1"
 
@@ -366,12 +415,12 @@ async def test_hook_106_names_are_judged_by_what_they_resolve_to(server: Server)
 @pytest.mark.parametrize("url", ["ftp://h/", "file:///etc/passwd", "http:///x", "x", "http://[::1", "http://h:99999/"])
 async def test_urls_that_are_none(url: str) -> None:
     with pytest.raises(ProviderError):
-        await fetch.fetch(url, {}, Reach(), 1.0)
+        await HttpTransport(EgressPolicy()).get(url, {}, 1.0)
 
 
 async def test_a_host_that_nobody_knows() -> None:
     with pytest.raises(ProviderError, match=r"host 'no-such-host\.invalid' is not known"):
-        await fetch.fetch("http://no-such-host.invalid/", {}, Reach(), 5.0)
+        await HttpTransport(EgressPolicy()).get("http://no-such-host.invalid/", {}, 5.0)
 
 
 async def test_the_next_address_is_tried(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,7 +429,7 @@ async def test_the_next_address_is_tried(server: Server, monkeypatch: pytest.Mon
     def two_addresses(host: str, *_: Any, **__: Any) -> list[Any]:
         return [(0, 0, 0, "", (address, 0)) for address in ("127.9.9.9", "127.0.0.1")]
 
-    monkeypatch.setattr(guard.socket, "getaddrinfo", two_addresses)
+    monkeypatch.setattr(egress.socket, "getaddrinfo", two_addresses)
     assert (await ask(server, url=server.url.replace("127.0.0.1", "game.example") + "/")).text == "1"
 
 
@@ -395,13 +444,13 @@ async def test_a_name_that_leads_elsewhere_the_second_time_gains_nothing(
         asked.append(host)
         return [(0, 0, 0, "", (answers[len(asked) - 1], 0))]
 
-    monkeypatch.setattr(guard.socket, "getaddrinfo", rebinding)
+    monkeypatch.setattr(egress.socket, "getaddrinfo", rebinding)
     url = server.url.replace("127.0.0.1", "rebind.example")
     with pytest.raises(ProviderError):
-        await fetch.fetch(url, {}, Reach(), 0.3)
+        await HttpTransport(EgressPolicy()).get(url, {}, 0.3)
     assert (asked, server.asked) == (["rebind.example"], [])
     with pytest.raises(ProviderError, match="refused by policy"):
-        await fetch.fetch(url, {}, Reach(), 0.3)
+        await HttpTransport(EgressPolicy()).get(url, {}, 0.3)
     assert server.asked == []
 
 
@@ -411,13 +460,15 @@ async def test_a_name_that_leads_elsewhere_the_second_time_gains_nothing(
 async def test_messages_hold_no_password(address: str) -> None:
     """They reach the status of the workload, and Events, which more people read than HookRuns."""
     with pytest.raises((ProviderError, ValueError)) as asked:
-        await prometheus.measure(PrometheusProvider(address=address, query="up"), {}, Reach())
+        await Prometheus().measure(PrometheusProvider(address=address, query="up"), request(), over(EgressPolicy()))
     assert "sesame" not in str(asked.value)
     with pytest.raises((ProviderError, ValueError)) as asked:
-        await web.measure(WebProvider.model_validate({"url": address, "jsonPath": "{.a}"}), {}, Reach())
+        await Web().measure(
+            WebProvider.model_validate({"url": address, "jsonPath": "{.a}"}), request(), over(EgressPolicy())
+        )
     assert "sesame" not in str(asked.value)
 
 
 async def test_a_header_that_cannot_be_sent_is_not_repeated(server: Server) -> None:
-    with pytest.raises(ProviderError, match="a header holds what cannot be sent"):
+    with pytest.raises(ProviderError, match="a header contains characters that cannot be sent"):
         await ask(server, headers=[{"key": "Authorization", "value": "Bearer sesame\x00"}])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from operators.hookrun.providers.egress import Reach
+from operators.hookrun.providers.egress import EgressPolicy
 from operators.hookrun.settings import HookSettings
 
 
@@ -12,10 +12,10 @@ def test_hook_106_the_operators_own_pod_is_refused_by_all_its_addresses(monkeypa
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     hosts = HookSettings().refused_hosts
     assert hosts == ("10.1.2.3", "fd00::17", "10.96.0.1")
-    reach = Reach(refused=hosts)
+    policy = EgressPolicy(refused=hosts)
     for address in hosts:
-        assert "refused by policy" in reach.refusal(address, 80), address
-    assert reach.refusal("10.1.2.4", 80) == ""
+        assert "refused by policy" in policy.refusal(address, 80), address
+    assert policy.refusal("10.1.2.4", 80) == ""
 
 
 @pytest.mark.parametrize("name", ["POD_IP", "POD_IPS", "KUBERNETES_SERVICE_HOST"])

@@ -10,11 +10,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from operators.api.hooktemplate import Metric
-from operators.hookrun.assess import Measured, Result
+from operators.hookrun.assess import MeasurementState, MetricState
 from operators.hookrun.metrics import HookMetrics
-from operators.hookrun.tasks import Fresh, Measuring, with_fresh
-from operators.hookrun.verdict import ProviderError, Value
+from operators.hookrun.providers.base import MeasuredValue, ProviderError
+from operators.hookrun.tasks import MeasurementTasks, UnsavedMeasurement, with_unsaved
 from operators.hookrun.view import RunView, run_view
+from operators.runtime.store import Key
+from operators.runtime.workqueue import WorkQueue
 from tests.unit.hookrun.runs import T0, measured, metric, result, run, spec
 
 ONE = Metric.model_validate(metric("a"))
@@ -27,16 +29,15 @@ def view(name: str = "r", namespace: str = "d", **metadata: Any) -> RunView:
 
 
 class Endpoint:
-    """Answers measurements when it is told to, and knows who asks."""
+    """A measurer that answers when it is told to, and knows who asks."""
 
     def __init__(self) -> None:
         self.asking: list[str] = []
         self.most = 0
         self.answer = asyncio.Event()
         self.fails: Exception | None = None
-        self.done: list[str] = []
 
-    async def ask(self, run_: RunView, metric_: Metric, successes: int) -> Value:
+    async def measure(self, run_: RunView, metric_: Metric, successes: int) -> MeasuredValue:
         self.asking.append(run_.uid)
         self.most = max(self.most, len(self.asking))
         try:
@@ -45,10 +46,20 @@ class Endpoint:
             self.asking.remove(run_.uid)
         if self.fails:
             raise self.fails
-        return Value(str(successes), str(successes))
+        return MeasuredValue(str(successes), str(successes))
 
-    def told(self, run_: RunView, metric_: Metric, found: Measured) -> None:
-        self.done.append(run_.uid)
+
+class Measuring(MeasurementTasks):
+    """Measurements of an endpoint, four at a time; ``taken`` counts those that ended."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.queue: WorkQueue[Key] = WorkQueue()
+        self.registry = CollectorRegistry()
+        super().__init__(endpoint, self.queue, HookMetrics(self.registry, lambda: T0), lambda: T0, max_concurrent=4)
+
+    def taken(self, phase: str = "Successful") -> int:
+        labels = {"provider": "web", "phase": phase}
+        return int(self.registry.get_sample_value("bkbcs_hook_measurements_total", labels) or 0)
 
 
 @pytest.fixture
@@ -58,7 +69,7 @@ def endpoint() -> Endpoint:
 
 @pytest.fixture
 async def measuring(endpoint: Endpoint) -> AsyncIterator[Measuring]:
-    found = Measuring(endpoint.ask, endpoint.told, lambda: T0, max_concurrent=4)
+    found = Measuring(endpoint)
     yield found
     await found.close()
     assert endpoint.asking == []
@@ -78,31 +89,32 @@ async def test_one_namespace_gets_half_of_the_slots(measuring: Measuring, endpoi
     assert endpoint.asking == ["greedy/r0", "greedy/r1", "modest/r"]
     endpoint.answer.set()
     await settle()
-    assert (len(endpoint.done), endpoint.most) == (7, 3)
+    assert (measuring.taken(), endpoint.most, len(measuring.queue)) == (7, 3, 7)
 
 
 async def test_a_metric_is_not_measured_twice_at_once(measuring: Measuring, endpoint: Endpoint) -> None:
     for _ in range(3):
         measuring.start(view(), ONE, None)
     await settle()
-    assert (endpoint.asking, measuring.busy("d/r")) == (["d/r"], {"a"})
+    assert (endpoint.asking, measuring.running("d/r")) == (["d/r"], {"a"})
     endpoint.answer.set()
     await settle()
     measuring.start(view(), ONE, None)  # its result is not written yet
     await settle()
-    assert (endpoint.done, measuring.busy("d/r"), len(measuring.fresh("d/r"))) == (["d/r"], frozenset(), 1)
+    assert (measuring.taken(), measuring.running("d/r"), len(measuring.unsaved("d/r"))) == (1, frozenset(), 1)
+    assert await measuring.queue.get() == ("d", "r"), "the run is looked at again"
 
 
-async def test_results_stay_until_they_are_written(measuring: Measuring, endpoint: Endpoint) -> None:
+async def test_results_stay_until_they_are_saved(measuring: Measuring, endpoint: Endpoint) -> None:
     endpoint.answer.set()
     measuring.start(view(), ONE, result("a", "Successful", "Failed"))
     await settle()
-    fresh = measuring.fresh("d/r")
-    assert fresh == (Fresh("a", 2, Measured("Successful", T0, T0, "1")),)
-    measuring.written("d/r", ())
-    assert measuring.fresh("d/r") == fresh
-    measuring.written("d/r", fresh)
-    assert measuring.fresh("d/r") == ()
+    unsaved = measuring.unsaved("d/r")
+    assert unsaved == (UnsavedMeasurement("a", 2, MeasurementState("Successful", T0, T0, "1")),)
+    measuring.mark_saved("d/r", ())
+    assert measuring.unsaved("d/r") == unsaved
+    measuring.mark_saved("d/r", unsaved)
+    assert measuring.unsaved("d/r") == ()
 
 
 async def test_a_forgotten_run_is_not_heard_of_again(measuring: Measuring, endpoint: Endpoint) -> None:
@@ -111,7 +123,8 @@ async def test_a_forgotten_run_is_not_heard_of_again(measuring: Measuring, endpo
     measuring.forget("d/r")
     endpoint.answer.set()
     await settle()
-    assert (endpoint.done, measuring.fresh("d/r"), measuring.busy("d/r")) == ([], (), frozenset())
+    assert (measuring.taken(), measuring.unsaved("d/r"), measuring.running("d/r")) == (0, (), frozenset())
+    assert len(measuring.queue) == 0
 
 
 @pytest.mark.parametrize(
@@ -130,17 +143,18 @@ async def test_every_failure_is_a_measurement(
     endpoint.answer.set()
     measuring.start(view(), ONE, None)
     await settle()
-    (fresh,) = measuring.fresh("d/r")
-    assert (fresh.measured.phase, fresh.measured.message) == ("Error", message)
+    (unsaved,) = measuring.unsaved("d/r")
+    assert (unsaved.state.phase, unsaved.state.message) == ("Error", message)
+    assert measuring.taken("Error") == 1
 
 
 def test_what_an_earlier_write_brought_in_is_not_counted_again() -> None:
     state = run(spec(metric("a", interval="1s")), result("a", "Failed"))
-    again = Fresh("a", 0, measured("Failed"))
-    following = Fresh("a", 1, measured("Successful"))
-    assert with_fresh(state, (again,)) == state
-    found = with_fresh(state, (again, following)).result("a")
-    assert isinstance(found, Result)
+    again = UnsavedMeasurement("a", 0, measured("Failed"))
+    following = UnsavedMeasurement("a", 1, measured("Successful"))
+    assert with_unsaved(state, (again,)) == state
+    found = with_unsaved(state, (again, following)).result("a")
+    assert isinstance(found, MetricState)
     assert (found.count, found.failed, found.successful) == (2, 1, 1)
 
 
@@ -159,14 +173,14 @@ class Told:
 def test_metrics_have_the_names_and_labels_that_dashboards_know() -> None:
     told, one = Told(), view(ownerReferences=OWNER)
     who = {"namespace": "d", "owner": "GameDeployment|g"}
-    told.metrics.passed(one, 0.2, good=True)
-    told.metrics.validated(one, 0.0, good=True)
-    told.metrics.measured(one, ONE, "Error", 3.0)
-    told.metrics.measured(one, ONE, "Successful", 1.0)
-    told.metrics.measured(one, ONE, "Successful", 2.0)
-    told.metrics.ended(one, "Successful", 9.0)
-    told.metrics.aged(one, "Running", 5.0)
-    told.metrics.aged(one, "Successful", 9.0)
+    told.metrics.observe_pass(one, 0.2, good=True)
+    told.metrics.observe_validation(one, 0.0, good=True)
+    told.metrics.observe_measurement(one, ONE, "Error", 3.0)
+    told.metrics.observe_measurement(one, ONE, "Successful", 1.0)
+    told.metrics.observe_measurement(one, ONE, "Successful", 2.0)
+    told.metrics.observe_end(one, "Successful", 9.0)
+    told.metrics.set_age(one, "Running", 5.0)
+    told.metrics.set_age(one, "Successful", 9.0)
     assert told.value("reconcile_duration_seconds_count", **who, status="success") == 1
     assert told.value("hookrun_survive_time_seconds", **who, name="r", phase="Running") is None
     assert told.value("hookrun_survive_time_seconds", **who, name="r", phase="Successful") == 9
@@ -186,8 +200,8 @@ def test_metrics_have_the_names_and_labels_that_dashboards_know() -> None:
 def test_series_of_owners_without_runs_go_after_an_hour() -> None:
     told, one, other = Told(), view(ownerReferences=OWNER), view("s", "e")
     for each in (one, other):
-        told.metrics.measured(each, ONE, "Successful", 1.0)
-        told.metrics.aged(each, "Successful", 1.0)
+        told.metrics.observe_measurement(each, ONE, "Successful", 1.0)
+        told.metrics.set_age(each, "Successful", 1.0)
 
     def series() -> set[str]:
         names = ("bkbcs_hook_metric_exec_duration_seconds_count", "bkbcs_hook_metric_exec_duration_seconds_max")

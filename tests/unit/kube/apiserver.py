@@ -12,7 +12,7 @@ from aiohttp import web
 from kubernetes.aio.client.configuration import Configuration
 
 from operators.kube.client import Client
-from operators.kube.credentials import Credentials
+from operators.kube.official import OfficialCredentials
 from tests.unit.runtime.views import THINGS, raw
 
 PATH = THINGS.path(None)
@@ -208,7 +208,7 @@ async def running(ssl_context=None):
 @asynccontextmanager
 async def connected(server, **options):
     """A client of the server."""
-    credentials = Credentials(Configuration(host=server.url))
+    credentials = OfficialCredentials(Configuration(host=server.url))
     client = Client(credentials, **options)
     try:
         yield client

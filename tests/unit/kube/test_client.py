@@ -11,9 +11,9 @@ from kubernetes.aio.client.configuration import Configuration
 from prometheus_client import CollectorRegistry
 
 from operators.kube.client import Client
-from operators.kube.credentials import Credentials
 from operators.kube.errors import Conflict, Forbidden, Invalid, NotLeading, Throttled, Unauthorized, Unavailable
-from operators.runtime.metrics import RestMetrics
+from operators.kube.metrics import RestMetrics
+from operators.kube.official import OfficialCredentials, connect
 from tests.unit.kube import certificates
 from tests.unit.kube.apiserver import answer, anything, connected, hang_up, is_list, running, slow, until
 from tests.unit.runtime.views import SPACE, THINGS
@@ -257,10 +257,10 @@ def kubeconfig(path, server, token):
 
 
 async def test_a_refused_token_is_loaded_anew_once(server, tmp_path, monkeypatch):
-    monkeypatch.setattr("operators.kube.credentials._RELOAD_REST", 0.0)
+    monkeypatch.setattr("operators.kube.official._LEAST_BETWEEN_RELOADS", 0.0)
     file = tmp_path / "kubeconfig"
     kubeconfig(file, server.url, "old")
-    client = await Client.connect(kubeconfig=str(file))
+    client = await connect(kubeconfig=str(file))
     try:
         kubeconfig(file, server.url, "new")
         server.faults.append((lambda r: r.headers["Authorization"] == "Bearer old", answer(401, "Unauthorized")))
@@ -280,7 +280,7 @@ async def test_a_password_for_the_host_in_the_home_of_the_process_is_not_sent(se
     monkeypatch.setenv("NETRC", str(passwords))
     file = tmp_path / "kubeconfig"
     kubeconfig(file, server.url, "ours")
-    client = await Client.connect(kubeconfig=str(file))
+    client = await connect(kubeconfig=str(file))
     try:
         await client.create(THINGS, SPACE, {})
     finally:
@@ -296,9 +296,9 @@ async def test_a_proxy_of_the_environment_is_used(server, tmp_path, monkeypatch,
     monkeypatch.setenv("no_proxy", spared)
     file = tmp_path / "kubeconfig"
     kubeconfig(file, "http://api.example:6443", "ours")
-    client = await Client.connect(kubeconfig=str(file))
+    client = await connect(kubeconfig=str(file))
     try:
-        assert (await client.credentials.in_words_of_kopf())["proxy_url"] == (server.url if through else None)
+        assert (await client.credentials.kopf_connection())["proxy_url"] == (server.url if through else None)
         if through:
             await client.create(THINGS, SPACE, {})
             assert [r.headers["Host"] for r, _ in server.requests] == ["api.example:6443"]
@@ -313,13 +313,13 @@ async def test_a_certificate_that_is_not_trusted_is_explained(tmp_path):
     context.load_cert_chain(authority.certificate, authority.key)
     async with running(context) as server:
         configuration = Configuration(host=server.url, ssl_ca_cert=str(other.certificate))
-        client = Client(Credentials(configuration))
+        client = Client(OfficialCredentials(configuration))
         try:
             with pytest.raises(Unavailable, match=r"certificate of 127\.0\.0\.1:\d+ is not trusted"):
                 await client.create(THINGS, SPACE, {})
         finally:
             await client.close()
-        trusted = Client(Credentials(Configuration(host=server.url, ssl_ca_cert=str(authority.certificate))))
+        trusted = Client(OfficialCredentials(Configuration(host=server.url, ssl_ca_cert=str(authority.certificate))))
         try:
             await trusted.create(THINGS, SPACE, {})
         finally:

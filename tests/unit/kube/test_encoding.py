@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from operators.kube.client import _encode
+from operators.kube.wire import encode
 
 
 def test_keys_are_sorted_at_every_depth():
-    assert _encode({"b": [{"z": 1, "a": 2}], "$patch": "replace"}) == b'{"$patch":"replace","b":[{"a":2,"z":1}]}'
+    assert encode({"b": [{"z": 1, "a": 2}], "$patch": "replace"}) == b'{"$patch":"replace","b":[{"a":2,"z":1}]}'
 
 
 @pytest.mark.parametrize(
@@ -21,5 +21,5 @@ def test_keys_are_sorted_at_every_depth():
     ],
 )
 def test_what_html_could_misread_is_escaped_and_nothing_else(text, spelled):
-    assert _encode(text) == spelled
-    assert json.loads(_encode({text: text})) == {text: text}
+    assert encode(text) == spelled
+    assert json.loads(encode({text: text})) == {text: text}

@@ -1,9 +1,9 @@
-"""Answers become errors typed by what to do next; waits become seconds."""
+"""Answers become errors typed by what to do next."""
 
 import pytest
 
 from operators.kube import errors
-from operators.kube.errors import ApiError, error_for, retry_after
+from operators.kube.errors import ApiError, error_for
 
 
 @pytest.mark.parametrize(
@@ -33,27 +33,3 @@ def test_error_is_typed_by_status_and_reason(status, reason, kind):
 def test_error_without_text_says_its_reason_or_number():
     assert str(error_for(500, "InternalError", "")) == "InternalError"
     assert str(error_for(502, "", "")) == "502"
-
-
-@pytest.mark.parametrize(
-    ("header", "date", "seconds"),
-    [
-        ("", "", None),
-        ("7", "", 7.0),
-        (" 0.5 ", "", 0.5),
-        ("0", "", 0.0),
-        ("-3", "", 0.0),
-        ("soon", "", None),
-        ("inf", "", None),
-        ("Wed, 25 Nov 2026 19:00:10 GMT", "Wed, 25 Nov 2026 19:00:00 GMT", 10.0),
-        ("Wed, 25 Nov 2026 18:59:00 GMT", "Wed, 25 Nov 2026 19:00:00 GMT", 0.0),
-        ("Wed, 25 Nov 2026 19:00:10 GMT", "not a date", None),
-    ],
-)
-def test_retry_after_is_read_as_seconds_and_as_date(header, date, seconds):
-    assert retry_after(header, date) == seconds
-
-
-def test_retry_after_as_date_without_a_date_header_uses_our_clock():
-    assert retry_after("Wed, 25 Nov 1998 19:00:00 GMT") == 0.0
-    assert retry_after("Wed, 25 Nov 2998 19:00:00 GMT") > 1e9

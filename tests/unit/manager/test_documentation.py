@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from kubernetes.aio.client.configuration import Configuration
 
-from operators.kube.credentials import Credentials
+from operators.kube.official import OfficialCredentials
 from operators.manager import settings
-from operators.manager.manager import Operators
-from operators.runtime.metrics import operator_version
+from operators.manager.manager import Manager
+from operators.manager.version import operator_version
 from tests.unit.manager.test_settings import parsed
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "running.md"
@@ -22,7 +22,7 @@ def section(text, name):
 
 async def metrics():
     """One row for each family of a process that runs everything."""
-    one = Operators(parsed(), Credentials(Configuration(host="http://127.0.0.1:1")))
+    one = Manager(parsed(), OfficialCredentials(Configuration(host="http://127.0.0.1:1")))
     operator_version(one.registry, "gamedeployment", "GameDeployment", "", {}, crd_version="")
     rows = []
     for family in one.registry._collector_to_names:
@@ -30,13 +30,13 @@ async def metrics():
         labels = ", ".join(f"`{name}`" for name in family._labelnames)
         rows.append(f"| `{family._name}{suffix}` | {labels} | {family._documentation} |\n")
     await one.client.close()
-    await one._aside.close()
+    await one._background_client.close()
     return "| Name | Labels | Meaning |\n|---|---|---|\n" + "".join(sorted(rows))
 
 
 async def written():
     """The sections as they should be."""
-    return {"flags": settings.table() + "\n", "metrics": await metrics()}
+    return {"flags": settings.FLAGS.table() + "\n", "metrics": await metrics()}
 
 
 @pytest.mark.parametrize("name", ["flags", "metrics"])

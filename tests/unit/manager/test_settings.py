@@ -4,7 +4,8 @@ import argparse
 
 import pytest
 
-from operators.manager.settings import CONTROLLERS, FLAGS, WrongSetting, add_arguments, from_arguments
+from operators.flags import InvalidSettings
+from operators.manager.settings import CONTROLLERS, FLAGS, add_arguments, from_arguments
 
 
 def parsed(*arguments, **environment):
@@ -29,7 +30,7 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_default():
     assert parsed("--metric-port", "8", GAME_OPERATORS_METRIC_PORT="7").metrics_port == 8
 
 
-@pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.field)
+@pytest.mark.parametrize("flag", FLAGS.flags, ids=lambda flag: flag.field)
 def test_every_flag_has_a_variable_and_both_mean_the_same(flag):
     values = {
         "leader_elect": "false",
@@ -44,8 +45,8 @@ def test_every_flag_has_a_variable_and_both_mean_the_same(flag):
     }
     value = values.get(flag.field, "7")
     by_flag = getattr(parsed(f"--{flag.names[0]}={value}"), flag.field)
-    assert by_flag != flag.default
-    assert getattr(parsed(**{flag.variable: value}), flag.field) == by_flag
+    assert by_flag != getattr(parsed(), flag.field)
+    assert getattr(parsed(**{FLAGS.variable(flag): value}), flag.field) == by_flag
     for alias in flag.names[1:]:
         assert getattr(parsed(f"--{alias}={value}"), flag.field) == by_flag
 
@@ -56,9 +57,9 @@ def test_every_flag_has_a_variable_and_both_mean_the_same(flag):
         (["--metric-port", "high"], "--metric-port: 'high'"),
         (["--metric-port", "70000"], "must be from 0 to 65535"),
         (["--concurrent-syncs", "0"], "must be from 1 to 1000"),
-        (["--resync-period", "0"], "must be more than nothing"),
+        (["--resync-period", "0"], "must be a positive number of seconds"),
         (["--resync-period", "soon"], "--resync-period: 'soon'"),
-        (["--resync-period", "nan"], "must be more than nothing"),
+        (["--resync-period", "nan"], "must be a positive number of seconds"),
         (["--leader-elect", "maybe"], "must be true or false"),
         (["--leader-elect-name", ""], "must not be empty"),
         (["--log-level", "LOUD"], "must be one of DEBUG, INFO, WARNING, ERROR"),
@@ -70,14 +71,14 @@ def test_every_flag_has_a_variable_and_both_mean_the_same(flag):
     ],
 )
 def test_what_cannot_be_is_refused_by_name(arguments, said):
-    with pytest.raises(WrongSetting, match=said):
+    with pytest.raises(InvalidSettings, match=said):
         parsed(*arguments)
 
 
 def test_a_wrong_variable_is_refused_by_its_name():
-    with pytest.raises(WrongSetting, match="environment variable GAME_OPERATORS_METRIC_PORT: 'x'"):
+    with pytest.raises(InvalidSettings, match="environment variable GAME_OPERATORS_METRIC_PORT: 'x'"):
         parsed(GAME_OPERATORS_METRIC_PORT="x")
-    with pytest.raises(WrongSetting, match="unknown controller 'x'"):
+    with pytest.raises(InvalidSettings, match="unknown controller 'x'"):
         parsed(GAME_OPERATORS_CONTROLLERS="hook,x")
 
 

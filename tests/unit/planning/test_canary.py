@@ -6,12 +6,11 @@ from dataclasses import replace
 import pytest
 
 from operators.api import keys
+from operators.api.reasons import PauseReason
 from operators.api.strategies import Canary, CanaryStep
 from operators.planning.actions import CreateHookRun, DeleteHookRun, TerminateHookRun
 from operators.planning.canary.hooks import StepHooks
 from operators.planning.canary.state import (
-    HOOK_STEP,
-    PAUSE_STEP,
     DesiredRollout,
     PauseMark,
     PodCounts,
@@ -24,6 +23,7 @@ from operators.planning.canary.state import (
 from operators.planning.canary.stephash import go_step_hash, same_steps, step_hash
 from operators.planning.canary.steps import decide
 from operators.planning.views import HookRunView, HookTemplateView
+from operators.planning.workloadstatus import WorkloadStatus
 
 NOW = 1_000_000.0
 WHITE_PAPER = [
@@ -45,7 +45,7 @@ def recorded(list_, index, **known):
     return RecordedState(**given)
 
 
-def mark(list_, index, reason=PAUSE_STEP, since=NOW, **known):
+def mark(list_, index, reason=PauseReason.PAUSE_STEP, since=NOW, **known):
     return PauseMark(known.pop("revision", "new"), step_hash(list_), index, reason, since, **known)
 
 
@@ -190,7 +190,7 @@ def test_gd_124_more_replicas_raise_what_a_partition_asks_for():
 @pytest.mark.parametrize(("passed", "index"), [(5.0, 1), (1.0, 1), (0.5, 0)])
 def test_gd_112_a_timed_pause(passed, index):
     list_ = steps({"pause": {"duration": 1}})
-    known = recorded(list_, 0, pauses={PAUSE_STEP: NOW - passed}, mark=mark(list_, 0, since=NOW - passed))
+    known = recorded(list_, 0, pauses={PauseReason.PAUSE_STEP: NOW - passed}, mark=mark(list_, 0, since=NOW - passed))
     decision = move(canary(list_, known, paused=True), pods())
     assert decision.canary_status.index == index
     assert decision.wait == (None if index else pytest.approx(0.5))
@@ -198,7 +198,7 @@ def test_gd_112_a_timed_pause(passed, index):
 
 def test_gd_112_a_manual_pause_ends_when_paused_is_false():
     list_ = steps({"pause": {}}, {"partition": 1})
-    known = recorded(list_, 0, pauses={PAUSE_STEP: NOW})
+    known = recorded(list_, 0, pauses={PauseReason.PAUSE_STEP: NOW})
     assert move(canary(list_, known), pods()).canary_status.index == 1
     known = replace(known, mark=mark(list_, 0))
     assert move(canary(list_, known, paused=True), pods()).canary_status.index == 0
@@ -210,24 +210,27 @@ def test_gd_114_a_hook_step():
     assert move(where, pods(), run(phase="Successful")).canary_status.index == 1
     assert move(where, pods(), run(phase="Running")).canary_status.index == 0
     assert move(where, pods(), templates=[template()]).canary_status.index == 0
-    failed = recorded(list_, 0, pauses={HOOK_STEP: NOW})
+    failed = recorded(list_, 0, pauses={PauseReason.HOOK_STEP: NOW})
     assert move(canary(list_, failed), pods(), run(phase="Failed")).canary_status.index == 1
 
 
 # ---- pausing and resuming, one write at a time
 
 
+def written(decision):
+    """The fields of the status in which a decision is recorded."""
+    return decision.canary_status.recorded_in(WorkloadStatus(), {}).dump()
+
+
 def test_gd_115_reasons_of_pauses_are_listed_once_each():
     list_ = steps({"pause": {}})
-    known = recorded(list_, 0, pauses={HOOK_STEP: NOW - 9}, mark=mark(list_, 0))
-    fields = move(canary(list_, known, paused=True), pods()).canary_status.fields({})
-    assert [p["reason"] for p in fields["pauseConditions"]] == [PAUSE_STEP, HOOK_STEP]
+    known = recorded(list_, 0, pauses={PauseReason.HOOK_STEP: NOW - 9}, mark=mark(list_, 0))
+    fields = written(move(canary(list_, known, paused=True), pods()))
+    assert [p["reason"] for p in fields["pauseConditions"]] == [PauseReason.PAUSE_STEP, PauseReason.HOOK_STEP]
     assert [p["startTime"] for p in fields["pauseConditions"]] == ["1970-01-12T13:46:40Z", "1970-01-12T13:46:31Z"]
     known = recorded(list_, 0)
-    assert (
-        move(canary(list_, known), pods(updated=0, ready=0, available=0)).canary_status.fields({})["pauseConditions"]
-        == []
-    )
+    waits = move(canary(list_, known), pods(updated=0, ready=0, available=0))
+    assert written(waits)["pauseConditions"] == []
 
 
 def test_a_pause_is_written_into_the_spec_first_and_only_there():
@@ -244,14 +247,14 @@ def test_a_mark_without_pause_in_the_status_is_copied_there():
     known = recorded(list_, 0, mark=mark(list_, 0, since=NOW - 3))
     decision = move(canary(list_, known, paused=True), pods())
     assert decision.patch is None
-    assert decision.canary_status.pauses == {PAUSE_STEP: NOW - 3}
+    assert decision.canary_status.pauses == {PauseReason.PAUSE_STEP: NOW - 3}
 
 
 def test_a_resume_between_the_two_writes_of_a_pause_is_heard():
     list_ = steps({"pause": {}}, {"partition": 1})
     half = recorded(list_, 0, mark=mark(list_, 0))
-    assert move(canary(list_, half), pods()).canary_status.pauses == {PAUSE_STEP: NOW}
-    noted = replace(half, pauses={PAUSE_STEP: NOW})
+    assert move(canary(list_, half), pods()).canary_status.pauses == {PauseReason.PAUSE_STEP: NOW}
+    noted = replace(half, pauses={PauseReason.PAUSE_STEP: NOW})
     dropped = move(canary(list_, noted), pods())
     assert dropped.patch.patch == {"metadata": {"annotations": {keys.CANARY_PAUSE_ANNOTATION: None}}}
     assert dropped.canary_status.index == 0
@@ -260,7 +263,7 @@ def test_a_resume_between_the_two_writes_of_a_pause_is_heard():
 
 def test_a_pause_that_is_over_leaves_the_status_first_then_the_spec():
     list_ = steps({"pause": {"duration": 1}}, {"partition": 1})
-    known = recorded(list_, 0, pauses={PAUSE_STEP: NOW - 5}, mark=mark(list_, 0, since=NOW - 5))
+    known = recorded(list_, 0, pauses={PauseReason.PAUSE_STEP: NOW - 5}, mark=mark(list_, 0, since=NOW - 5))
     decision = move(canary(list_, known, paused=True), pods())
     assert (decision.canary_status.index, decision.canary_status.pauses, decision.patch) == (1, {}, None)
     left = recorded(list_, 1, mark=mark(list_, 0, since=NOW - 5))
@@ -310,10 +313,16 @@ def test_an_unreadable_mark_speaks_for_no_step(text):
 
 def test_the_object_is_read_as_it_was_written():
     list_ = steps(*WHITE_PAPER)
-    known = recorded(list_, 4, pauses={HOOK_STEP: NOW}, mark=mark(list_, 4, HOOK_STEP, message="value 0"), paused=True)
+    known = recorded(
+        list_,
+        4,
+        pauses={PauseReason.HOOK_STEP: NOW},
+        mark=mark(list_, 4, PauseReason.HOOK_STEP, message="value 0"),
+        paused=True,
+    )
     decision = move(canary(list_, known, paused=True), pods(updated=2), run("r", "Failed", step=4))
     annotations = {keys.CANARY_PAUSE_ANNOTATION: known.mark.dump()}
-    read = read_recorded(decision.canary_status.fields({}), annotations, paused=True)
+    read = read_recorded(written(decision), annotations, paused=True)
     assert read == replace(known, hook_run="r")
 
 
@@ -363,7 +372,7 @@ def test_gd_116_a_failed_run_pauses_and_no_other_is_made():
     )
     assert decision.actions == ()
     text = decision.patch.patch["metadata"]["annotations"][keys.CANARY_PAUSE_ANNOTATION]
-    assert (read_pause_mark(text).reason, said in read_pause_mark(text).message) == (HOOK_STEP, True)
+    assert (read_pause_mark(text).reason, said in read_pause_mark(text).message) == (PauseReason.HOOK_STEP, True)
     assert said in decision.blocked[0].message
 
 
@@ -400,7 +409,10 @@ def test_a_run_that_is_being_removed_is_waited_for():
 
 def failed(list_, **how):
     known = recorded(
-        list_, 0, pauses={HOOK_STEP: NOW}, mark=mark(list_, 0, HOOK_STEP, message="HookRun r ended Failed")
+        list_,
+        0,
+        pauses={PauseReason.HOOK_STEP: NOW},
+        mark=mark(list_, 0, PauseReason.HOOK_STEP, message="HookRun r ended Failed"),
     )
     return canary(list_, known, auto=True, **how)
 
@@ -425,7 +437,7 @@ def test_auto_rollback_without_its_revision_is_not_possible_and_says_so():
 
 def test_auto_rollback_resumed_starts_over_when_its_run_is_gone():
     list_ = steps({"partition": 3}, {"hook": {"templateName": "test"}})
-    known = recorded(list_, 1, pauses={HOOK_STEP: NOW})
+    known = recorded(list_, 1, pauses={PauseReason.HOOK_STEP: NOW})
     found = canary(list_, known, auto=True)
     assert (found.target, found.held) == ("new", True)
     swept = move(found, pods(), run(phase="Failed", step=1))
@@ -463,13 +475,13 @@ def test_a_partition_step_says_what_it_waits_for(counts, text):
 
 def test_pauses_say_until_when_or_for_whom():
     list_ = steps({"pause": {}}, {"pause": {"duration": 60}})
-    known = recorded(list_, 0, pauses={PAUSE_STEP: NOW}, mark=mark(list_, 0))
+    known = recorded(list_, 0, pauses={PauseReason.PAUSE_STEP: NOW}, mark=mark(list_, 0))
     (blocked,) = move(canary(list_, known, paused=True), pods()).blocked
     assert blocked.message == (
         "canary step 1 of 2 (pause): waits since 1970-01-12T13:46:40Z "
         "for a person to set updateStrategy.paused to false"
     )
-    known = recorded(list_, 1, pauses={PAUSE_STEP: NOW}, mark=mark(list_, 1))
+    known = recorded(list_, 1, pauses={PauseReason.PAUSE_STEP: NOW}, mark=mark(list_, 1))
     (blocked,) = move(canary(list_, known, paused=True), pods()).blocked
     assert blocked.message == (
         "canary step 2 of 2 (pause 60 s): waits from 1970-01-12T13:46:40Z until 1970-01-12T13:47:40Z"
@@ -496,10 +508,10 @@ def test_the_stable_revision_is_kept_without_canary():
 def test_gd_139_without_steps_a_pause_of_the_user_is_left_alone():
     own = canary(None, RecordedState(update="new", stable="new"), paused=True)
     assert move(own, pods(), complete=True).patch is None
-    held = canary(None, RecordedState(update="new", stable="new", pauses={PAUSE_STEP: NOW}), paused=True)
+    held = canary(None, RecordedState(update="new", stable="new", pauses={PauseReason.PAUSE_STEP: NOW}), paused=True)
     marked = move(held, pods())
     known = read_recorded(
-        marked.canary_status.fields({}),
+        written(marked),
         {keys.CANARY_PAUSE_ANNOTATION: marked.patch.patch["metadata"]["annotations"][keys.CANARY_PAUSE_ANNOTATION]},
         paused=True,
     )

@@ -1,7 +1,15 @@
 """Conditions are merged by type: whose they are decides who writes them (spec/gamestatefulset.md 8.4)."""
 
+from dataclasses import replace
+
+from operators.api.gamestatefulset import GameStatefulSetSpec
+from operators.api.reasons import BlockedReason
 from operators.kube.times import rfc3339
+from operators.planning.actions import Blocked
 from operators.planning.conditions import OURS, condition, settle
+from operators.planning.status import failed_pass_status
+from operators.planning.workloads import workload_view
+from operators.simulation.statefulset import gamestatefulset
 from tests.unit.gamestatefulset.sets import Set
 
 NOW = 5000.0
@@ -9,19 +17,19 @@ THEIRS = {"type": "example.org/Rated", "status": "True", "reason": "Good", "last
 
 
 def ours(type_, *, holds, since=None):
-    made = condition(type_, holds, "Because", "text", 1)
-    return made if since is None else {**made, "lastTransitionTime": rfc3339(since)}
+    made = condition(type_, "Because", "text", 1, holds=holds)
+    return made if since is None else replace(made, last_transition_time=rfc3339(since)).dump()
 
 
 def test_a_condition_keeps_its_time_until_its_status_changes():
     old = [ours("Complete", holds=True, since=100.0), ours("Blocked", holds=True, since=200.0)]
     found = settle(old, [ours("Complete", holds=True), ours("Blocked", holds=False)], NOW)
-    assert [c["lastTransitionTime"] for c in found] == [rfc3339(100.0), rfc3339(NOW)]
+    assert [c.last_transition_time for c in found] == [rfc3339(100.0), rfc3339(NOW)]
 
 
 def test_conditions_of_others_stay_and_ours_that_no_longer_hold_go():
     old = [THEIRS, ours("FailedUpdate", holds=True, since=1.0)]
-    assert settle(old, [ours("Complete", holds=True)], NOW)[1:] == [THEIRS]
+    assert settle(old, [ours("Complete", holds=True)], NOW)[1:] == (THEIRS,)
 
 
 def test_every_condition_that_a_pass_writes_is_known_as_ours():
@@ -35,3 +43,13 @@ def test_every_condition_that_a_pass_writes_is_known_as_ours():
     story.one_pass()
     assert THEIRS in story.status["conditions"]
     assert len(story.status["conditions"]) == len({c["type"] for c in story.status["conditions"]})
+
+
+def test_a_pass_that_failed_leaves_each_condition_once():
+    workload = workload_view(gamestatefulset({"replicas": 1}), GameStatefulSetSpec.model_validate)
+    status = {"replicas": 1, "conditions": [THEIRS, ours("Complete", holds=True, since=100.0)]}
+    problem = Blocked(BlockedReason.INTERNAL_ERROR, "text", waiting=False)
+    found = failed_pass_status(replace(workload, status=status), problem, NOW).dump()
+    assert found["replicas"] == 1
+    assert found["conditions"][0] == ours("Complete", holds=True, since=100.0)
+    assert [c["type"] for c in found["conditions"]] == ["Complete", "Blocked", THEIRS["type"]]

@@ -39,7 +39,7 @@ def test_what_was_refused_waits_and_the_rest_goes_on():
     refused = {"CreatePod": Refusal("exceeded quota", NOW + 3)}
     other = SetGate("c", "u", ready=True)
     result = withhold([create("a"), other, create("b")], refused, NOW)
-    assert (result.actions, result.waits) == ([other], [3.0])
+    assert (result.actions, result.waits) == ((other,), (3.0,))
     (blocked,) = result.blocked
     assert (blocked.reason, blocked.message) == ("FailedScale", "2 pods to create are refused: exceeded quota")
     assert not blocked.waiting
@@ -47,7 +47,7 @@ def test_what_was_refused_waits_and_the_rest_goes_on():
 
 def test_when_its_time_has_come_it_is_tried():
     refused = {"CreatePod": Refusal("exceeded quota", NOW)}
-    assert withhold([create("a")], refused, NOW).actions == [create("a")]
+    assert withhold([create("a")], refused, NOW).actions == (create("a"),)
 
 
 @pytest.mark.parametrize(("lasting", "count", "shown"), [(True, 1, True), (False, 2, False), (False, 3, True)])

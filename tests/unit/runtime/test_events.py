@@ -262,7 +262,7 @@ async def test_the_end_is_bounded_and_tells_what_was_lost(caplog):
         await run.recorder.flush(3.0)
         assert asyncio.get_running_loop().time() - before == pytest.approx(3)
         assert run.recorder.dropped == 3
-        assert "3 events were not written" in caplog.text
+        assert "3 events dropped at shutdown" in caplog.text
 
 
 async def test_with_nothing_to_write_the_end_comes_at_once():

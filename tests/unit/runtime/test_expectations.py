@@ -89,7 +89,7 @@ def test_what_is_not_seen_within_five_minutes_is_given_up_and_told(caplog):
     assert expectations.pending("key", TIMEOUT - 1).describe == "creation of lost"
     with caplog.at_level(logging.WARNING):
         assert expectations.pending("key", TIMEOUT).describe == "creation of lost too"
-    assert "creation of lost was not seen within 300 s" in caplog.text
+    assert "cache did not show the creation of lost within 300 s" in caplog.text
     assert expectations.pending("key", TIMEOUT + 10) is None
 
 

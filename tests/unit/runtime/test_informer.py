@@ -188,7 +188,7 @@ async def test_failures_far_apart_do_not_add_up(server, client, caplog):
             await until(lambda n=n: run.held == {"a": str(n)})
             server.cut()
             await until(lambda n=n: server.count(is_watch) == n + 2)
-    messages = [r for r in caplog.records if "informer of things" in r.getMessage()]
+    messages = [r for r in caplog.records if "list or watch of things failed" in r.getMessage()]
     assert len(messages) == 6
     assert {r.levelno for r in messages} == {logging.INFO}
 
@@ -243,7 +243,7 @@ async def test_one_odd_object_hides_no_other(server, client, caplog):
         await until(lambda: run.counted("lists_total") == 2)
         assert run.held == {"good": "green", "odd": "red"}, "an object that is still there must not seem deleted"
         assert run.counted("unreadable_objects_total") == 2
-    assert any("odd cannot be decoded" in r.getMessage() and r.levelno == logging.ERROR for r in caplog.records)
+    assert any("odd, leaving it out" in r.getMessage() and r.levelno == logging.ERROR for r in caplog.records)
 
 
 async def test_a_subscriber_that_fails_stops_nobody(server, client, caplog):
@@ -287,3 +287,24 @@ async def test_the_store_knows_how_far_it_is(server, client):
         server.drop("a")
         await until(lambda: not run.held)
         assert run.informer.store.reached(version)
+
+
+async def test_a_refresh_lists_anew_and_returns_when_the_store_is_as_new_as_the_call(server, client):
+    server.put("a", "red")
+    async with Running(client) as run:
+        await until(lambda: run.held == {"a": "red"} and server.watches)
+        listed = server.count(is_list)
+        await asyncio.wait_for(run.informer.refresh(), 10)
+        assert server.count(is_list) == listed + 1
+        server.put("a", "blue")
+        await until(lambda: run.held == {"a": "blue"})
+
+
+async def test_a_refresh_outlives_lists_that_fail(server, client):
+    server.put("a", "red")
+    async with Running(client) as run:
+        await until(lambda: run.held == {"a": "red"} and server.watches)
+        server.faults += [(is_list, answer(503, "ServiceUnavailable"))] * 8
+        await asyncio.wait_for(run.informer.refresh(), 30)
+        assert not server.faults
+        assert run.held == {"a": "red"}

@@ -274,7 +274,7 @@ async def test_release_takes_no_longer_than_a_few_seconds(api, replicas):
     await asyncio.sleep(30)
     first.line.fault = never
     await first.end_politely()
-    assert now() <= 30 + leaderelection._RELEASE + 0.1
+    assert now() <= 30 + leaderelection._RELEASE_TIMEOUT + 0.1
 
 
 @pytest.mark.parametrize(
@@ -352,3 +352,17 @@ async def test_never_two_may_write_whatever_fails(api, seed):
         for replica in everybody:
             replica.kill()
         await asyncio.gather(*(r.task for r in everybody), return_exceptions=True)
+
+
+async def test_a_process_that_is_not_fit_any_more_lets_the_lease_go(api, replicas):
+    trouble = []
+    first = replicas("first", unfit=lambda: "".join(trouble))
+    await asyncio.sleep(5)
+    second = replicas("second")
+    await asyncio.sleep(60)
+    assert first.leads
+    trouble.append("no heartbeat for 30 s")
+    await asyncio.sleep(40)
+    assert first.ended is not None
+    assert second.leads
+    assert lease(api)["holderIdentity"] == "second"

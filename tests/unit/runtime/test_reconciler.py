@@ -55,7 +55,7 @@ async def test_a_pass_may_ask_to_come_back():
 
 
 async def test_a_pass_may_ask_for_a_rest_from_events():
-    async with Running(Outcome(rest=2.0), Outcome(requeue_after=0.5, rest=2.0), Outcome()) as run:
+    async with Running(Outcome(quiet=2.0), Outcome(requeue_after=0.5, quiet=2.0), Outcome()) as run:
         for _ in range(50):
             run.queue.add("a")
             await asyncio.sleep(0.1)
@@ -118,7 +118,7 @@ async def test_a_defect_is_logged_with_its_traceback_and_a_conflict_only_when_it
     async with Running(Conflict(409, "Conflict", "changed"), KeyError("defect"), Outcome()) as run:
         run.queue.add("a")
         await asyncio.sleep(10)
-    errors = [r for r in caplog.records if "pass failed" in r.getMessage()]
+    errors = [r for r in caplog.records if "reconcile failed" in r.getMessage()]
     assert len(errors) == 1
     assert errors[0].levelno == logging.ERROR
     assert errors[0].exc_info[0] is KeyError
@@ -128,7 +128,7 @@ async def test_a_defect_is_logged_with_its_traceback_and_a_conflict_only_when_it
         await asyncio.sleep(10)
     messages = [r.getMessage() for r in caplog.records]
     assert len([m for m in messages if "Conflict: changed" in m]) == 1
-    assert "test a: passes succeed again, after 6 failures" in messages
+    assert "test a: reconcile succeeded after 6 failures" in messages
 
 
 @pytest.mark.parametrize("workers", [1, 3])

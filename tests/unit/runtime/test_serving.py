@@ -7,14 +7,13 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
-from operators.runtime.metrics import Heartbeat
-from operators.runtime.serving import serve
+from operators.runtime.serving import Heartbeat, health_application, listen
 
 
 @asynccontextmanager
 async def served(ready=lambda: ""):
     registry, heartbeat = CollectorRegistry(), Heartbeat()
-    runner = await serve(registry, heartbeat, ready, "127.0.0.1", 0)
+    runner = await listen(health_application(registry, ready=ready, alive=heartbeat.problem), "127.0.0.1", 0)
     host, port = runner.addresses[0]
     try:
         async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
@@ -39,6 +38,17 @@ async def test_alive_as_long_as_the_loop_turns(path):
         assert await read(session, path) == (200, "ok")
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/livez"])
+async def test_where_nothing_else_is_asked_an_answer_is_the_sign_of_life(path):
+    runner = await listen(health_application(CollectorRegistry(), ready=lambda: "no certificate yet"), "127.0.0.1", 0)
+    host, port = runner.addresses[0]
+    try:
+        async with aiohttp.ClientSession(f"http://{host}:{port}") as session:
+            assert await read(session, path) == (200, "ok")
+    finally:
+        await runner.cleanup()
+
+
 async def test_ready_says_what_is_missing():
     missing = ["waiting for the caches of pods"]
     async with served(lambda: missing[0]) as (session, *_):
@@ -60,4 +70,4 @@ async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(OSError, match="in use"):
-            await serve(CollectorRegistry(), Heartbeat(), lambda: "", "127.0.0.1", taken.getsockname()[1])
+            await listen(health_application(CollectorRegistry(), ready=lambda: ""), "127.0.0.1", taken.getsockname()[1])

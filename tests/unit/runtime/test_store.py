@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.runtime.store import Change, Store, newer, rewound
+from operators.runtime.store import Change, Store, newer, went_back
 from tests.unit.runtime.views import SPACE, thing
 
 
@@ -120,10 +120,10 @@ def test_versions_are_compared_as_numbers(candidate, than, expected):
 
 
 def test_only_numbers_can_be_seen_to_go_back():
-    assert rewound("5", "9")
-    assert not rewound("9", "5")
-    assert not rewound("a", "b")
-    assert not rewound("5", "")
+    assert went_back("5", "9")
+    assert not went_back("9", "5")
+    assert not went_back("a", "b")
+    assert not went_back("5", "")
 
 
 # ---- any order of lists and late events

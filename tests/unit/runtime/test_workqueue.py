@@ -168,6 +168,16 @@ async def test_a_pass_whose_failure_causes_its_own_event_runs_about_once_a_secon
     assert passes < 115
 
 
+async def test_a_pass_ends_the_quiet_time_that_was_on_when_it_began():
+    queue = WorkQueue()
+    queue.keep_quiet("a", 5.0)
+    queue.add_after("a", 1.0)
+    assert await ready(queue, within=1.1) == "a"
+    queue.add("a")
+    queue.done("a")
+    assert await ready(queue, within=0.1) == "a", "an event during the pass is answered after it"
+
+
 async def test_a_key_that_succeeded_is_not_held_back():
     queue = WorkQueue()
     await fail(queue, "a", times=20)
@@ -179,7 +189,7 @@ async def test_a_key_that_succeeded_is_not_held_back():
 async def test_while_a_key_rests_what_is_asked_for_gathers():
     queue = WorkQueue()
     for _ in range(2):
-        queue.rest("a", 3.0)
+        queue.keep_quiet("a", 3.0)
         for _ in range(5):
             queue.add("a")
             queue.add("b")
@@ -197,7 +207,7 @@ async def test_what_was_asked_for_during_the_pass_waits_for_the_end_of_its_rest(
     queue.add("a")
     assert await queue.get() == "a"
     queue.add("a")
-    queue.rest("a", 3.0)
+    queue.keep_quiet("a", 3.0)
     queue.done("a")
     assert await ready(queue, within=2.9) is None
     assert await ready(queue, within=0.2) == "a"
@@ -205,7 +215,7 @@ async def test_what_was_asked_for_during_the_pass_waits_for_the_end_of_its_rest(
 
 async def test_a_rest_puts_off_neither_a_time_asked_for_nor_a_first_event_after_it():
     queue = WorkQueue()
-    queue.rest("a", 3.0)
+    queue.keep_quiet("a", 3.0)
     queue.add_after("a", 1.0)
     assert await ready(queue, within=1.1) == "a"
     queue.done("a")

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from operators.kube.errors import Conflict, Forbidden, NotFound
+from operators.kube.resources import VALIDATING_WEBHOOK_CONFIGURATIONS, Resource
+from operators.kube.tls import load_chain
 from webhooks import authority
-from webhooks.apiserver import ApiError, Conflict, NotFound
-from webhooks.certificates import FromFiles, FromSecret
+from webhooks.certificates import CertificateFromFiles, CertificateFromSecret
 from webhooks.metrics import Metrics
 from webhooks.rotation import BUNDLE, CERTIFICATE, Policy
-from webhooks.tls import Served, UnusableCertificate
-from webhooks.tlsfiles import load_chain
+from webhooks.tls import ServedCertificate, UnusableCertificate
 
 DAY = timedelta(days=1)
 SECRET, CONFIGURATION = "secrets/tls", "validatingwebhookconfigurations/game-operators"
@@ -37,32 +38,32 @@ class Api:
     def _versioned(body: dict[str, Any], version: int) -> dict[str, Any]:
         return {**body, "metadata": {"resourceVersion": str(version)}}
 
-    def _key(self, path: str) -> str:
-        key = "/".join(path.split("/")[-2:])
+    def _key(self, resource: Resource, name: str) -> str:
+        key = f"{resource.plural}/{name}"
         if key in self.refuse:
-            raise ApiError(403, f"{key} is forbidden")
+            raise Forbidden(403, "Forbidden", f"{key} is forbidden")
         if key not in self.objects:
-            raise NotFound(404, f"{key} not found")
+            raise NotFound(404, "NotFound", f"{key} not found")
         return key
 
-    async def get(self, path: str) -> Any:
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Any:
         await asyncio.sleep(0)
-        return self.objects[self._key(path)]
+        return self.objects[self._key(resource, name)]
 
     def _write(self, key: str, body: dict[str, Any], version: str) -> Any:
         if version != self.objects[key]["metadata"]["resourceVersion"]:
-            raise Conflict(409, "the object has been modified")
+            raise Conflict(409, "Conflict", "the object has been modified")
         self.objects[key] = self._versioned(body, int(version) + 1)
         self.writes.append(key)
         return self.objects[key]
 
-    async def replace(self, path: str, body: Any) -> Any:
+    async def replace(self, resource: Resource, namespace: str | None, name: str, body: Any) -> Any:
         await asyncio.sleep(0)
-        return self._write(self._key(path), body, body["metadata"]["resourceVersion"])
+        return self._write(self._key(resource, name), body, body["metadata"]["resourceVersion"])
 
-    async def patch(self, path: str, operations: Any) -> Any:
+    async def json_patch(self, resource: Resource, namespace: str | None, name: str, operations: Any) -> Any:
         await asyncio.sleep(0)
-        key = self._key(path)
+        key = self._key(resource, name)
         guard, *adds = operations
         assert guard["path"] == "/metadata/resourceVersion"
         webhooks = [{**w, "clientConfig": dict(w["clientConfig"])} for w in self.objects[key]["webhooks"]]
@@ -81,9 +82,9 @@ class Api:
 class Replica:
     def __init__(self, api: Api, names: tuple[str, ...] = ("localhost",)) -> None:
         self.now = datetime.now(UTC)
-        self.served, self.metrics = Served(), Metrics(CollectorRegistry())
+        self.served, self.metrics = ServedCertificate(), Metrics(CollectorRegistry())
         policy = Policy(names, 30 * DAY, 10 * DAY, settle=timedelta(minutes=1), overlap=timedelta(hours=1))
-        self.keeper = FromSecret(
+        self.source = CertificateFromSecret(
             api,  # type: ignore[arg-type]
             ("games", "tls"),
             ["game-operators"],
@@ -99,7 +100,7 @@ class Replica:
         )
 
 
-async def handshake(served: Served, trusted: bytes) -> bytes:
+async def handshake(served: ServedCertificate, trusted: bytes) -> bytes:
     """Connect as an API server does; the certificate it was shown."""
     server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0, ssl=served.context)
     context = ssl.create_default_context(cadata=trusted.decode())
@@ -116,19 +117,19 @@ async def handshake(served: Served, trusted: bytes) -> bytes:
 async def test_one_replica_makes_everything_trusted():
     api = Api()
     replica = Replica(api)
-    await replica.keeper.step()
+    await replica.source.step()
     assert api.bundles() == [api.secret(BUNDLE)] * 2
     assert replica.trusted() == 1
     assert await handshake(replica.served, api.bundles()[0])
-    await replica.keeper.step()
+    await replica.source.step()
     assert api.writes == [SECRET, CONFIGURATION], "a settled replica writes nothing"
 
 
 async def test_two_replicas_racing_agree_on_one_authority():
     api = Api()
     replicas = [Replica(api) for _ in range(4)]
-    await asyncio.gather(*(r.keeper.step() for r in replicas))
-    await asyncio.gather(*(r.keeper.step() for r in replicas))
+    await asyncio.gather(*(r.source.step() for r in replicas))
+    await asyncio.gather(*(r.source.step() for r in replicas))
     assert api.writes.count(SECRET) == 1
     shown = {await handshake(r.served, api.bundles()[0]) for r in replicas}
     assert len(shown) == 1
@@ -140,11 +141,11 @@ async def test_replicas_rotate_together_and_callers_never_notice():
     replicas = [Replica(api), Replica(api)]
     hours = 0
     authorities = set()
-    await asyncio.gather(*(r.keeper.step() for r in replicas))
+    await asyncio.gather(*(r.source.step() for r in replicas))
     for hours in range(0, 40 * 24, 6):
         for replica in replicas:
             replica.now = datetime.now(UTC) + timedelta(hours=hours)
-            await replica.keeper.step()
+            await replica.source.step()
             bundle = authority.bundle_of(api.bundles()[0])
             authorities |= {c.serial_number for c in bundle}
             for other in replicas:
@@ -159,20 +160,20 @@ async def test_replicas_rotate_together_and_callers_never_notice():
 async def test_a_stale_bundle_never_replaces_a_newer_one():
     api = Api()
     slow, fast = Replica(api), Replica(api)
-    await fast.keeper.step()
-    read = await api.get(CONFIGURATION)
+    await fast.source.step()
+    read = await api.get(VALIDATING_WEBHOOK_CONFIGURATIONS, None, "game-operators")
     api.objects[CONFIGURATION] = api._versioned(read, 7)
-    assert not await slow.keeper._write_bundle("game-operators", read, [0, 1], b"stale")
+    assert not await slow.source._write_bundle("game-operators", read, [0, 1], b"stale")
     assert api.bundles() == [api.secret(BUNDLE)] * 2
 
 
 async def test_a_bundle_that_was_wiped_comes_back():
     api = Api()
     replica = Replica(api)
-    await replica.keeper.step()
+    await replica.source.step()
     for webhook in api.objects[CONFIGURATION]["webhooks"]:
         webhook["clientConfig"].pop("caBundle")
-    await replica.keeper.step()
+    await replica.source.step()
     assert api.bundles() == [api.secret(BUNDLE)] * 2
 
 
@@ -180,7 +181,7 @@ async def test_without_rights_on_the_configuration_it_serves_and_says_so(caplog)
     api = Api()
     api.refuse.add(CONFIGURATION)
     replica = Replica(api)
-    await replica.keeper.step()
+    await replica.source.step()
     assert replica.served.missing() == ""
     assert replica.trusted() == 0
     assert "is forbidden" in caplog.text
@@ -188,15 +189,15 @@ async def test_without_rights_on_the_configuration_it_serves_and_says_so(caplog)
 
 async def test_without_a_configuration_it_serves_and_says_so(caplog):
     replica = Replica(Api(CONFIGURATION))
-    await replica.keeper.step()
+    await replica.source.step()
     assert replica.trusted() == 0
-    assert "there is no webhook configuration game-operators" in caplog.text
+    assert "webhook configuration game-operators not found" in caplog.text
 
 
 async def test_without_the_secret_there_is_nothing_to_serve():
     replica = Replica(Api(SECRET))
     with pytest.raises(NotFound):
-        await replica.keeper.step()
+        await replica.source.step()
     assert replica.served.missing() == "no certificate yet"
 
 
@@ -204,7 +205,7 @@ async def test_a_secret_of_nonsense_heals():
     api = Api()
     api.objects[SECRET]["data"] = {CERTIFICATE: "%%%", "tls.key": base64.b64encode(b"x").decode(), BUNDLE: ""}
     replica = Replica(api)
-    await replica.keeper.step()
+    await replica.source.step()
     assert await handshake(replica.served, api.bundles()[0])
 
 
@@ -222,8 +223,8 @@ async def test_adm_54_a_certificate_renewed_on_disk_is_served_at_the_next_handsh
     crt, key = tmp_path / "tls.crt", tmp_path / "tls.key"
     crt.write_bytes(pair.certificate)
     key.write_bytes(pair.key)
-    metrics, served = Metrics(CollectorRegistry()), Served()
-    source = FromFiles(crt, key, served, metrics)
+    metrics, served = Metrics(CollectorRegistry()), ServedCertificate()
+    source = CertificateFromFiles(crt, key, served, metrics)
     source.load()
     first = await handshake(served, ca.certificate)
 
@@ -241,7 +242,7 @@ async def test_adm_54_a_certificate_renewed_on_disk_is_served_at_the_next_handsh
 
 async def test_an_open_connection_outlives_the_change():
     ca, pair = issue()
-    served = Served()
+    served = ServedCertificate()
     served.load(pair.certificate, pair.key)
 
     async def echo(reader, writer):
@@ -264,12 +265,12 @@ async def test_an_open_connection_outlives_the_change():
 async def test_without_a_certificate_handshakes_fail():
     ca, _ = issue()
     with pytest.raises((ssl.SSLError, ConnectionError)):
-        await handshake(Served(), ca.certificate)
+        await handshake(ServedCertificate(), ca.certificate)
 
 
 async def test_old_tls_is_refused():
     ca, pair = issue()
-    served = Served()
+    served = ServedCertificate()
     served.load(pair.certificate, pair.key)
     assert served.context.minimum_version == ssl.TLSVersion.TLSv1_2
     server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0, ssl=served.context)
@@ -291,7 +292,7 @@ async def test_callers_without_a_certificate_are_turned_away_where_one_is_asked_
     trusted, client = client_certificate()
     (tmp_path / "clients.crt").write_bytes(trusted)
     ca, pair = issue()
-    served = Served(str(tmp_path / "clients.crt"))
+    served = ServedCertificate(str(tmp_path / "clients.crt"))
     served.load(pair.certificate, pair.key)
 
     async def greet(_, writer):
@@ -321,7 +322,7 @@ async def test_callers_without_a_certificate_are_turned_away_where_one_is_asked_
 
 def test_an_ended_certificate_is_missing():
     _, pair = issue(life=timedelta(hours=1))
-    served = Served()
+    served = ServedCertificate()
     served.load(pair.certificate, pair.key)
     assert served.missing(datetime.now(UTC)) == ""
     assert served.missing(datetime.now(UTC) + DAY).startswith("the certificate ended at")

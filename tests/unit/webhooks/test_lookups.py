@@ -1,25 +1,19 @@
-"""Reads from an API server that pages, fails and hangs; and the credentials for it."""
+"""Reads from an API server that pages and fails."""
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import json
 import ssl
 from typing import Any
 
 import pytest
-import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from prometheus_client import CollectorRegistry
 
+from operators.kube.client import Client
+from operators.kube.credentials import PlainCredentials
+from operators.kube.errors import ApiError
 from tests.unit.webhooks.builders import hook_template, workload
-from webhooks import credentials
-from webhooks.apiserver import ApiError, ApiServer, Conflict, NotFound
-from webhooks.credentials import Credentials, NoCredentials
 from webhooks.lookups import Lookups
-from webhooks.metrics import Metrics
 from webhooks.protection import CountInstances, FindUsers
 
 API = "/apis/tkex.tencent.com/v1alpha1"
@@ -37,8 +31,6 @@ class Server:
         self.requests.append((request.method, request.raw_path, dict(request.headers)))
         if request.path in self.answers:
             return self.answers.pop(request.path)
-        if request.path == "/hang":
-            await asyncio.sleep(60)
         if request.path not in self.collections:
             return web.json_response({"kind": "Status", "message": f"{request.path} not found"}, status=404)
         start = int(request.query.get("continue", 0))
@@ -58,12 +50,8 @@ async def server():
 
 
 @pytest.fixture
-async def api(server):
-    found = ApiServer(
-        Credentials(server.url, ssl.create_default_context(), token="t0ken"),
-        Metrics(CollectorRegistry()),
-        timeout=0.5,
-    )
+async def client(server):
+    found = Client(PlainCredentials(server.url, ssl.create_default_context(), token="t0ken"), attempts=1)
     yield found
     await found.close()
 
@@ -73,33 +61,34 @@ def named(name: str, *, deleting: bool = False) -> dict[str, Any]:
     return {"metadata": {"name": name, **ending}}
 
 
-async def test_adm_34_35_36_objects_that_are_being_deleted_do_not_count(server, api):
+async def test_adm_34_35_36_objects_that_are_being_deleted_do_not_count(server, client):
     objects = [named("a"), named("b", deleting=True), named("c"), named("d", deleting=True), named("e")]
     server.collections[f"{API}/gamedeployments"] = objects
-    assert await Lookups(api).count(CountInstances("gamedeployments")) == 3
+    assert await Lookups(client).count(CountInstances("gamedeployments")) == 3
     assert len(server.requests) == 3, "page by page"
     server.collections[f"{API}/gamedeployments"] = [named("b", deleting=True), named("d", deleting=True)]
-    assert await Lookups(api).count(CountInstances("gamedeployments")) == 0
+    assert await Lookups(client).count(CountInstances("gamedeployments")) == 0
     server.collections[f"{API}/gamedeployments"] = []
-    assert await Lookups(api).count(CountInstances("gamedeployments")) == 0
+    assert await Lookups(client).count(CountInstances("gamedeployments")) == 0
 
 
-async def test_counting_asks_for_metadata_only_and_says_who_asks(server, api):
+async def test_counting_asks_for_metadata_only_and_says_who_asks(server, client):
     server.collections[f"{API}/hookruns"] = []
-    await Lookups(api).count(CountInstances("hookruns"))
+    await Lookups(client).count(CountInstances("hookruns"))
     _, _, headers = server.requests[0]
     assert headers["Accept"].startswith("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")
     assert headers["Authorization"] == "Bearer t0ken"
 
 
-async def test_adm_39_a_failure_is_an_error_with_the_servers_words(server, api):
+async def test_adm_39_a_failure_is_an_error_with_the_servers_words(server, client):
     path = f"{API}/gamestatefulsets"
     server.answers[path] = web.json_response({"message": "etcdserver: request timed out"}, status=500)
     with pytest.raises(ApiError, match="etcdserver: request timed out"):
-        await Lookups(api).count(CountInstances("gamestatefulsets"))
+        await Lookups(client).count(CountInstances("gamestatefulsets"))
+    assert len(server.requests) == 1, "whoever asks us has little time: nothing is repeated"
 
 
-async def test_users_of_a_template_are_found_by_reference_and_by_name(server, api):
+async def test_users_of_a_template_are_found_by_reference_and_by_name(server, client):
     base = f"{API}/namespaces/games"
     user = workload(name="user", postInplaceUpdateStrategy={"hook": {"templateName": "may-go"}})
     canary = {"canary": {"steps": [{"partition": 1}, {"hook": {"templateName": "may-go"}}]}}
@@ -110,18 +99,18 @@ async def test_users_of_a_template_are_found_by_reference_and_by_name(server, ap
     open_ = named("predelete-2-may-go") | {"status": {"phase": "Running"}}
     fresh, foreign = named("canary-3-may-go"), named("predelete-4-may-stay")
     server.collections[f"{base}/hookruns"] = [done, open_, fresh, foreign]
-    assert await Lookups(api).users(FindUsers("games", "may-go")) == [
+    assert await Lookups(client).users(FindUsers("games", "may-go")) == [
         "GameDeployment user",
         "GameStatefulSet stepping",
         "HookRun predelete-2-may-go",
         "HookRun canary-3-may-go",
     ]
-    assert await Lookups(api).users(FindUsers("games", "unused")) == []
+    assert await Lookups(client).users(FindUsers("games", "unused")) == []
 
 
-async def test_a_template_seen_a_moment_ago_is_not_read_again_but_a_missing_one_is(server, api):
+async def test_a_template_seen_a_moment_ago_is_not_read_again_but_a_missing_one_is(server, client):
     now = [0.0]
-    lookups = Lookups(api, clock=lambda: now[0])
+    lookups = Lookups(client, clock=lambda: now[0])
     path = f"{API}/namespaces/games/hooktemplates"
     declared = hook_template(args=[{"name": "Region"}, {"name": "Zone", "value": "a"}])
     server.answers[f"{path}/may-go"] = web.json_response(declared)
@@ -136,128 +125,13 @@ async def test_a_template_seen_a_moment_ago_is_not_read_again_but_a_missing_one_
     assert await lookups.templates("games", {"may-go"}) == {"may-go": None}
 
 
-async def test_names_cannot_lead_elsewhere(server, api):
-    await Lookups(api).templates("games", {"../../secrets/x"})
+async def test_names_cannot_lead_elsewhere(server, client):
+    await Lookups(client).templates("games", {"../../secrets/x"})
     assert server.requests[0][1].endswith("/hooktemplates/..%2F..%2Fsecrets%2Fx")
 
 
-async def test_a_namespace_that_ends(server, api):
+async def test_a_namespace_that_ends(server, client):
     server.answers["/api/v1/namespaces/games"] = web.json_response(named("games", deleting=True))
-    assert await Lookups(api).namespace_ending("games")
+    assert await Lookups(client).namespace_ending("games")
     server.answers["/api/v1/namespaces/games"] = web.json_response(named("games"))
-    assert not await Lookups(api).namespace_ending("games")
-
-
-async def test_errors_are_told_apart(server, api):
-    with pytest.raises(NotFound, match="not found"):
-        await api.get("/nothing")
-    server.answers["/busy"] = web.json_response({"message": "modified"}, status=409)
-    with pytest.raises(Conflict):
-        await api.replace("/busy", {})
-    server.answers["/html"] = web.Response(text="<html>", status=502)
-    with pytest.raises(ApiError, match="status 502 with an answer that is not JSON"):
-        await api.get("/html")
-    server.answers["/list"] = web.json_response([])
-    with pytest.raises(ApiError, match="no object"):
-        await api.get("/list")
-    with pytest.raises(ApiError, match=r"no answer within 0\.5 s"):
-        await api.get("/hang")
-
-
-async def test_a_server_that_is_not_there():
-    api = ApiServer(Credentials("http://127.0.0.1:1", ssl.create_default_context()), Metrics(CollectorRegistry()))
-    with pytest.raises(ApiError, match="Cannot connect") as failed:
-        await api.get("/x")
-    assert failed.value.status == 0
-    await api.close()
-
-
-# Credentials
-
-
-def config(**user: Any) -> dict[str, Any]:
-    return {
-        "current-context": "here",
-        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": "https://10.0.0.1:6443/", "insecure-skip-tls-verify": True}}],
-        "users": [{"name": "u", "user": user}],
-    }
-
-
-def write(folder, body: Any) -> str:
-    path = folder / "kubeconfig"
-    path.write_text(body if isinstance(body, str) else yaml.safe_dump(body))
-    return str(path)
-
-
-def test_a_kubeconfig_with_a_token(tmp_path):
-    found = credentials.load(write(tmp_path, config(token="abc")))
-    assert found.server == "https://10.0.0.1:6443"
-    assert found.headers() == {"Authorization": "Bearer abc"}
-
-
-def test_a_token_in_a_file_is_read_again(tmp_path):
-    (tmp_path / "token").write_text("one\n")
-    found = credentials.load(write(tmp_path, config(tokenFile="token")))
-    assert found.headers() == {"Authorization": "Bearer one"}
-    (tmp_path / "token").write_text("two\n")
-    assert found.headers() == {"Authorization": "Bearer two"}
-
-
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        (config(exec={"command": "aws"}), "needs a program to be run"),
-        (config() | {"current-context": "there"}, "there is no context 'there'"),
-        ("{", "cannot be used"),
-        ("text", "cannot be used"),
-        (config(**{"client-certificate": "missing.crt", "client-key": "missing.key"}), "missing.crt"),
-    ],
-)
-def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path, body, said):
-    with pytest.raises(NoCredentials, match=said):
-        credentials.load(write(tmp_path, body))
-
-
-def test_without_any_credentials_it_says_where_it_looked(tmp_path, monkeypatch):
-    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    with pytest.raises(NoCredentials, match="no pod with a service account"):
-        credentials.load()
-
-
-def test_inside_a_pod(tmp_path, monkeypatch):
-    from datetime import UTC, datetime, timedelta
-
-    from webhooks import authority
-
-    (tmp_path / "ca.crt").write_bytes(authority.new_authority(datetime.now(UTC), timedelta(days=1)).certificate)
-    (tmp_path / "token").write_text("of-the-pod")
-    monkeypatch.setattr(credentials, "SERVICE_ACCOUNT", tmp_path)
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
-    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "6443")
-    found = credentials.load()
-    assert found.server == "https://[fd00::1]:6443"
-    assert found.headers() == {"Authorization": "Bearer of-the-pod"}
-
-
-def test_inline_certificates_are_read(tmp_path):
-    from datetime import UTC, datetime, timedelta
-
-    from webhooks import authority
-
-    now = datetime.now(UTC)
-    ca = authority.new_authority(now, timedelta(days=1))
-    pair = authority.issue(ca, ("client",), now, timedelta(days=1))
-    inline = {
-        "client-certificate-data": base64.b64encode(pair.certificate).decode(),
-        "client-key-data": base64.b64encode(pair.key).decode(),
-    }
-    body = config(**inline)
-    body["clusters"][0]["cluster"] = {
-        "server": "https://x",
-        "certificate-authority-data": base64.b64encode(ca.certificate).decode(),
-    }
-    found = credentials.load(write(tmp_path, json.dumps(body)))
-    assert found.tls.verify_mode == ssl.CERT_REQUIRED
-    assert found.headers() == {}
+    assert not await Lookups(client).namespace_ending("games")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -135,12 +133,12 @@ def test_manifests_are_printed_as_yaml(capsys):
         (["serve", "--tlscert=a"], "--tlscert and --tlskey go together"),
         (["--tlscert=a", "--tlskey=b", "--certificate-secret=a/b"], "either --tlscert"),
         (["--certificate-secret=a/b"], "what is the certificate for?"),
-        (["--certificate-secret=b"], "namespace/name, not 'b'"),
+        (["--certificate-secret=b"], "--certificate-secret: 'b': must be namespace/name"),
         (["--no-such-flag"], "unrecognized arguments"),
         (["--drain=-1"], "a positive number of seconds"),
-        (["manifests", "--protection-failure-policy=Maybe"], "Fail or Ignore, not 'Maybe'"),
-        (["manifests", "--namespace-selector=x"], "a JSON object, not 'x'"),
-        (["manifests", "--timeout-seconds=31"], "1 to 30 seconds"),
+        (["manifests", "--protection-failure-policy=Maybe"], "must be one of Fail, Ignore"),
+        (["manifests", "--namespace-selector=x"], "must be a JSON object"),
+        (["manifests", "--timeout-seconds=31"], "must be from 1 to 30"),
     ],
 )
 def test_wrong_flags_end_with_code_2_and_a_reason(flags, said, capsys):
@@ -164,9 +162,3 @@ def test_the_environment_stands_in_for_flags(monkeypatch):
     assert not found.options.enable_hotpatch
     assert found.options.rules.exempt_users == {"a", "b"}
     assert found.drain == 4
-
-
-def test_the_process_imports_neither_kopf_nor_the_big_client():
-    check = "import sys, webhooks.main; print([m for m in sys.modules if m.split('.')[0] in ('kopf', 'kubernetes')])"
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout.strip() == "[]"

@@ -21,12 +21,12 @@ from webhooks.protection import (
     CountInstances,
     FindUsers,
     Rules,
-    after_count,
-    after_failure,
-    after_search,
-    asks_for_namespace,
-    judge_definition,
-    judge_object,
+    check_definition_deletion,
+    check_object_deletion,
+    depends_on_namespace,
+    verdict_after_count,
+    verdict_after_failure,
+    verdict_after_search,
 )
 from webhooks.reviews import Resource
 from webhooks.verdicts import Verdict
@@ -36,7 +36,7 @@ NONE = Rules()
 
 
 def judged(asked, rules: Rules = NONE) -> Verdict:
-    answer = judge_object(asked, rules)
+    answer = check_object_deletion(asked, rules)
     assert isinstance(answer, Verdict), answer
     return answer
 
@@ -108,17 +108,17 @@ class TestAdm18HookTemplateLabelledCascading:
     asked = delete("HookTemplate", "Cascading")
 
     def test_its_users_are_looked_for(self):
-        assert judge_object(self.asked, NONE) == FindUsers("games", "may-go")
+        assert check_object_deletion(self.asked, NONE) == FindUsers("games", "may-go")
 
     def test_unused_it_goes(self):
-        assert after_search(self.asked, []).allowed
+        assert verdict_after_search(self.asked, []).allowed
 
     def test_used_it_stays_and_says_by_whom(self):
-        verdict = after_search(self.asked, ["GameDeployment lobby", "HookRun predelete-a-may-go"])
+        verdict = verdict_after_search(self.asked, ["GameDeployment lobby", "HookRun predelete-a-may-go"])
         assert_denied(verdict, WHILE + "references 2>0; it is used by GameDeployment lobby")
 
     def test_unknown_it_stays(self):
-        verdict = after_failure(FindUsers("games", "may-go"), "no answer within 3 s")
+        verdict = verdict_after_failure(FindUsers("games", "may-go"), "no answer within 3 s")
         assert_denied(verdict, "failed to list CRs of GameDeployments, GameStatefulSets, HookRuns: no answer")
 
 
@@ -195,10 +195,10 @@ class TestAdm31NamespaceBeingDeleted:
     def test_the_namespace_is_asked_about_only_where_its_end_counts(self):
         asked = delete("GameDeployment")
         denied = judged(asked)
-        assert not asks_for_namespace(asked, denied, NONE)
-        assert asks_for_namespace(asked, denied, Rules(allow_namespace_termination=True))
+        assert not depends_on_namespace(asked, denied, NONE)
+        assert depends_on_namespace(asked, denied, Rules(allow_namespace_termination=True))
         allowed = judged(delete("GameDeployment", "Always"))
-        assert not asks_for_namespace(asked, allowed, Rules(allow_namespace_termination=True))
+        assert not depends_on_namespace(asked, allowed, Rules(allow_namespace_termination=True))
 
 
 def test_an_exempt_user_is_not_judged():
@@ -216,7 +216,7 @@ def test_labels_of_a_wrong_shape_are_no_labels(metadata):
 
 
 def defined(asked, rules: Rules = NONE):
-    return judge_definition(asked, rules)
+    return check_definition_deletion(asked, rules)
 
 
 @pytest.mark.parametrize("plural", ["gamedeployments", "gamestatefulsets", "hooktemplates", "hookruns"])
@@ -240,12 +240,12 @@ def test_adm_33_a_definition_labelled_always_goes_uncounted():
 def test_adm_34_35_37_38_57_a_definition_labelled_cascading_goes_once_it_has_no_instances(plural, kind):
     question = defined(definition(plural, "Cascading"))
     assert question == CountInstances(plural)
-    assert after_count(question, 0).allowed
-    assert_denied(after_count(question, 2), WHILE + f"active CRs 2>0; delete all {kind} first")
+    assert verdict_after_count(question, 0).allowed
+    assert_denied(verdict_after_count(question, 2), WHILE + f"active CRs 2>0; delete all {kind} first")
 
 
 def test_adm_39_a_count_that_fails_protects():
-    verdict = after_failure(CountInstances("gamestatefulsets"), "etcd is away")
+    verdict = verdict_after_failure(CountInstances("gamestatefulsets"), "etcd is away")
     assert_denied(verdict, "failed to list CRs of GameStatefulSets: etcd is away")
 
 

@@ -11,13 +11,13 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 
-from operators.kube.decoding import read_deep
+from operators.kube.errors import ApiError
+from operators.kube.wire import read_deep
 from tests.unit.webhooks.builders import DEFAULT, LABEL, workload
-from webhooks.apiserver import ApiError
-from webhooks.handlers import Judge, Options
+from webhooks.handlers import Options, ReviewHandlers
 from webhooks.metrics import Metrics
 from webhooks.reviews import BODY_LIMIT, BadReview, answer, read
-from webhooks.server import Admission, plain
+from webhooks.server import Admission
 from webhooks.verdicts import allow, refuse
 
 JSON = "application/json"
@@ -43,7 +43,7 @@ class NoLookups:
 
     def __getattr__(self, name: str) -> Any:
         async def fail(*_: Any) -> Any:
-            raise ApiError(0, "the API server is away")
+            raise ApiError(0, "NoAnswer", "the API server is away")
 
         return fail
 
@@ -55,7 +55,7 @@ def metrics():
 
 @pytest.fixture
 async def client(metrics):
-    admission = Admission(Judge(Options(), NoLookups(), metrics), metrics)
+    admission = Admission(ReviewHandlers(Options(), NoLookups(), metrics), metrics)
     async with TestClient(TestServer(admission.application)) as found:
         yield found
 
@@ -155,13 +155,13 @@ async def test_adm_52_healthz_is_ok(client):
 
 async def test_a_mistake_of_ours_is_an_error_and_not_a_crash(metrics):
     class Broken:
-        definition = workload = spec = None
+        validate_crd = validate_workload = validate_spec = None
 
     async def decide(_: Any) -> Any:
         raise ZeroDivisionError
 
     broken = Broken()
-    broken.definition = broken.workload = broken.spec = decide
+    broken.validate_crd = broken.validate_workload = broken.validate_spec = decide
     async with TestClient(TestServer(Admission(broken, metrics).application)) as client:
         for _ in range(2):
             response = await client.post("/validate-workload", json=body())
@@ -175,7 +175,7 @@ async def test_a_verdict_that_would_come_too_late_is_given_up(metrics, timeout, 
         async def decide(self, _: Any) -> Any:
             await asyncio.sleep(60)
 
-        definition = workload = spec = decide
+        validate_crd = validate_workload = validate_spec = decide
 
     async with TestClient(TestServer(Admission(Slow(), metrics).application)) as client:
         response = await client.post(f"/validate-workload?timeout={timeout}", json=body())
@@ -194,23 +194,13 @@ async def test_adm_39_away_from_the_api_server_a_definition_stays(client):
 
 
 async def test_a_draining_server_answers_and_ends_the_connection(metrics):
-    admission = Admission(Judge(Options(), NoLookups(), metrics), metrics)
+    admission = Admission(ReviewHandlers(Options(), NoLookups(), metrics), metrics)
     async with TestClient(TestServer(admission.application)) as client:
         assert "close" not in (await client.post("/validate-workload", json=body())).headers.get("Connection", "")
         admission.draining = True
         response = await client.post("/validate-workload", json=body())
         assert response.status == 200
         assert response.headers["Connection"] == "close"
-
-
-async def test_readiness_says_what_is_missing(metrics):
-    missing = ["no certificate yet"]
-    async with TestClient(TestServer(plain(metrics, lambda: missing[0]))) as client:
-        response = await client.get("/readyz")
-        assert (response.status, await response.text()) == (503, "no certificate yet")
-        missing[0] = ""
-        assert (await client.get("/readyz")).status == 200
-        assert "bkbcs_admission_certificate_expiry" in await (await client.get("/metrics")).text()
 
 
 @pytest.fixture

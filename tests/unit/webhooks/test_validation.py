@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from operators.kube.errors import ApiError, NotFound
 from tests.unit.webhooks.builders import LABEL, hook_template, metric, review, strategy, template_of, web, workload
-from webhooks.apiserver import ApiError
-from webhooks.handlers import Judge, Options
+from webhooks.handlers import Options, ReviewHandlers
 from webhooks.metrics import Metrics
 from webhooks.reviews import Review
 from webhooks.verdicts import Verdict
@@ -29,12 +29,12 @@ class Cluster:
         from webhooks.validation.references import declared
 
         if self._away:
-            raise ApiError(0, "away")
+            raise ApiError(0, "NoAnswer", "away")
         return {n: declared(self._templates[n]) if n in self._templates else None for n in names}
 
     async def gamedeployment(self, namespace, name):
         if self._away or name not in self._workloads:
-            raise ApiError(404, "not found")
+            raise NotFound(404, "NotFound", "not found")
         return self._workloads[name]
 
 
@@ -42,8 +42,8 @@ ANY = hook_template(label="Always")
 
 
 async def judged(asked: Review, cluster: Cluster | None = None, **options: Any) -> Verdict:
-    judge = Judge(Options(**options), cluster or Cluster(ANY), Metrics(CollectorRegistry()))
-    return await judge.spec(asked)
+    handlers = ReviewHandlers(Options(**options), cluster or Cluster(ANY), Metrics(CollectorRegistry()))
+    return await handlers.validate_spec(asked)
 
 
 async def created(kind: str, new: dict[str, Any], cluster: Cluster | None = None, **options: Any) -> Verdict:

@@ -7,14 +7,13 @@ from prometheus_client import CollectorRegistry
 
 from operators.kube.errors import Conflict
 from operators.kube.resources import CONTROLLER_REVISIONS, HOOK_RUNS, HOOK_TEMPLATES, NODES, PODS
-from operators.manager.controllers import by_namespace, by_owner, by_series, costed, orphans
 from operators.planning.views import hookrun_view, hooktemplate_view, node_view, pod_view, revision_view
 from operators.runtime.events import EventRecorder
 from operators.runtime.expectations import Expectations
-from operators.runtime.store import Store
-from operators.runtime.workloadmetrics import HookRunCreations
 from operators.runtime.workqueue import WorkQueue
-from operators.workload.context import Context, Stores
+from operators.workload.context import Context
+from operators.workload.metrics import HookRunCreations
+from operators.workload.stores import Stores
 from tests.unit.runtime.memory import MemoryApi
 
 
@@ -115,7 +114,7 @@ class Station:
     caches as they are: what was expected is forgotten.
     """
 
-    def __init__(self, resource, view, body, revisions, pods, now, *, pod_indexes=None):
+    def __init__(self, resource, view, body, revisions, pods, now):
         self.resource, self.time = resource, now
         self.key = body["metadata"]["namespace"], body["metadata"]["name"]
         self.api = ClusterApi(self.key[0])
@@ -124,14 +123,7 @@ class Station:
             self.api.put(CONTROLLER_REVISIONS, revision)
         for pod in pods:
             self.api.put(PODS, pod)
-        self.stores = Stores(
-            Store({"namespace": by_namespace}),
-            Store({"owner": by_owner, "orphans": orphans, **(pod_indexes or {})}),
-            Store({"owner": by_owner, "series": by_series}),
-            Store({"owner": by_owner}),
-            Store({"namespace": by_namespace}),
-            Store({"costed": costed}),
-        )
+        self.stores = Stores.empty()
         self.cached = [
             (self.stores.workloads, resource, view),
             (self.stores.pods, PODS, pod_view),

@@ -1,0 +1,119 @@
+"""What a provider is, what it is asked, what it measures with, and what it finds.
+
+Nothing here or in the providers themselves opens a connection or loads a model: the admission webhooks read the static
+half of each provider, and have to stay small. What does is handed in as `Connections`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from operators.api.hookphase import HookPhase
+from operators.hookrun.providers.findings import Finding, RawObject, TemplateArguments
+from operators.kube.resources import Json, Resource
+
+_PASSWORD = re.compile(r"//[^/?#]*@")
+S_contra = TypeVar("S_contra", contravariant=True)
+
+
+class ProviderError(Exception):
+    """The measurement could not be taken; the text goes into the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredValue:
+    """What a provider found: ``result`` for conditions, ``text`` for people.
+
+    A provider that decides by itself gives a ``phase``, and no condition is evaluated. ``nan`` tells that the result
+    is or holds NaN, which no comparison would notice.
+    """
+
+    result: Any
+    text: str | None
+    phase: HookPhase | None = None
+    nan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementRequest:
+    """One measurement of one metric.
+
+    ``args`` are the arguments of the run, all with values. ``namespace`` is that of the run. ``owner_uid`` is the UID
+    of the workload that controls the run, "" without one. ``successes`` are the successful measurements so far: with
+    the UID of the run and the name of the metric they identify this measurement, also after a restart.
+    """
+
+    args: Mapping[str, str]
+    namespace: str
+    owner_uid: str
+    run_uid: str
+    metric: str
+    successes: int
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """Status code and body of an HTTP response."""
+
+    status: int
+    body: bytes
+
+
+class HttpGetter(Protocol):
+    """Sends HTTP requests for hooks, within their limits: see `operators.hookrun.providers.transport`."""
+
+    async def get(self, url: str, headers: Mapping[str, str], seconds: float) -> HttpResponse:
+        """Send one GET; ``seconds`` cover the whole exchange.
+
+        Raises:
+            ProviderError: refused by policy, no answer in time, or one that is too large.
+        """
+
+
+class ObjectClient(Protocol):
+    """The part of `operators.kube.client.Client` that providers use."""
+
+    async def get(self, resource: Resource, namespace: str | None, name: str) -> Json: ...
+    async def merge_patch(self, resource: Resource, namespace: str | None, name: str, patch: Json) -> Json: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """What a provider may use to measure."""
+
+    http: HttpGetter
+    objects: ObjectClient
+
+
+class Provider(Protocol[S_contra]):
+    """A way to measure a metric; the type parameter is the model of its settings in `operators.api.providers`."""
+
+    @property
+    def name(self) -> str:
+        """The field of `MetricProvider` that holds the settings, and the label of metrics."""
+
+    @property
+    def results(self) -> Sequence[Any]:
+        """One sample of each type of result that conditions may see; empty when no condition is evaluated."""
+
+    def findings(self, settings: RawObject, metric: RawObject, args: TemplateArguments) -> Iterator[Finding]:
+        """What is wrong with a metric of a HookTemplate that the schema cannot tell.
+
+        ``settings`` and ``metric`` are raw, and may be older than the schema.
+        """
+
+    async def measure(self, settings: S_contra, request: MeasurementRequest, connections: Connections) -> MeasuredValue:
+        """Take one measurement; the caller limits neither its time nor its size.
+
+        Raises:
+            ProviderError: it could not be taken.
+            ValueError: arguments do not fit their places.
+        """
+
+
+def redact_url(url: str, most: int) -> str:
+    """A URL for messages, without the password it may hold: more people read messages than HookTemplates."""
+    return repr(_PASSWORD.sub("//***@", url)[:most])
