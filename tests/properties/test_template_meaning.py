@@ -31,6 +31,10 @@ def readable(templates, answers):
     return [(t, a) for t, a in zip(templates, answers, strict=True) if "error" not in a]
 
 
+def test_the_fields_on_record_are_those_of_the_kubernetes_in_use():
+    assert podtypes.FIELDS.read_text() == podtypes.fields(), "python -m devcluster.podtypes writes them anew"
+
+
 @pytest.fixture(scope="module")
 def single():
     """For each field the templates that differ in it alone, with the pods that Kubernetes makes of them."""
