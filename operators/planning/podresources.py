@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 Amounts = Mapping[str, Any]
+#: An amount as `operators.planning.amounts` spells it; any other the API server refuses.
+_SPELLED = re.compile(r"-?[0-9]{1,70}(?:\.[0-9]{1,9})?\Z", re.ASCII)
 
 
 def without_copied_requests(container: dict[str, Any]) -> None:
@@ -49,13 +52,7 @@ def _amounts(owner: Any, which: str) -> Amounts:
 def _of_container(container: Any, which: str) -> dict[str, Decimal]:
     limits = _amounts(container, "limits")
     named = limits if which == "limits" else {**limits, **_amounts(container, "requests")}
-    found = {}
-    for name, amount in named.items():
-        try:
-            found[name] = Decimal(amount)
-        except (InvalidOperation, TypeError, ValueError):
-            continue  # the API server refuses the pod
-    return found
+    return {k: Decimal(v) for k, v in named.items() if isinstance(v, str) and _SPELLED.match(v)}
 
 
 def _together(spec: Mapping[str, Any], which: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import json
 import httpx
 import pytest
 
-from operators.kube import credentials
+from operators.kube.credentials import PlainCredentials
 from operators.planning.templates import produces, template_digest
 from tests.integration.planning.wholepods import MINIMAL, Schema, kind, small
 from tests.properties.podtemplates import ABSENT, kind_of, put, types
@@ -32,12 +32,20 @@ class Server:
     """The cluster's API server, asked what it would make of things; nothing is stored."""
 
     def __init__(self, cluster, namespace) -> None:
-        self._found, self._namespace = credentials.load(str(cluster.kubeconfig)), namespace
+        self._found, self._namespace = PlainCredentials.load(str(cluster.kubeconfig)), namespace
+
+    async def _client(self):
+        found = self._found
+        return httpx.AsyncClient(
+            base_url=found.server, verify=found.tls, headers=dict(await found.headers()), timeout=60
+        )
 
     def schema(self):
-        found = self._found
-        with httpx.Client(base_url=found.server, verify=found.tls, headers=found.headers(), timeout=60) as client:
-            return Schema(client.get("/openapi/v3/api/v1").json())
+        async def read():
+            async with await self._client() as client:
+                return Schema((await client.get("/openapi/v3/api/v1")).json())
+
+        return asyncio.run(read())
 
     def pods(self, specs):
         """The pod of each spec, as a template; None where it is refused."""
@@ -65,10 +73,8 @@ class Server:
 
     async def _created(self, group, resource, bodies):
         path = f"/{group}/namespaces/{self._namespace}/{resource}?dryRun=All"
-        found, places = self._found, asyncio.Semaphore(6)
-        async with httpx.AsyncClient(
-            base_url=found.server, verify=found.tls, headers=found.headers(), timeout=60
-        ) as client:
+        places = asyncio.Semaphore(6)
+        async with await self._client() as client:
 
             async def one(body):
                 async with places:

@@ -183,8 +183,28 @@ def test_a_template_that_can_be_no_pod_has_a_meaning_too(odd):
 @pytest.mark.parametrize("amount", ["1e999999", "1e-999999", "1e999999999", "1e99999999999999999999", "9" * 5000])
 def test_amounts_beyond_reason_cost_nothing(amount):
     began = time.process_time()
-    assert not same(template({"resources": {"limits": {"cpu": amount}}}), template())
+    wanted = {"limits": {"cpu": amount}}
+    assert not same(template({"resources": wanted}, {"resources": wanted}), template())
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", True, {}, [], "1e999999999", None])
+def test_odd_amounts_of_containers_do_not_hinder_those_of_the_pod(amount):
+    whole = {"resources": {"limits": {"cpu": "3"}}}
+    odd = template({"resources": {"limits": {"cpu": amount}}}, whole)
+    assert same(odd, odd)
+    assert not same(odd, template(pod=whole))
+
+
+def test_requests_of_a_pod_are_those_of_its_containers_together():
+    def pod(asked, **requests):
+        whole = {"limits": {"cpu": "3", "memory": "1Gi"}, **({"requests": requests} if requests else {})}
+        return template({"resources": {"requests": {"cpu": asked}}}, {"resources": whole})
+
+    assert same(pod("1"), pod("1", cpu="1000m", memory="1Gi"))
+    assert not same(pod("1"), pod("1", cpu="3"))
+    assert same(pod("1", cpu="2"), pod("1", cpu="2", memory="1024Mi"))
+    assert not same(pod("1"), pod("2"))
 
 
 def test_a_pod_with_more_than_its_template_may_have_been_made_from_it():
