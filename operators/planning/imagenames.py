@@ -6,11 +6,11 @@ import re
 from functools import lru_cache
 from typing import Any
 
-_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,}"
-_PATH = re.compile(rf"{_PART}(?:/{_PART})*(?::(?P<tag>\w[\w.-]{{0,127}}))?(?:@(?P<digest>{_DIGEST}))?\Z", re.ASCII)
-_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
-_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?\Z")
+_PART = r"[a-z0-9]++(?:(?:__|[._]|-++)[a-z0-9]++)*+"
+_DIGEST = r"[A-Za-z][A-Za-z0-9]*+(?:[-_+.][A-Za-z][A-Za-z0-9]*+)*+:[0-9A-Fa-f]{32,}+"
+_PATH = re.compile(rf"{_PART}(?:/{_PART})*+(?::(?P<tag>\w[\w.-]{{0,127}}+))?+(?:@(?P<digest>{_DIGEST}))?+\Z", re.ASCII)
+_LABEL = r"[a-zA-Z0-9]++(?:-++[a-zA-Z0-9]++)*+"
+_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*+|\[[0-9a-fA-F:]++\])(?::[0-9]++)?+\Z")
 _IDENTIFIER = re.compile(r"[a-f0-9]{64}\Z")
 
 
