@@ -184,7 +184,7 @@ class CanaryAtRest(RuleBasedStateMachine):
     @precondition(lambda self: self.reference.asking)
     @rule(phase=PHASES, faults=FAULTS)
     def hook_answers(self, phase, faults):
-        (name,) = self.world.unanswered()
+        (name,) = (r for r in self.world.unanswered() if not self.world.cluster.hook_runs[r]["spec"].get("terminate"))
         self.world.cluster.answer_hook(name, phase)
         self.reference.answer = None if phase == "Running" else phase
         self._rest(faults)
