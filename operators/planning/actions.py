@@ -91,6 +91,20 @@ def _update_refused(pod: str, held: HeldBack) -> Blocked:
     return Blocked(BlockedReason.FAILED_UPDATE, f"pod {pod} is not updated: {held.said}", pod, waiting=held.waiting)
 
 
+class _PodUpdate(Action):
+    """A step of an update in place."""
+
+    __slots__ = ()
+    name: str
+
+    @property
+    def failure_reason(self) -> EventReason:
+        return EventReason.FAILED_UPDATE_POD_IN_PLACE
+
+    def refused(self, held: HeldBack) -> Blocked:
+        return _update_refused(self.name, held)
+
+
 @dataclass(frozen=True, slots=True)
 class CreateRevision(Action):
     """Store a template as a ControllerRevision of the given name, owned by the workload."""
@@ -224,7 +238,7 @@ class AnnotatePod(Action):
 
 
 @dataclass(frozen=True, slots=True)
-class SetGate(Action):
+class SetGate(_PodUpdate):
     """Set the condition ``InPlaceUpdateReady`` in the pod's status."""
 
     name: str
@@ -234,16 +248,9 @@ class SetGate(Action):
     stage: Stage = Stage.READINESS
     kind_of_object: ClassVar[ObjectKind] = "pods"
 
-    @property
-    def failure_reason(self) -> EventReason:
-        return EventReason.FAILED_UPDATE_POD_IN_PLACE
-
-    def refused(self, held: HeldBack) -> Blocked:
-        return _update_refused(self.name, held)
-
 
 @dataclass(frozen=True, slots=True)
-class UpdatePodInPlace(Action):
+class UpdatePodInPlace(_PodUpdate):
     """Change a living pod: new images by container name, and metadata (None removes a key).
 
     ``begins`` marks the first patch of an update (the one that counts and is announced); ``close_gate`` tells the
@@ -260,13 +267,6 @@ class UpdatePodInPlace(Action):
     close_gate: bool = False
     stage: Stage = Stage.PODS
     kind_of_object: ClassVar[ObjectKind] = "pods"
-
-    @property
-    def failure_reason(self) -> EventReason:
-        return EventReason.FAILED_UPDATE_POD_IN_PLACE
-
-    def refused(self, held: HeldBack) -> Blocked:
-        return _update_refused(self.name, held)
 
 
 @dataclass(frozen=True, slots=True)
