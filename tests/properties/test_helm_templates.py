@@ -8,6 +8,9 @@ from operators.planning.inplace.update import ineligible_path
 from operators.planning.revisions import History, RecordedRevisions, resolve
 from operators.planning.templates import produces, template_digest
 from operators.planning.views import revision_view
+from tests.unit.gamedeployment.fleets import Fleet
+from tests.unit.gamedeployment.test_migration import SECOND, living
+from tests.unit.gamedeployment.test_migration import stored as stored_revision
 
 _CHARTS = """
 - # the chart that `helm create` makes
@@ -158,3 +161,21 @@ def test_public_f1_the_pods_of_a_chart_are_known_as_its_pods(made, number):
     assert produces(CHARTS[number], labels, annotations, {**pod["spec"], "nodeName": "node"})
     others = [c for n, c in enumerate(CHARTS) if n != number]
     assert all(template_digest(pod) != template_digest(other) for other in others)
+
+
+@pytest.mark.parametrize("type_", ["RollingUpdate", "InplaceUpdate"])
+@pytest.mark.parametrize("number", range(len(CHARTS)))
+def test_public_f1_taking_over_a_chart_from_the_go_operators_restarts_nothing(stored, made, number, type_):
+    labels = {"app": "game"}
+    fleet = Fleet(1, strategy={"type": type_}, template={**CHARTS[number], "metadata": {"labels": labels}})
+    template = {"metadata": {"creationTimestamp": None, "labels": labels}, "spec": stored[number]["spec"]}
+    fleet.cluster.revisions = {SECOND: {**stored_revision(SECOND, 2, 2), "data": {"spec": {"template": template}}}}
+    pod = living("bbbbb", SECOND, 2)
+    pod["spec"] |= made[number]["spec"]
+    pod["status"]["containerStatuses"][0]["name"] = "game"
+    fleet.cluster.add_pod(pod)
+    for _ in range(5):
+        fleet.one_pass()
+    assert fleet.cluster.log == []
+    assert fleet.update == SECOND
+    assert fleet.condition("Complete")["status"] == "True"
