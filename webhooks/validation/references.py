@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from operators.planning.hooks.arguments import UnresolvedArgument, merge_arguments
@@ -23,18 +23,18 @@ class Reference:
     field: str
     template: str
     given: tuple[tuple[str, str], ...]
-    added: tuple[str, ...]
+    added: Container[str]
 
 
 def references(workload: Json) -> list[Reference]:
     """All hooks of a workload, in the order of its fields."""
     spec = part(workload, "spec")
     containers = len(entries(part(spec, "template", "spec"), "containers"))
-    of_pod = (*_OF_POD, *(f"PodContainer[{i}]" for i in range(containers)))
-    modified = tuple(f"ModifiedContainer[{i}]" for i in range(containers))
+    of_pod = frozenset((*_OF_POD, *(f"PodContainer[{i}]" for i in range(containers))))
+    modified = frozenset(f"ModifiedContainer[{i}]" for i in range(containers))
     found = []
     for holder in _HOLDERS:
-        added = of_pod + modified if holder == "preInplaceUpdateStrategy" else of_pod
+        added = of_pod | modified if holder == "preInplaceUpdateStrategy" else of_pod
         found.append(_reference(f"spec.{holder}.hook", part(spec, holder, "hook"), added))
     for index, step in enumerate(entries(part(spec, "updateStrategy", "canary"), "steps")):
         field = f"spec.updateStrategy.canary.steps[{index}].hook"
@@ -42,15 +42,15 @@ def references(workload: Json) -> list[Reference]:
     return [reference for reference in found if reference.template]
 
 
-def _reference(field: str, hook: Json, added: tuple[str, ...]) -> Reference:
+def _reference(field: str, hook: Json, added: Container[str]) -> Reference:
     given = tuple((text(a, "name"), text(a, "value")) for a in entries(hook, "args"))
     return Reference(field, text(hook, "templateName"), given, added)
 
 
 def declared(template: Json) -> Arguments:
-    """The arguments of a HookTemplate."""
+    """The names of a HookTemplate's arguments, with "" for those that have a value."""
     spec = part(template, "spec")
-    return [(text(a, "name"), text(a, "value") if "value" in a else None) for a in entries(spec, "args")]
+    return [(text(a, "name"), "" if "value" in a else None) for a in entries(spec, "args")]
 
 
 def reference_problems(found: Sequence[Reference], templates: Mapping[str, Arguments | None]) -> Iterator[Problem]:
@@ -68,7 +68,8 @@ def reference_problems(found: Sequence[Reference], templates: Mapping[str, Argum
 
 def _argument_problems(reference: Reference, arguments: Arguments) -> Iterator[Problem]:
     field = f"{reference.field}.args"
-    supplied = [*reference.given, *((name, "") for name in reference.added)]
+    # Of the arguments that come by themselves only those that are wanted: a pod may have any number of containers.
+    supplied = [*reference.given, *((name, "") for name, _ in arguments if name in reference.added)]
     try:
         merged = merge_arguments(arguments, supplied)
     except UnresolvedArgument as error:

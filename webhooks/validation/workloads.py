@@ -9,7 +9,7 @@ from operators.planning.budgets import budget
 from operators.planning.identity import InvalidIndexRange, index_range
 from operators.planning.inplace.update import ineligible_path
 from webhooks.objects import Json, entries, number, part, text, texts
-from webhooks.protection import ALWAYS, CASCADING, LABEL, LABEL_VALUES
+from webhooks.validation.labels import label_problems
 from webhooks.validation.problems import Problem, warning
 
 _STRATEGY = "spec.updateStrategy"
@@ -57,19 +57,6 @@ def _without_images(template: Json) -> dict[str, Any]:
 def scale_problems(workload: Json, replicas: int) -> list[Problem]:
     """What is wrong with scaling a GameDeployment to so many pods (V14)."""
     return list(_index_problems(workload, replicas))
-
-
-def label_problems(kind: str, holder: Json) -> list[Problem]:
-    """V19: a label that protects more than its author may think."""
-    field = f"metadata.labels[{LABEL}]"
-    value = texts(holder, "metadata", "labels").get(LABEL)
-    if value is None:
-        said = f"absent, so this {kind} cannot be deleted; set it to {CASCADING} or {ALWAYS} to allow that"
-        return [warning(field, said)]
-    if value not in LABEL_VALUES:
-        said = f"{value!r} is neither {ALWAYS} nor {CASCADING}, so this {kind} cannot be deleted"
-        return [warning(field, said)]
-    return []
 
 
 def _replicas(workload: Json) -> int:
