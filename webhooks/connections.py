@@ -16,6 +16,8 @@ from aiohttp import web
 from webhooks.load import LoadLimits
 
 _LOG: Final = logging.getLogger(__name__)
+#: What aiohttp says of requests: it goes nowhere but to the count of broken connections.
+_REQUESTS_LOG: Final = logging.getLogger(f"{__name__}.requests")
 _LOG_SECONDS: Final = 60.0
 _BACKLOG: Final = 512
 #: Seconds for the other side to say goodbye, and to send the rest of what was refused; and until accepting again after
@@ -132,14 +134,12 @@ class Connections:
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-        self._listener.setblocking(False)
-        # Not in the tree of loggers: nothing of it goes anywhere but to the count.
-        logger = logging.Logger("aiohttp.server of the webhooks")
-        logger.addHandler(self.broken)
+        self._listener.settimeout(0)
+        _REQUESTS_LOG.handlers, _REQUESTS_LOG.propagate = [self.broken], False
         self._runner = web.AppRunner(
             application,
             access_log=None,
-            logger=logger,
+            logger=_REQUESTS_LOG,
             keepalive_timeout=self._limits.idle_seconds,
             lingering_time=_LINGER,
             auto_decompress=False,
@@ -197,9 +197,7 @@ class Connections:
         self._close_after(connection, self._limits.header_seconds, "without a whole request in time")
         return connection
 
-    async def _shake_hands(
-        self, connection: _Connection, accepted: socket.socket, tls: ssl.SSLContext | None
-    ) -> None:
+    async def _shake_hands(self, connection: _Connection, accepted: socket.socket, tls: ssl.SSLContext | None) -> None:
         times: dict[str, float] = {}
         if tls is not None:
             times = {"ssl_handshake_timeout": self._limits.header_seconds, "ssl_shutdown_timeout": _SHUTDOWN}

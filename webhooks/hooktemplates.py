@@ -49,7 +49,7 @@ class HookTemplateValidation:
         try:
             found = await self._read(namespace, new)
         except LimitExceeded as error:
-            return [Problem("spec", f"{error} while the HookTemplate was checked: make its texts shorter or simpler")]
+            return [Problem("spec", f"cannot be checked: {error}; make its texts shorter or simpler")]
         except SandboxError as error:
             _LOG.warning("HookTemplates are not validated: %s", error)
             return [warning("spec", f"not checked, because the worker for it is not available: {error}")]

@@ -25,7 +25,7 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
         resources.HOOK_RUNS,
     )
 }
-#: Templates seen a moment ago; what is decided by them is only a warning. All is forgotten when so many bytes were kept.
+#: Templates seen a moment ago; what is decided by them is only a warning. Beyond so many bytes all are forgotten.
 _KEPT_SECONDS, _KEPT_BYTES = 10.0, 4 << 20
 #: Bytes of an entry and of each argument in it, and of a character of their names at most.
 _ENTRY_BYTES, _CHARACTER_BYTES = 256, 4

@@ -19,6 +19,7 @@ _GROUP: Final = "admission.k8s.io"
 VERSIONS: Final = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")
 CONTENT_TYPE: Final = "application/json"
 
+
 class BadReview(ValueError):
     """No review that can be answered; ``status`` is the HTTP status to send back."""
 

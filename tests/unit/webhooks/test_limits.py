@@ -41,7 +41,10 @@ def test_the_limits_are_those_of_the_crds(fields, kind):
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        (hook_template(*[metric(f"m{i}") for i in range(2000)]), "spec.metrics: has 2000 items, at most 32 are allowed"),
+        (
+            hook_template(*[metric(f"m{i}") for i in range(2000)]),
+            "spec.metrics: has 2000 items, at most 32 are allowed",
+        ),
         (hook_template(args=[{"name": "a"}] * 129), "spec.args: has 129 items, at most 128 are allowed"),
         (
             hook_template(metric(successCondition="x" * 4097)),
