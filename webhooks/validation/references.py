@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,23 @@ Arguments = Sequence[tuple[str, str | None]]
 _HOLDERS = ("preDeleteUpdateStrategy", "preInplaceUpdateStrategy", "postInplaceUpdateStrategy")
 #: Arguments of every hook that is about one pod.
 _OF_POD = ("PodName", "PodNamespace", "PodIP", "HostIP")
+_OF_CONTAINER = re.compile(r"(Pod|Modified)Container\[(0|[1-9][0-9]{0,8})\]")
+
+
+@dataclass(frozen=True, slots=True)
+class _OfPod(Container[str]):
+    """The arguments that the controller adds for a pod with so many containers, without a list of them."""
+
+    containers: int
+    modified: bool
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str):
+            return False
+        found = _OF_CONTAINER.fullmatch(name)
+        if found is None:
+            return name in _OF_POD
+        return (self.modified or found[1] == "Pod") and int(found[2]) < self.containers
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +48,9 @@ def references(workload: Json) -> list[Reference]:
     """All hooks of a workload, in the order of its fields."""
     spec = part(workload, "spec")
     containers = len(entries(part(spec, "template", "spec"), "containers"))
-    of_pod = frozenset((*_OF_POD, *(f"PodContainer[{i}]" for i in range(containers))))
-    modified = frozenset(f"ModifiedContainer[{i}]" for i in range(containers))
     found = []
     for holder in _HOLDERS:
-        added = of_pod | modified if holder == "preInplaceUpdateStrategy" else of_pod
+        added = _OfPod(containers, modified=holder == "preInplaceUpdateStrategy")
         found.append(_reference(f"spec.{holder}.hook", part(spec, holder, "hook"), added))
     for index, step in enumerate(entries(part(spec, "updateStrategy", "canary"), "steps")):
         field = f"spec.updateStrategy.canary.steps[{index}].hook"

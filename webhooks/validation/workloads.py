@@ -101,9 +101,10 @@ def _index_problems(workload: Json, replicas: int) -> Iterator[Problem]:
     if indexes is None:
         return
     most = replicas + _surge(part(workload, "spec", "updateStrategy"), replicas)
-    if most > len(indexes):
+    width = indexes.stop - indexes.start  # which may be beyond what len() can tell
+    if most > width:
         said = (
-            f"has {len(indexes)} indexes, and an update may need {most} pods at a time (replicas {replicas} and "
+            f"has {width} indexes, and an update may need {most} pods at a time (replicas {replicas} and "
             "maxSurge): those beyond wait for a free index"
         )
         yield warning(field, said)

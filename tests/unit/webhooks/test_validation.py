@@ -175,6 +175,18 @@ async def test_a_range_too_small_for_the_surge_is_a_warning():
     assert_warned(await created("GameDeployment", new), "may need 12 pods at a time")
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, '{"podStartIndex":' + "1" * 100_000 + "}"])
+async def test_attack_f4_an_index_range_that_cannot_be_read_is_refused(text):
+    new = indexed(0, 5, 1)
+    prefix = "tkex.bkbcs.tencent.com"
+    new["metadata"]["annotations"][f"{prefix}/gamedeployment-index-range"] = text
+    assert_refused(await created("GameDeployment", new), "is not valid JSON")
+
+
+async def test_attack_f4_an_index_range_may_be_wider_than_any_list():
+    assert_silent(await created("GameDeployment", indexed(0, 10**4000, 1)))
+
+
 def scale(old: int, new: int) -> Review:
     return review(
         "UPDATE",
@@ -266,6 +278,19 @@ async def test_containers_are_arguments_of_pod_hooks_only():
     canary = {"canary": {"steps": [{"hook": {"templateName": "may-go"}}]}}
     new = workload(label="Always", updateStrategy=strategy("RollingUpdate", **canary))
     assert_warned(await created("GameDeployment", new, cluster), "needs a value for 'PodContainer[0]'")
+
+
+async def test_only_containers_that_are_there_are_arguments():
+    def cluster(name: str) -> Cluster:
+        return Cluster(hook_template(args=[{"name": name}]))
+
+    update = hooked(holder="preInplaceUpdateStrategy")
+    for name in ("PodContainer[0]", "ModifiedContainer[0]", "HostIP"):
+        assert_silent(await created("GameDeployment", update, cluster(name)))
+    for name in ("PodContainer[1]", "ModifiedContainer[00]", "PodContainer[-1]", "PodContainer[99999999999]"):
+        assert_warned(await created("GameDeployment", update, cluster(name)), f"needs a value for {name!r}")
+    warned = await created("GameDeployment", hooked(), cluster("ModifiedContainer[0]"))
+    assert_warned(warned, "needs a value for 'ModifiedContainer[0]'")
 
 
 # HookTemplates
