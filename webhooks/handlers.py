@@ -9,14 +9,15 @@ from typing import Final
 from operators.api import keys
 from operators.kube.errors import ApiError
 from webhooks import protection
+from webhooks.hooktemplates import Caller, HookTemplateValidation
 from webhooks.lookups import Lookups
 from webhooks.metrics import Metrics
 from webhooks.objects import Json, number, part
 from webhooks.protection import KINDS, WORKLOADS, CountInstances, Question, Rules
 from webhooks.reviews import Review
-from webhooks.validation.problems import Problem, new_problems, verdict
+from webhooks.validation.limits import WORKLOAD, limit_problems
+from webhooks.validation.problems import Problem, new_problems, verdict, warning
 from webhooks.validation.references import reference_problems, references
-from webhooks.validation.templates import template_problems
 from webhooks.validation.workloads import change_problems, scale_problems, workload_problems
 from webhooks.verdicts import Verdict, allow
 
@@ -35,8 +36,9 @@ class Options:
 class ReviewHandlers:
     """One handler for each path. Whatever a review holds, they return a verdict and do not raise."""
 
-    def __init__(self, options: Options, lookups: Lookups, metrics: Metrics) -> None:
+    def __init__(self, options: Options, lookups: Lookups, metrics: Metrics, pool: Caller | None = None) -> None:
         self._options, self._lookups, self._metrics = options, lookups, metrics
+        self._templates = HookTemplateValidation(pool)
 
     async def validate_crd(self, review: Review) -> Verdict:
         """``/validate-crd``."""
@@ -77,11 +79,14 @@ class ReviewHandlers:
         if review.resource.resource in WORKLOADS:
             return await self._workload_spec(kind, review, review.new)
         if kind == "HookTemplate":
-            return verdict(new_problems(template_problems, review.old, review.new))
+            return await self._templates.check(review.namespace, review.old, review.new)
         return allow()
 
     async def _workload_spec(self, kind: str, review: Review, new: Json) -> Verdict:
         options = self._options
+        if limit_problems(WORKLOAD, new):
+            added = new_problems(lambda o: limit_problems(WORKLOAD, o), review.old, new)
+            return verdict(added or [warning("spec", "not checked, because it is beyond a limit")])
         problems = new_problems(
             lambda o: workload_problems(kind, o, hotpatch=options.enable_hotpatch),
             review.old,

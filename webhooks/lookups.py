@@ -25,8 +25,10 @@ _RESOURCES: Final[Mapping[str, Resource]] = {
         resources.HOOK_RUNS,
     )
 }
-#: Templates seen a moment ago; what is decided by them is only a warning.
-_KEPT_SECONDS, _KEPT_MOST = 10.0, 10_000
+#: Templates seen a moment ago; what is decided by them is only a warning. Beyond so many bytes all are forgotten.
+_KEPT_SECONDS, _KEPT_BYTES = 10.0, 4 << 20
+#: Bytes of an entry and of each argument in it, and of a character of their names at most.
+_ENTRY_BYTES, _CHARACTER_BYTES = 256, 4
 
 
 class Lookups:
@@ -35,6 +37,7 @@ class Lookups:
     def __init__(self, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
         self._client, self._clock = client, clock
         self._templates: dict[tuple[str, str], tuple[float, Arguments]] = {}
+        self._kept_bytes = 0
 
     async def count(self, question: CountInstances) -> int:
         """Objects of a kind, in all namespaces, that are not being deleted.
@@ -104,10 +107,17 @@ class Lookups:
         except NotFound:
             self._templates.pop((namespace, name), None)
             return None
-        if len(self._templates) >= _KEPT_MOST:
+        self._kept_bytes += _weight(arguments)
+        if self._kept_bytes > _KEPT_BYTES:
             self._templates.clear()
+            self._kept_bytes = _weight(arguments)
         self._templates[namespace, name] = (self._clock(), arguments)
         return arguments
+
+
+def _weight(arguments: Arguments) -> int:
+    names = sum(_ENTRY_BYTES + _CHARACTER_BYTES * len(name) for name, _ in arguments)
+    return 2 * _ENTRY_BYTES + names
 
 
 def _name(item: Json) -> str:

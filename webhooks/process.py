@@ -14,8 +14,13 @@ from operators.kube.client import Client
 from operators.kube.credentials import PlainCredentials
 from operators.kube.metrics import RestMetrics
 from operators.runtime.serving import health_application, listen
+from operators.sandbox.errors import Unavailable
+from operators.sandbox.limits import Limits
+from operators.sandbox.pool import WorkerPool
 from webhooks.certificates import CertificateFromFiles, CertificateFromSecret, CertificateSource
+from webhooks.connections import Connections
 from webhooks.handlers import ReviewHandlers
+from webhooks.load import LoadLimits
 from webhooks.lookups import Lookups
 from webhooks.metrics import Metrics
 from webhooks.server import Admission
@@ -24,6 +29,8 @@ from webhooks.tls import ServedCertificate
 
 _LOG: Final = logging.getLogger(__name__)
 _FILE_PERIOD: Final = 5.0
+#: Of the worker that reads what users write in HookTemplates. The wall time leaves the API server time to hear of it.
+VALIDATION_LIMITS: Final = Limits(cpu_seconds=0.25, wall_seconds=2.0, memory_bytes=128 << 20)
 
 
 async def run(settings: Settings) -> int:
@@ -40,21 +47,37 @@ async def run(settings: Settings) -> int:
     metrics = Metrics(registry)
     client = _client(settings, registry)
     served = ServedCertificate(settings.client_authority or None)
-    admission = Admission(ReviewHandlers(settings.options, Lookups(client), metrics), metrics)
+    pool = WorkerPool("webhooks.validation.functions", limits=VALIDATION_LIMITS)
+    limits = LoadLimits()
+    connections = Connections(limits)
+    handlers = ReviewHandlers(settings.options, Lookups(client), metrics, pool)
+    admission = Admission(handlers, metrics, limits, connections)
 
     def missing() -> str:
         return "stopping" if admission.draining else served.missing()
 
     runners = []
+    starting = asyncio.create_task(_start(pool), name="worker")
     try:
         health = health_application(registry, ready=missing)
         runners.append(await listen(health, settings.address, settings.metrics_port))
-        runners.append(await listen(admission.application, settings.address, settings.port, served.context))
+        await connections.listen(admission.application, settings.address, settings.port, served.context)
         return await _until_stopped(settings, admission, _certificate_source(settings, client, served, metrics))
     finally:
-        for runner in reversed(runners):
+        starting.cancel()
+        await connections.close()
+        for runner in runners:
             await runner.cleanup()
+        await pool.close()
         await client.close()
+
+
+async def _start(pool: WorkerPool) -> None:
+    """Have a worker ready before the first review needs it; one that cannot be started is tried again then."""
+    try:
+        await pool.start()
+    except Unavailable as error:
+        _LOG.warning("HookTemplates are not validated: %s", error)
 
 
 def _client(settings: Settings, registry: CollectorRegistry) -> Client:

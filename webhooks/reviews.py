@@ -18,8 +18,6 @@ from webhooks.verdicts import Verdict
 _GROUP: Final = "admission.k8s.io"
 VERSIONS: Final = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")
 CONTENT_TYPE: Final = "application/json"
-#: An API server takes objects of up to 3 MiB, and a review carries two of them.
-BODY_LIMIT: Final = 7 << 20
 
 
 class BadReview(ValueError):
@@ -60,7 +58,7 @@ class Review:
     new: Json | None = None
 
 
-def read(body: bytes, content_type: str) -> Review:
+def read(body: bytes | bytearray, content_type: str) -> Review:
     """Decode a review.
 
     Raises:
@@ -69,7 +67,7 @@ def read(body: bytes, content_type: str) -> Review:
     if content_type.partition(";")[0].strip().lower() != CONTENT_TYPE:
         raise BadReview(415, f"content type must be {CONTENT_TYPE}, not {content_type[:100] or 'absent'}")
     try:
-        review = decode(body)
+        review = decode(bytes(body))
     except ValueError as error:
         # The error's text names a place in the body, never what stands there.
         raise BadReview(400, f"Request could not be decoded: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -12,10 +13,12 @@ from aiohttp import web
 
 from operators.api.durations import parse_duration
 from operators.runtime.serving import ok
+from webhooks.connections import Connections, Request
 from webhooks.handlers import ReviewHandlers
+from webhooks.load import Load, LoadLimits, Overloaded, Room, weight
 from webhooks.metrics import Metrics
 from webhooks.protection import KINDS
-from webhooks.reviews import BODY_LIMIT, CONTENT_TYPE, BadReview, Review, answer, read
+from webhooks.reviews import CONTENT_TYPE, BadReview, Review, answer, read
 from webhooks.verdicts import Verdict
 
 _LOG: Final = logging.getLogger(__name__)
@@ -23,16 +26,34 @@ _LOG: Final = logging.getLogger(__name__)
 _LIMIT, _RESERVE = 9.0, 0.5
 _OPERATIONS: Final = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
 
+#: Characters of what a caller wrote that go into the log.
+_LOGGED, _LOGGED_MESSAGE = 253, 1024
+_ON_CONNECTION: Final = web.RequestKey("on_connection", Request)
+
 HandleReview = Callable[[Review], Awaitable[Verdict]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class _BodyTooLarge(Exception):
+    """The body has more bytes than a review may have."""
 
 
 class Admission:
     """Routes of the TLS server. While ``draining`` each answer ends its connection, so that callers go elsewhere."""
 
-    def __init__(self, handlers: ReviewHandlers, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        handlers: ReviewHandlers,
+        metrics: Metrics,
+        limits: LoadLimits | None = None,
+        connections: Connections | None = None,
+    ) -> None:
         self._metrics = metrics
+        self._limits = limits or LoadLimits()
+        self._connections = connections
+        self.load = Load(self._limits)
         self.draining = False
-        self.application = web.Application(client_max_size=BODY_LIMIT)
+        self.application = web.Application(middlewares=[self._watch])
         self.application.add_routes(
             [
                 web.post("/validate-crd", self._handler("/validate-crd", handlers.validate_crd)),
@@ -42,27 +63,80 @@ class Admission:
             ]
         )
 
+    @web.middleware
+    async def _watch(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Tell the connection where its request stands."""
+        if self._connections is None:
+            return await handler(request)
+        request[_ON_CONNECTION] = on_connection = self._connections.request(request.protocol)
+        try:
+            return await handler(request)
+        finally:
+            on_connection.end()
+
     def _handler(self, path: str, handle: HandleReview) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def respond(request: web.Request) -> web.Response:
-            response = await self._respond(path, handle, request)
-            if self.draining:
+            with self.load.room() as room:
+                response = await self._respond(path, handle, request, room)
+            if self.draining or not request.content.at_eof():
                 response.force_close()
             return response
 
         return respond
 
-    async def _respond(self, path: str, handle: HandleReview, request: web.Request) -> web.Response:
+    async def _respond(self, path: str, handle: HandleReview, request: web.Request, room: Room) -> web.Response:
         try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            self._metrics.review(path, "", "", "error", 0.0)
-            return web.Response(status=413, text=f"a review has at most {BODY_LIMIT} bytes")
+            body = await self._body(request, room)
+            with self.load.judging():
+                return await self._judge(path, handle, request, body)
+        except _BodyTooLarge:
+            answered = web.Response(status=413, text=f"a review has at most {self._limits.body_bytes} bytes")
+        except TimeoutError:
+            reason = f"the body did not arrive within {self._limits.body_seconds:g} s"
+            answered = web.Response(status=408, text=reason)
+        except Overloaded as error:
+            answered = web.Response(status=503, text=str(error))
+        except (ConnectionError, web.PayloadAccessError, web.RequestPayloadError, EOFError) as error:
+            # The caller is gone, or sends what is no body: nobody reads the answer.
+            answered = web.Response(status=400, text="the body did not arrive whole")
+            if self._connections is not None:
+                self._connections.broken.count(f"in the body with {type(error).__name__}")
+        self._metrics.review(path, "", "", "error", 0.0)
+        return answered
+
+    async def _body(self, request: web.Request, room: Room) -> bytearray:
+        """The body of a request, within the limits.
+
+        Raises:
+            TimeoutError: it takes too long, or it was the slowest when others needed its room.
+            _BodyTooLarge: it is too large.
+            Overloaded: there is no room for it.
+        """
+        if (request.content_length or 0) > self._limits.body_bytes:
+            raise _BodyTooLarge
+        body, now = bytearray(), asyncio.get_running_loop().time
+        async with asyncio.timeout(self._limits.body_seconds) as limit:
+            with self.load.arriving(room, lambda: limit.reschedule(now())):
+                async for piece in request.content.iter_any():
+                    if len(body) + len(piece) > self._limits.body_bytes:
+                        raise _BodyTooLarge
+                    room.take(len(piece))
+                    body += piece
+        room.take(weight(body))
+        on_connection: Request | None = request.get(_ON_CONNECTION)
+        if on_connection is not None:
+            on_connection.judge()
+        return body
+
+    async def _judge(
+        self, path: str, handle: HandleReview, request: web.Request, body: bytes | bytearray
+    ) -> web.Response:
         began = time.monotonic()
         resource = operation = ""
         outcome, limit = "error", _verdict_timeout(request.query.get("timeout", ""))
         self._metrics.in_flight.inc()
         try:
-            review = read(body, request.headers.get("Content-Type", ""))
+            review = _read(body, request.headers.get("Content-Type", ""))
             resource, operation = _metric_labels(review)
             async with asyncio.timeout(limit):
                 verdict = await handle(review)
@@ -79,6 +153,17 @@ class Admission:
         finally:
             self._metrics.in_flight.dec()
             self._metrics.review(path, resource, operation, outcome, time.monotonic() - began)
+
+
+def _read(body: bytes | bytearray, content_type: str) -> Review:
+    """`read` without collections meanwhile: a million new objects would start many, and JSON holds no cycles."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return read(body, content_type)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _verdict_timeout(timeout: str) -> float:
@@ -110,9 +195,6 @@ def _log_refusal(path: str, review: Review, verdict: Verdict) -> None:
         _LOG.info(
             "%s: %s of %s %s by %s refused: %s",
             path,
-            review.operation,
-            review.kind,
-            where,
-            review.username,
-            verdict.message,
+            *(text[:_LOGGED] for text in (review.operation, review.kind, where, review.username)),
+            verdict.message[:_LOGGED_MESSAGE],
         )

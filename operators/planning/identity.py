@@ -52,7 +52,7 @@ def index_range(workload: str, annotations: Mapping[str, str], replicas: int) ->
     try:
         value = json.loads(text)
         start, end = int(value.get("podStartIndex", 0)), int(value.get("podEndIndex", 0))
-    except (ValueError, AttributeError, TypeError, OverflowError) as error:
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError) as error:
         raise InvalidIndexRange(f"gamedeployment {workload} index range {text!r} is not valid JSON: {error}") from error
     if start < 0 or end < 0 or start >= end:
         raise InvalidIndexRange(f"gamedeployment {workload} invalid index range {text}")

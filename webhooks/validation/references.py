@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from operators.planning.hooks.arguments import UnresolvedArgument, merge_arguments
@@ -14,6 +15,23 @@ Arguments = Sequence[tuple[str, str | None]]
 _HOLDERS = ("preDeleteUpdateStrategy", "preInplaceUpdateStrategy", "postInplaceUpdateStrategy")
 #: Arguments of every hook that is about one pod.
 _OF_POD = ("PodName", "PodNamespace", "PodIP", "HostIP")
+_OF_CONTAINER = re.compile(r"(Pod|Modified)Container\[(0|[1-9][0-9]{0,8})\]")
+
+
+@dataclass(frozen=True, slots=True)
+class _OfPod(Container[str]):
+    """The arguments that the controller adds for a pod with so many containers, without a list of them."""
+
+    containers: int
+    modified: bool
+
+    def __contains__(self, name: object) -> bool:
+        if not isinstance(name, str):
+            return False
+        found = _OF_CONTAINER.fullmatch(name)
+        if found is None:
+            return name in _OF_POD
+        return (self.modified or found[1] == "Pod") and int(found[2]) < self.containers
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +41,16 @@ class Reference:
     field: str
     template: str
     given: tuple[tuple[str, str], ...]
-    added: tuple[str, ...]
+    added: Container[str]
 
 
 def references(workload: Json) -> list[Reference]:
     """All hooks of a workload, in the order of its fields."""
     spec = part(workload, "spec")
     containers = len(entries(part(spec, "template", "spec"), "containers"))
-    of_pod = (*_OF_POD, *(f"PodContainer[{i}]" for i in range(containers)))
-    modified = tuple(f"ModifiedContainer[{i}]" for i in range(containers))
     found = []
     for holder in _HOLDERS:
-        added = of_pod + modified if holder == "preInplaceUpdateStrategy" else of_pod
+        added = _OfPod(containers, modified=holder == "preInplaceUpdateStrategy")
         found.append(_reference(f"spec.{holder}.hook", part(spec, holder, "hook"), added))
     for index, step in enumerate(entries(part(spec, "updateStrategy", "canary"), "steps")):
         field = f"spec.updateStrategy.canary.steps[{index}].hook"
@@ -42,15 +58,15 @@ def references(workload: Json) -> list[Reference]:
     return [reference for reference in found if reference.template]
 
 
-def _reference(field: str, hook: Json, added: tuple[str, ...]) -> Reference:
+def _reference(field: str, hook: Json, added: Container[str]) -> Reference:
     given = tuple((text(a, "name"), text(a, "value")) for a in entries(hook, "args"))
     return Reference(field, text(hook, "templateName"), given, added)
 
 
 def declared(template: Json) -> Arguments:
-    """The arguments of a HookTemplate."""
+    """The names of a HookTemplate's arguments, with "" for those that have a value."""
     spec = part(template, "spec")
-    return [(text(a, "name"), text(a, "value") if "value" in a else None) for a in entries(spec, "args")]
+    return [(text(a, "name"), "" if "value" in a else None) for a in entries(spec, "args")]
 
 
 def reference_problems(found: Sequence[Reference], templates: Mapping[str, Arguments | None]) -> Iterator[Problem]:
@@ -68,7 +84,8 @@ def reference_problems(found: Sequence[Reference], templates: Mapping[str, Argum
 
 def _argument_problems(reference: Reference, arguments: Arguments) -> Iterator[Problem]:
     field = f"{reference.field}.args"
-    supplied = [*reference.given, *((name, "") for name in reference.added)]
+    # Of the arguments that come by themselves only those that are wanted: a pod may have any number of containers.
+    supplied = [*reference.given, *((name, "") for name, _ in arguments if name in reference.added)]
     try:
         merged = merge_arguments(arguments, supplied)
     except UnresolvedArgument as error:

@@ -11,8 +11,8 @@ from operators.hookrun.conditions.typecheck import check_condition
 from operators.hookrun.providers.findings import TemplateArguments
 from operators.hookrun.providers.registry import PROVIDERS, ProviderRegistry
 from webhooks.objects import Json, entries, part, text
+from webhooks.validation.labels import label_problems
 from webhooks.validation.problems import Problem
-from webhooks.validation.workloads import label_problems
 
 
 def template_problems(template: Json, providers: ProviderRegistry = PROVIDERS) -> list[Problem]:

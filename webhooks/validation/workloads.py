@@ -9,7 +9,7 @@ from operators.planning.budgets import budget
 from operators.planning.identity import InvalidIndexRange, index_range
 from operators.planning.inplace.update import ineligible_path
 from webhooks.objects import Json, entries, number, part, text, texts
-from webhooks.protection import ALWAYS, CASCADING, LABEL, LABEL_VALUES
+from webhooks.validation.labels import label_problems
 from webhooks.validation.problems import Problem, warning
 
 _STRATEGY = "spec.updateStrategy"
@@ -59,19 +59,6 @@ def scale_problems(workload: Json, replicas: int) -> list[Problem]:
     return list(_index_problems(workload, replicas))
 
 
-def label_problems(kind: str, holder: Json) -> list[Problem]:
-    """V19: a label that protects more than its author may think."""
-    field = f"metadata.labels[{LABEL}]"
-    value = texts(holder, "metadata", "labels").get(LABEL)
-    if value is None:
-        said = f"absent, so this {kind} cannot be deleted; set it to {CASCADING} or {ALWAYS} to allow that"
-        return [warning(field, said)]
-    if value not in LABEL_VALUES:
-        said = f"{value!r} is neither {ALWAYS} nor {CASCADING}, so this {kind} cannot be deleted"
-        return [warning(field, said)]
-    return []
-
-
 def _replicas(workload: Json) -> int:
     return number(part(workload, "spec"), "replicas", 1)
 
@@ -114,9 +101,10 @@ def _index_problems(workload: Json, replicas: int) -> Iterator[Problem]:
     if indexes is None:
         return
     most = replicas + _surge(part(workload, "spec", "updateStrategy"), replicas)
-    if most > len(indexes):
+    width = indexes.stop - indexes.start  # which may be beyond what len() can tell
+    if most > width:
         said = (
-            f"has {len(indexes)} indexes, and an update may need {most} pods at a time (replicas {replicas} and "
+            f"has {width} indexes, and an update may need {most} pods at a time (replicas {replicas} and "
             "maxSurge): those beyond wait for a free index"
         )
         yield warning(field, said)

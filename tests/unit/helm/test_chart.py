@@ -424,6 +424,44 @@ def test_notes_say_what_runs_and_how_to_get_rid_of_it(notes):
     assert "The CRDs stay, and with them every workload." in said
 
 
+def test_notes_say_who_reaches_the_webhooks(notes):
+    told = "The webhooks answer whoever reaches their port"
+    assert told in notes()
+    assert told in notes({"networkPolicy": {"enabled": True}})
+    for closed in (
+        {"webhooks": {"enabled": False}},
+        {"webhooks": {"clientAuthority": {"secretName": "api-server"}}},
+        {"networkPolicy": {"enabled": True, "webhooksFrom": [{"ipBlock": {"cidr": "10.0.0.1/32"}}]}},
+    ):
+        assert told not in notes(closed)
+
+
+def test_only_api_servers_reach_the_webhooks_where_they_are_known():
+    name = f"{RELEASE}-webhooks"
+    assert "from" not in render(EVERYTHING).one("NetworkPolicy", name)["spec"]["ingress"][0]
+    peers = [{"ipBlock": {"cidr": "10.0.0.1/32"}}]
+    policy = render({"networkPolicy": {"enabled": True, "webhooksFrom": peers}}).one("NetworkPolicy", name)["spec"]
+    assert policy["ingress"][0] == {"ports": [{"port": "webhook"}], "from": peers}
+
+
+def test_the_webhooks_ask_for_client_certificates_where_their_authority_is_known():
+    name = f"{RELEASE}-webhooks"
+
+    def pod(**webhooks):
+        return render({"webhooks": webhooks}).one("Deployment", name)["spec"]["template"]["spec"]
+
+    (container,) = pod()["containers"]
+    assert not [argument for argument in container["args"] if "tlsca" in argument]
+    spec = pod(clientAuthority={"secretName": "api-server"})
+    (container,) = spec["containers"]
+    assert "--tlsca=/client-authority/ca.crt" in container["args"]
+    (volume,) = spec["volumes"]
+    assert volume["secret"]["secretName"] == "api-server"
+    assert container["volumeMounts"] == [
+        {"name": volume["name"], "mountPath": "/client-authority", "readOnly": True},
+    ]
+
+
 @pytest.mark.parametrize(
     ("values", "told"),
     [

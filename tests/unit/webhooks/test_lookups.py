@@ -114,7 +114,7 @@ async def test_a_template_seen_a_moment_ago_is_not_read_again_but_a_missing_one_
     path = f"{API}/namespaces/games/hooktemplates"
     declared = hook_template(args=[{"name": "Region"}, {"name": "Zone", "value": "a"}])
     server.answers[f"{path}/may-go"] = web.json_response(declared)
-    arguments = [("Region", None), ("Zone", "a")]
+    arguments = [("Region", None), ("Zone", "")]
     for _ in range(3):
         found = await lookups.templates("games", {"may-go", "nowhere"})
         assert found == {"may-go": arguments, "nowhere": None}

@@ -15,8 +15,9 @@ from operators.kube.errors import ApiError
 from operators.kube.wire import read_deep
 from tests.unit.webhooks.builders import DEFAULT, LABEL, workload
 from webhooks.handlers import Options, ReviewHandlers
+from webhooks.load import LoadLimits
 from webhooks.metrics import Metrics
-from webhooks.reviews import BODY_LIMIT, BadReview, answer, read
+from webhooks.reviews import BadReview, answer, read
 from webhooks.server import Admission
 from webhooks.verdicts import allow, refuse
 
@@ -128,7 +129,7 @@ async def test_adm_49_50_51_the_server_survives_bad_requests(client, metrics):
         (b"{", JSON, 400),
         (b'{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview"}', JSON, 400),
         (json.dumps(body()).encode(), "text/plain", 415),
-        (b"x" * (BODY_LIMIT + 1), JSON, 413),
+        (b"x" * (LoadLimits().body_bytes + 1), JSON, 413),
     ):
         response = await client.post("/validate-workload", data=raw, headers={"Content-Type": content_type})
         assert response.status == status, await response.text()

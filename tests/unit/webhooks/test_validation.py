@@ -6,6 +6,7 @@ import copy
 import json
 from typing import Any
 
+import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -14,6 +15,7 @@ from tests.unit.webhooks.builders import LABEL, hook_template, metric, review, s
 from webhooks.handlers import Options, ReviewHandlers
 from webhooks.metrics import Metrics
 from webhooks.reviews import Review
+from webhooks.validation.functions import FUNCTIONS
 from webhooks.verdicts import Verdict
 
 
@@ -41,8 +43,15 @@ class Cluster:
 ANY = hook_template(label="Always")
 
 
+class InProcess:
+    """A worker without a process: arguments and results are what travels to one and back."""
+
+    async def call(self, namespace: str, name: str, argument: Any, body: bytes = b"") -> Any:
+        return orjson.loads(orjson.dumps(FUNCTIONS[name](orjson.loads(orjson.dumps(argument)), body)))
+
+
 async def judged(asked: Review, cluster: Cluster | None = None, **options: Any) -> Verdict:
-    handlers = ReviewHandlers(Options(**options), cluster or Cluster(ANY), Metrics(CollectorRegistry()))
+    handlers = ReviewHandlers(Options(**options), cluster or Cluster(ANY), Metrics(CollectorRegistry()), InProcess())
     return await handlers.validate_spec(asked)
 
 
@@ -166,6 +175,18 @@ async def test_a_range_too_small_for_the_surge_is_a_warning():
     assert_warned(await created("GameDeployment", new), "may need 12 pods at a time")
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, '{"podStartIndex":' + "1" * 100_000 + "}"])
+async def test_attack_f4_an_index_range_that_cannot_be_read_is_refused(text):
+    new = indexed(0, 5, 1)
+    prefix = "tkex.bkbcs.tencent.com"
+    new["metadata"]["annotations"][f"{prefix}/gamedeployment-index-range"] = text
+    assert_refused(await created("GameDeployment", new), "is not valid JSON")
+
+
+async def test_attack_f4_an_index_range_may_be_wider_than_any_list():
+    assert_silent(await created("GameDeployment", indexed(0, 10**4000, 1)))
+
+
 def scale(old: int, new: int) -> Review:
     return review(
         "UPDATE",
@@ -257,6 +278,19 @@ async def test_containers_are_arguments_of_pod_hooks_only():
     canary = {"canary": {"steps": [{"hook": {"templateName": "may-go"}}]}}
     new = workload(label="Always", updateStrategy=strategy("RollingUpdate", **canary))
     assert_warned(await created("GameDeployment", new, cluster), "needs a value for 'PodContainer[0]'")
+
+
+async def test_only_containers_that_are_there_are_arguments():
+    def cluster(name: str) -> Cluster:
+        return Cluster(hook_template(args=[{"name": name}]))
+
+    update = hooked(holder="preInplaceUpdateStrategy")
+    for name in ("PodContainer[0]", "ModifiedContainer[0]", "HostIP"):
+        assert_silent(await created("GameDeployment", update, cluster(name)))
+    for name in ("PodContainer[1]", "ModifiedContainer[00]", "PodContainer[-1]", "PodContainer[99999999999]"):
+        assert_warned(await created("GameDeployment", update, cluster(name)), f"needs a value for {name!r}")
+    warned = await created("GameDeployment", hooked(), cluster("ModifiedContainer[0]"))
+    assert_warned(warned, "needs a value for 'ModifiedContainer[0]'")
 
 
 # HookTemplates
@@ -411,7 +445,7 @@ async def test_a_finalizer_can_always_be_removed():
 
 async def test_warnings_fit_into_headers():
     long = "http://x/" + "".join(f"{{{{ args.a{i} }}}}\r\n" for i in range(200))
-    verdict = await template(*(metric(f"m{i}", provider=web(url=long)) for i in range(40)))
+    verdict = await template(*(metric(f"m{i}", provider=web(url=long)) for i in range(32)))
     assert verdict.warnings
     assert sum(map(len, verdict.warnings)) < 4096
     assert all(w.isprintable() and len(w) <= 256 for w in verdict.warnings)
