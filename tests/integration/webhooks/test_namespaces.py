@@ -108,7 +108,7 @@ def kept_namespaces(api, mark) -> Iterator[None]:
             api.ask("DELETE", path)
 
 
-def test_attack_f9_a_labelled_namespace_keeps_its_pods_until_its_owner_allows_the_deletion(
+def test_attack_f9_adm_79_a_labelled_namespace_keeps_its_pods_until_its_owner_allows_the_deletion(
     api, kept_namespaces, new_namespace
 ):
     namespace = new_namespace()

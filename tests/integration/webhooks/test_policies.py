@@ -46,6 +46,8 @@ def policy(api, mark, games):
             api.good("POST", path, document)
             made.append(f"{path}/{document['metadata']['name']}")
         until_denied(api, games)
+        forged = controlled(hook_run("forged"))
+        assert wait(lambda: api.ask("POST", collection(games, "HookRun"), forged, dryRun="All")[0] == 403, 30)
         yield documents
     finally:
         for path in reversed(made):
@@ -114,7 +116,7 @@ def controlled(run, **other):
 
 
 @pytest.mark.usefixtures("policy")
-def test_h13_attack_f13_only_the_operators_make_hookruns_of_workloads(api, games):
+def test_attack_f13_h13_adm_80_only_the_operators_make_hookruns_of_workloads(api, games):
     run, path = hook_run("forged"), collection(games, "HookRun")
     refused(api.ask("POST", path, controlled(run), dryRun="All"), FORGED)
     refused(api.ask("POST", path, controlled(run, apiVersion="other/v1"), dryRun="All"), FORGED)
@@ -124,7 +126,7 @@ def test_h13_attack_f13_only_the_operators_make_hookruns_of_workloads(api, games
 
 
 @pytest.mark.usefixtures("policy")
-def test_h13_attack_f13_everybody_makes_and_interrupts_runs_of_their_own(api, games):
+def test_attack_f13_h13_adm_80_everybody_makes_and_interrupts_runs_of_their_own(api, games):
     path = create(api, games, hook_run("by-hand"))
     api.good("PATCH", path, {"spec": {"terminate": True}})
     owners = controlled(hook_run("by-hand"))["metadata"]["ownerReferences"]
@@ -134,19 +136,20 @@ def test_h13_attack_f13_everybody_makes_and_interrupts_runs_of_their_own(api, ga
 
 @pytest.mark.parametrize("other", [{"kind": "GameStatefulSet"}, {"name": "y"}, {"uid": "2"}], ids=str)
 @pytest.mark.usefixtures("policy")
-def test_h13_attack_f13_an_update_keeps_the_very_workload_that_controls_the_run(api, games, other):
+def test_attack_f13_h13_adm_80_an_update_keeps_the_very_workload_that_controls_the_run(api, games, other):
     """White paper: people interrupt a run of a workload by a change of its spec."""
-    body = controlled(hook_run(f"theirs-{'-'.join(other).lower()}"))
+    name = f"theirs-{'-'.join(other)}"
+    owner = api.good("GET", create(api, games, workload(name)))["metadata"]["uid"]
+    body = controlled(hook_run(name), name=name, uid=owner)
     path = create(api, games, body, user=OPERATORS)
-    # The garbage collector removes the run for want of its owner, unless it is held.
-    changed = controlled(body, **other)["metadata"]["ownerReferences"]
+    changed = controlled(body, **{"name": name, "uid": owner} | other)["metadata"]["ownerReferences"]
     refused(api.ask("PATCH", path, {"metadata": {"ownerReferences": changed}}, dryRun="All"), FORGED)
     api.good("PATCH", path, {"metadata": {"ownerReferences": changed}}, dryRun="All", user=OPERATORS)
     api.good("PATCH", path, {"spec": {"terminate": True}}, dryRun="All")
     api.good("DELETE", path, dryRun="All")
 
 
-def test_attack_f9_only_labelled_namespaces_are_kept(api, mark, policy, new_namespace):
+def test_attack_f9_adm_79_only_labelled_namespaces_are_kept(api, mark, policy, new_namespace):
     path = f"/api/v1/namespaces/{new_namespace()}"
     wanted = f"{DEFAULT}; deleting a namespace ends its pods within seconds"
 
@@ -158,6 +161,8 @@ def test_attack_f9_only_labelled_namespaces_are_kept(api, mark, policy, new_name
         api.good("PATCH", path, {"metadata": {"labels": {names[k]: v for k, v in labels.items()}}})
 
     assert delete()[0] == 200
+    label(protected="true")
+    assert wait(lambda: delete()[0] == 403, 30), "deletions of namespaces are not judged"
     for value in ("true", "yes", ""):
         label(protected=value)
         refused(delete(), wanted)
