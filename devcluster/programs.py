@@ -40,6 +40,8 @@ ON_DEMAND = {
     "helm": "helm.sh/helm/v3/cmd/helm",
     "promtool": "github.com/prometheus/prometheus/cmd/promtool",
 }
+OURS = {"podtypes": "./podtypes"}
+"""Programs of our own beside the pinned modules; they are built anew when their source changes."""
 FAKE_NODES = {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}
 _MODULES = {"kwok": "kwok", "promtool": "prometheus"}
 """Programs with a Go module of their own, whose dependencies do not fit Kubernetes' own."""
@@ -58,7 +60,10 @@ def _bin_dir(module: str) -> Path:
 
 def program(name: str) -> Path:
     """Path of a program, built or not yet."""
-    return _bin_dir(_module(name)) / name
+    if name not in OURS:
+        return _bin_dir(_module(name)) / name
+    source = (_HERE / _module(name) / OURS[name] / "main.go").read_bytes()
+    return _bin_dir(_module(name)) / f"{name}-{hashlib.sha256(source).hexdigest()[:16]}"
 
 
 def link_dir() -> Path:
@@ -94,7 +99,7 @@ def build(names: list[str]) -> None:
 
 
 def _build_one(name: str, position: str) -> None:
-    packages = {**CLUSTER, **ON_DEMAND, **FAKE_NODES}
+    packages = {**CLUSTER, **ON_DEMAND, **FAKE_NODES, **OURS}
     target = program(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     for interrupted in target.parent.glob(f".{name}.*"):

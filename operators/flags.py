@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from operators.api.durations import parse_duration
+
 #: Longer than any time that makes sense here, and short enough to be added to a date.
 _LONGEST = 1e9
 
@@ -122,10 +124,9 @@ port = whole_number(0, 65535)
 
 
 def seconds(text: str) -> float:
-    """A positive number of seconds, plain or as Go writes them: 15, 1.5, 15s, 2m."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    """A positive number of seconds, plain or as Go writes them: 15, 1.5, 15s, 2m, 1m30s, 400ms."""
     try:
-        value = float(text[:-1]) * units[text[-1]] if text[-1:] in units else float(text)
+        value = parse_duration(text) if text[-1:] in ("s", "m", "h") else float(text)
     except ValueError:
         value = -1.0
     if not 0 < value < _LONGEST:

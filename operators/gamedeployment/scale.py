@@ -148,7 +148,7 @@ def _surge_pods(rollout: Rollout) -> tuple[int, bool]:
     """
     due = len(rollout.outdated) > rollout.kept
     under_way = any(
-        p.name not in rollout.settled and p.problem is None and (due or _being_updated(rollout, p))
+        p.name not in rollout.healthy and p.problem is None and (due or _being_updated(rollout, p))
         for p in rollout.updated
     )
     if not (under_way or rollout.outdated or rollout.revisions.current != rollout.revisions.update):

@@ -22,7 +22,7 @@ def update(rollout: Rollout, scaling: ScaleOutcome, begun: Findings) -> UpdateOu
     working = [p for p in rollout.pods if p.name not in scaling.victims]
     allowance = DisruptionAllowance(
         room=rollout.budget.unavailable + len(working) - rollout.spec.replicas,
-        down=sum(p.name not in rollout.settled for p in working),
+        down=sum(p.name not in rollout.healthy for p in working),
         working=len(working),
         able=scaling.able,
     )

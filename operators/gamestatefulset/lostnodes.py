@@ -67,19 +67,19 @@ def lost_node(pod: PodView, node: NodeHealth | None, delays: Delays, now: float)
 
 def _said(node: NodeHealth | None) -> str:
     if node is None:
-        return "does not exist any more"
+        return "no longer exists"
     if node.out_of_service:
         return "is marked as out of service"
-    return "is not ready" if node.ready is False else "is not heard of"
+    return "is not ready" if node.ready is False else "does not report"
 
 
 def _due(pod: PodView, node: NodeHealth | None, delays: Delays) -> float:
     """When the pod may go: at once where no kubelet can still run it, else after its own time and a delay.
 
-    ``gone_by`` is when its grace period ends: a living kubelet would have ended it by then.
+    ``deletion_timestamp`` is when its grace period ends: a living kubelet would have ended it by then.
     """
-    if node is None or node.out_of_service or pod.gone_by is None:
+    if node is None or node.out_of_service or pod.deletion_timestamp is None:
         return 0.0
     if node.ready is None:
-        return pod.gone_by + delays.silent if delays.silent else 0.0
-    return pod.gone_by + delays.sick
+        return pod.deletion_timestamp + delays.silent if delays.silent else 0.0
+    return pod.deletion_timestamp + delays.sick

@@ -86,7 +86,7 @@ def _revision(
     pod: PodView, workload: str, spec: GameStatefulSetSpec, templates: Mapping[str, Mapping[str, object]]
 ) -> dict[str, str]:
     """The label that an adopted pod gets for its revision, {} where it keeps the one it has."""
-    _, _, made = pod.made_of or ({}, {}, {})
+    _, _, made = pod.orphan_body or ({}, {}, {})
     volumes = [(v.get("name", ""), claim_of(v)) for v in made.get("volumes") or ()]
     whole = storage_matches(workload, spec.volume_claim_templates, pod.name, volumes)
     found = revision_made_from(pod, templates) or pod.revision if whole else ""
@@ -94,9 +94,9 @@ def _revision(
 
 
 def _taken(pod: PodView) -> Blocked:
-    whose = f"belongs to {pod.owner.kind} {pod.owner.name}" if pod.owner is not None else "belongs to nobody"
+    whose = f"belongs to {pod.owner.kind} {pod.owner.name}" if pod.owner is not None else "has no controller"
     going = " and is being deleted" if pod.deleting else ""
-    text = f"pod {pod.name} cannot be created: a pod of that name {whose}{going}"
+    text = f"pod {pod.name} cannot be created: its name is taken by a pod that {whose}{going}"
     return Blocked(BlockedReason.NAME_TAKEN, text, pod.name, waiting=pod.deleting)
 
 

@@ -3,7 +3,7 @@
 OrderedReady changes one pod at a time: the lowest missing ordinal is created, and nothing goes on before it is ready;
 scaling in begins at the highest, and goes on when that one is gone. A pod that is not ready at an older revision does
 not block: it waits for its update, and blocking would keep it from ever getting one. Nor does anything wait for ever
-for a pod that cannot get ready by itself (`PodView.hopeless`). Parallel does everything at once.
+for a pod that cannot get ready by itself (`PodView.stuck`). Parallel does everything at once.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def ordered_changes(ordinals: Ordinals, target: str, ready: Callable[[PodView], 
                 return OrdinalChanges(open=False, repairs=ordinals.none_terminating, blocked=(hindrance,))
             return OrdinalChanges(create=(ordinal,), open=False)
         if pod.deleting:
-            return _waiting(f"pod {name} is being deleted; the others wait until it is gone and there again")
+            return _waiting(f"pod {name} is being deleted; the others wait until it is gone and created again")
         if pod.finished:
             return OrdinalChanges(remove=(ordinal,), open=False)
         if pod.revision == target and not ready(pod):
@@ -127,12 +127,12 @@ def _scale_in(ordinals: Ordinals, ready: Callable[[PodView], bool], now: float) 
             return _waiting(f"pod {pod.name} is being deleted; scaling in goes on when it is gone")
         if pod.finished:
             return OrdinalChanges(remove=(ordinal,), open=False)
-        if not ready(pod) and not pod.hopeless(now):
+        if not ready(pod) and not pod.stuck(now):
             lowest = _lowest_unready(ordinals, ready)
             if ordinal != lowest:
                 other = ordinals.name(lowest)
                 text = f"scaling in waits for pod {pod.name} to be ready, because {other} is not ready either"
-                left = pod.patience(now)
+                left = pod.ready_deadline_left(now)
                 return replace(_waiting(text), wait=None if left == math.inf else left)
         return OrdinalChanges(retire=(ordinal,), open=False)
     return OrdinalChanges()

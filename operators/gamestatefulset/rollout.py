@@ -47,10 +47,10 @@ class SetRollout:
         """What "ready" means: ready, and for minReadySeconds."""
         return pod.available(self.rollout.now, self.spec.min_ready_seconds)
 
-    def settled(self, ordinal: int) -> bool:
+    def healthy(self, ordinal: int) -> bool:
         """The ordinal has a pod, and that is available, complete, and past its hook."""
         pod = self.ordinals.active(ordinal)
-        return pod is not None and pod.name in self.rollout.settled
+        return pod is not None and pod.name in self.rollout.healthy
 
     def pod_counts(self) -> PodCounts:
         """The replicas counted for the canary: updated are only those that the partition does not keep (spec 4.6)."""
@@ -116,7 +116,7 @@ def _surge(state: SetRollout) -> tuple[int, ...]:
     if state.ordered or not rollout.surge:
         return ()
     target = rollout.canary.target
-    behind = [o for o in state.due if not state.settled(o) or ordinals.pods[o].revision != target]
+    behind = [o for o in state.due if not state.healthy(o) or ordinals.pods[o].revision != target]
     outdated = any((p := ordinals.active(o)) is not None and p.revision != target for o in behind)
     under_way = outdated or rollout.revisions.current != target
     _, above = members(state.spec.replicas, state.spec.reserve_orders, min(rollout.surge, len(behind)))

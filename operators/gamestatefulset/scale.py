@@ -148,7 +148,7 @@ def _claims_first(state: SetRollout, pod: PodView) -> Findings:
     changes = _ownership(state, pod, leaving=True)
     if not changes:
         return Findings()
-    text = f"pod {pod.name} goes when its claims are known to go with it"
+    text = f"pod {pod.name} is deleted when its claims have their new owner"
     return Findings(tuple(changes), (Blocked(BlockedReason.CLAIMS_FIRST, text, pod.name),))
 
 

@@ -54,9 +54,9 @@ def _repairs(state: SetRollout, changes: OrdinalChanges, pod: PodView) -> tuple[
     """
     if pod.ready or not changes.repairs:
         return False, ()
-    if pod.hopeless(state.rollout.now):
+    if pod.stuck(state.rollout.now):
         return True, ()
-    return False, () if pod.unready_since is None else (pod.patience(state.rollout.now),)
+    return False, () if pod.unready_since is None else (pod.ready_deadline_left(state.rollout.now),)
 
 
 def _ordinal(state: SetRollout, pod: PodView) -> int:
@@ -70,9 +70,9 @@ def _allowance(state: SetRollout, counted: Sequence[int]) -> DisruptionAllowance
     it is. Surge pods do not raise the number: they stand in for those that are down. Only where no pod may be down at
     all they are what an update lives on.
     """
-    surge = sum(state.settled(o) for o in state.ordinals.surge)
+    surge = sum(state.healthy(o) for o in state.ordinals.surge)
     return DisruptionAllowance(
         room=state.rollout.budget.unavailable or surge,
-        down=sum(not state.settled(o) for o in counted),
+        down=sum(not state.healthy(o) for o in counted),
         working=len(counted),
     )

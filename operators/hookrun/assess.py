@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from operators.api.durations import parse_duration
 from operators.api.hookphase import FINAL_PHASES, HookPhase
 from operators.api.hookrun import HookRunSpec
 from operators.api.hooktemplate import Metric
-from operators.hookrun.conditions.evaluate import ExpressionError, parse
 
 _WORST_LAST = (
     HookPhase.SUCCESSFUL,
@@ -21,6 +21,8 @@ _WORST_LAST = (
 )
 _KEPT, _ERROR_GAP = 10, 10.0
 _STOPPED, _SKIPPED = "metric terminated", "Run Terminated"
+#: Every condition can be read.
+NO_UNREADABLE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,11 @@ class Assessment:
     ended: tuple[MetricState, ...] = field(default=())
 
 
-def refusal(spec: HookRunSpec) -> str:
+def refusal(spec: HookRunSpec, unreadable: Mapping[str, str] = NO_UNREADABLE) -> str:
     """Why the run cannot be executed, "" when it can; the first reason counts (spec/hooks.md 4.1).
+
+    ``unreadable`` says of metrics, by name, which condition does not parse: all their measurements would be errors,
+    until the count runs out and the pod goes.
 
     The texts are those of the Go operators, down to ``startDelay`` and the missing quote: tools match them.
     """
@@ -112,14 +117,14 @@ def refusal(spec: HookRunSpec) -> str:
         if metric.name in seen:
             return f"metrics[{number}]: duplicate name '{metric.name}"
         seen.add(metric.name)
-        found = _metric_refusal(metric)
+        found = _metric_refusal(metric) or unreadable.get(metric.name, "")
         if found:
             return f"metrics[{number}]: {found}"
     return ""
 
 
 def _metric_refusal(metric: Metric) -> str:
-    rules = (_count_refusal, _limit_refusal, _provider_refusal, _condition_refusal)
+    rules = (_count_refusal, _limit_refusal, _provider_refusal)
     return next((found for rule in rules if (found := rule(metric))), "")
 
 
@@ -154,17 +159,6 @@ def _limit_refusal(metric: Metric) -> str:
 def _provider_refusal(metric: Metric) -> str:
     given = len(metric.provider.given())
     return "" if given == 1 else ("no provider specified" if given == 0 else "multiple providers specified")
-
-
-def _condition_refusal(metric: Metric) -> str:
-    """A condition that does not parse: all measurements would be errors, until the count runs out and the pod goes."""
-    for text, name in ((metric.success_condition, "successCondition"), (metric.failure_condition, "failureCondition")):
-        try:
-            if text:
-                parse(text)
-        except ExpressionError as error:
-            return f"{name} {text!r} does not parse: {error}"
-    return ""
 
 
 _INVALID_FIELD = {
@@ -232,15 +226,23 @@ def _exhausted_phase(metric: Metric, result: MetricState) -> str:
     return HookPhase.SUCCESSFUL if reached else metric.on_count_exhausted
 
 
-def assess(state: RunState, now: float, running: Collection[str] = (), *, started: float | None = None) -> Assessment:
+def assess(
+    state: RunState,
+    now: float,
+    running: Collection[str] = (),
+    *,
+    started: float | None = None,
+    unreadable: Mapping[str, str] = NO_UNREADABLE,
+) -> Assessment:
     """Assess a run: settle phases, say what to measure, and when to look again.
 
     ``running`` names metrics that are being measured: they are neither asked for again nor waited for by time.
-    ``started`` is when the run began if its status does not tell yet; by default now.
+    ``started`` is when the run began if its status does not tell yet; by default now. ``unreadable`` is as for
+    `refusal`.
     """
     if state.phase in FINAL_PHASES:
         return Assessment(state)
-    reason = state.refused or ("" if state.results else refusal(state.spec))
+    reason = state.refused or ("" if state.results else refusal(state.spec, unreadable))
     if reason:
         text = f"HookRun: {state.subject}, hook spec invalid: {reason}"
         return Assessment(replace(state, phase=HookPhase.ERROR, message=text, completed=now))

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry
 
 from operators.api import keys
 from operators.api.hookphase import FINAL_PHASES, HookPhase
-from operators.hookrun.assess import Assessment, assess
+from operators.hookrun.assess import NO_UNREADABLE, Assessment, assess
+from operators.hookrun.judge import FUNCTIONS, Judge
 from operators.hookrun.metrics import HookMetrics
 from operators.hookrun.providers.base import Connections
+from operators.hookrun.providers.blocking import ThreadedCalls
 from operators.hookrun.providers.egress import EgressPolicy
 from operators.hookrun.providers.registry import PROVIDERS, ProviderRegistry
 from operators.hookrun.providers.transport import HttpTransport
@@ -33,6 +35,8 @@ from operators.runtime.metrics import QueueMetrics
 from operators.runtime.reconciler import Controller, Outcome
 from operators.runtime.store import Change, Key, Store
 from operators.runtime.workqueue import WorkQueue
+from operators.sandbox.limits import Limits
+from operators.sandbox.pool import WorkerPool
 
 #: Seconds for which the first status may wait for the first measurement: most hooks answer at once, so that one write
 #: is enough.
@@ -62,9 +66,14 @@ class HookRunController:
         self._metrics = HookMetrics(registry, time.monotonic)
         refused = (*settings.deny_cidrs, *settings.refused_hosts, client.credentials.server)
         transport = HttpTransport(EgressPolicy(settings.allow_cidrs, refused))
-        measurer = ProviderMeasurer(providers, Connections(transport, client))
+        self._pool = WorkerPool(FUNCTIONS, limits=Limits(cpu_seconds=settings.cpu_seconds))
+        self._judge = Judge(self._pool)
+        blocking = ThreadedCalls(transport, settings.max_concurrent)
+        connections = Connections(transport, client, self._judge, blocking)
+        measurer = ProviderMeasurer(providers, connections, self._judge)
         self._tasks = MeasurementTasks(measurer, self._queue, self._metrics, now, settings.max_concurrent)
         self._first_looks: dict[Key, tuple[str, float]] = {}
+        self._unreadable: dict[str, Mapping[str, str]] = {}
         self._workers = workers
 
     async def run(self) -> None:
@@ -73,6 +82,7 @@ class HookRunController:
             await Controller("hook", self._queue, self.reconcile, workers=self._workers).run()
         finally:
             await self._tasks.close()
+            await self._pool.close()
 
     def drain(self) -> None:
         """Begin no more passes; `run` returns when those under way have ended."""
@@ -110,6 +120,7 @@ class HookRunController:
             del self._first_looks[key]
             self._tasks.forget(known[0])
             self._metrics.forget(known[0])
+            self._unreadable.pop(known[0], None)
         if run is not None and not run.deleting:
             self._first_looks.setdefault(key, (run.uid, self._now()))
 
@@ -117,7 +128,8 @@ class HookRunController:
         now, (_, first_look) = self._now(), self._first_looks[key]
         unsaved, running = self._tasks.unsaved(run.uid), self._tasks.running(run.uid)
         began = time.monotonic()
-        assessment = assess(with_unsaved(run.state, unsaved), now, running, started=first_look)
+        unreadable = await self._unreadable_conditions(run)
+        assessment = assess(with_unsaved(run.state, unsaved), now, running, started=first_look, unreadable=unreadable)
         if not (run.status.get("phase") or unsaved or running):
             self._metrics.observe_validation(run, time.monotonic() - began, good=not assessment.state.message)
         wait = self._first_write_waits(run, assessment, unsaved, running, first_look + GRACE - now)
@@ -128,6 +140,14 @@ class HookRunController:
             return Outcome(_CATCH_UP)
         self._start(run, assessment)
         return Outcome(assessment.wake_after)
+
+    async def _unreadable_conditions(self, run: RunView) -> Mapping[str, str]:
+        """Conditions that do not parse, asked for once, before the first measurement of a run."""
+        if run.state.results or run.state.refused:
+            return NO_UNREADABLE
+        if run.uid not in self._unreadable:
+            self._unreadable[run.uid] = await self._judge.unreadable_conditions(run.namespace, run.state.spec)
+        return self._unreadable[run.uid]
 
     def _start(self, run: RunView, assessment: Assessment) -> None:
         for metric in assessment.measure:

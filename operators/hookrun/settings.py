@@ -18,11 +18,12 @@ class HookSettings:
 
     ``deny_cidrs`` are refused too, and so are ``refused_hosts`` (networks, addresses, an address with a port, or
     names): by default the operator's own pod and the API server. What is allowed is never refused. At most
-    ``max_concurrent`` measurements are taken at a time, half of them for one namespace; each may hold a connection and,
-    for Prometheus, a thread.
+    ``max_concurrent`` measurements are taken at a time, shared between namespaces; each may hold a connection and, for
+    Prometheus, a thread. ``cpu_seconds`` is the CPU time that reading and judging one measurement may take.
     """
 
     allow_cidrs: tuple[str, ...] = ()
     deny_cidrs: tuple[str, ...] = ()
     refused_hosts: tuple[str, ...] = field(default_factory=_own_hosts)
     max_concurrent: int = 500
+    cpu_seconds: float = 0.25

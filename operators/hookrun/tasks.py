@@ -1,31 +1,31 @@
 """Measurements under way, and finished ones that are not in the status yet.
 
-Each measurement is a task of its own, so that a slow answer holds up no other run. How many go on at a time is bounded,
-and one namespace gets no more than half of them. All this is lost with the process: a measurement that was not saved is
-taken again.
+Each measurement is a task of its own, so that a slow answer holds up no other run. How many requests are under way at a
+time is bounded, and namespaces share them: the time that a measurement waits for its turn is not counted as the
+endpoint's. All this is lost with the process: a measurement that was not saved is taken again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
-from weakref import WeakValueDictionary
 
 from operators.api.hookphase import HookPhase
 from operators.api.hooktemplate import Metric
 from operators.hookrun.arguments import values_of
 from operators.hookrun.assess import MeasurementState, MetricState, RunState, add_measurement
+from operators.hookrun.judge import Judge, Verdict
 from operators.hookrun.metrics import HookMetrics
-from operators.hookrun.outcome import clip, measurement_phase
-from operators.hookrun.providers.base import Connections, MeasuredValue, MeasurementRequest, ProviderError
+from operators.hookrun.providers.base import Answer, Connections, MeasuredValue, MeasurementRequest, ProviderError
 from operators.hookrun.providers.registry import ProviderRegistry
 from operators.hookrun.view import RunView
 from operators.logs import get_logger
 from operators.runtime.store import Key
 from operators.runtime.workqueue import WorkQueue
+from operators.sandbox.errors import SandboxError
+from operators.sandbox.slots import FairSemaphore
 
 log = get_logger(__name__)
 _MESSAGE_LIMIT = 1024
@@ -49,13 +49,16 @@ class _Run:
 class Measurer(Protocol):
     """Takes one measurement of a metric of a run."""
 
-    async def measure(self, run: RunView, metric: Metric, successes: int) -> MeasuredValue:
+    async def measure(self, run: RunView, metric: Metric, successes: int) -> Answer | MeasuredValue:
         """Measure; ``successes`` are the successful measurements of the metric so far.
 
         Raises:
             ProviderError: the measurement could not be taken.
             ValueError: arguments are missing or do not fit.
         """
+
+    async def verdict(self, run: RunView, metric: Metric, found: Answer | MeasuredValue) -> Verdict:
+        """What the conditions make of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,16 @@ class ProviderMeasurer:
 
     providers: ProviderRegistry
     connections: Connections
+    judge: Judge
 
-    async def measure(self, run: RunView, metric: Metric, successes: int) -> MeasuredValue:
+    async def measure(self, run: RunView, metric: Metric, successes: int) -> Answer | MeasuredValue:
         """See `Measurer`."""
         request = MeasurementRequest(values_of(run.args), run.namespace, run.owner, run.uid, metric.name, successes)
         return await self.providers.measure(metric.provider, request, self.connections)
+
+    async def verdict(self, run: RunView, metric: Metric, found: Answer | MeasuredValue) -> Verdict:
+        """See `Measurer`."""
+        return await self.judge.verdict(run.namespace, metric, found)
 
 
 class MeasurementTasks:
@@ -87,9 +95,7 @@ class MeasurementTasks:
     ) -> None:
         self._measurer, self._queue, self._metrics, self._now = measurer, queue, metrics, now
         self._runs: dict[str, _Run] = {}
-        self._slots = asyncio.Semaphore(max_concurrent)
-        self._share = max(1, max_concurrent // 2)
-        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._slots = FairSemaphore(max_concurrent)
 
     def running(self, uid: str) -> frozenset[str]:
         """Names of the metrics of a run that are being measured."""
@@ -130,23 +136,15 @@ class MeasurementTasks:
             self.forget(uid)
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    @asynccontextmanager
-    async def _slot(self, namespace: str) -> AsyncIterator[None]:
-        share = self._shares.get(namespace)
-        if share is None:
-            share = self._shares[namespace] = asyncio.Semaphore(self._share)
-        async with share, self._slots:
-            yield
-
     async def _measure(self, run: _Run, view: RunView, metric: Metric, known: MetricState) -> None:
         started, value = self._now(), None
         try:
-            async with self._slot(view.namespace):
+            async with self._slots.slot(view.namespace):
                 started = self._now()
                 found = await self._measurer.measure(view, metric, known.successful)
-            phase, message = measurement_phase(metric, found)
-            value = clip(found.text)
-        except (ProviderError, ValueError) as error:
+            verdict = await self._measurer.verdict(view, metric, found)
+            phase, message, value = verdict.phase, verdict.message, verdict.value
+        except (ProviderError, SandboxError, ValueError) as error:
             phase, message = HookPhase.ERROR, str(error)
         except Exception as error:  # a defect of ours must not leave the run waiting for ever
             where = {"kind": "HookRun", "namespace": view.namespace, "name": view.name, "metric": metric.name}

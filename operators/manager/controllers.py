@@ -175,7 +175,11 @@ class Controllers:
             hook_runs.store,
             self._events,
             self._registry,
-            HookSettings(allow_cidrs=self._settings.hook_allow_cidr, deny_cidrs=self._settings.hook_deny_cidr),
+            HookSettings(
+                allow_cidrs=self._settings.hook_allow_cidr,
+                deny_cidrs=self._settings.hook_deny_cidr,
+                cpu_seconds=self._settings.hook_cpu_limit,
+            ),
             QueueMetrics(self._queues, "HookRun"),
         )
         hook_runs.subscribe(hooks.on_change)

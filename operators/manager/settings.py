@@ -54,6 +54,7 @@ class Settings:
     node_lost_delay: float
     node_sick_delay: float
     hook_deny_cidr: tuple[str, ...]
+    hook_cpu_limit: float
 
 
 def _networks(text: str) -> tuple[str, ...]:
@@ -120,6 +121,12 @@ _FLAGS = (
         "seconds beyond its own time to end that a pod gets on a node nobody hears of, before its place is given away",
     ),
     Flag("node-sick-delay", "60", seconds_or_none, "the same on a node whose kubelet says that it is not ready"),
+    Flag(
+        "hook-cpu-limit",
+        "0.25",
+        seconds,
+        "seconds of CPU that reading and judging one measurement may take; one that takes more ends as Error",
+    ),
     Flag(
         "hook-deny-cidr hook-deny-cidrs",
         "",

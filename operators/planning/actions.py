@@ -38,7 +38,7 @@ class Blocked:
     ``waiting`` separates what passes by itself (a budget, a running hook) from what needs a person.
     """
 
-    reason: str
+    reason: BlockedReason
     message: str
     pod: str = ""
     waiting: bool = True

@@ -21,15 +21,17 @@ def condition(type_: ConditionType, reason: str, message: str, generation: int, 
     return Condition(type_, "True" if holds else "False", reason, message[:_MESSAGE_LIMIT], generation)
 
 
-def settle(old: Sequence[Json], new: Sequence[Condition | Json], now: float) -> tuple[Condition | Json, ...]:
+def with_transition_times(
+    old: Sequence[Json], new: Sequence[Condition | Json], now: float
+) -> tuple[Condition | Json, ...]:
     """Give each new condition its transition time: the old one unless the status changed.
 
     A mapping among ``new`` is an old condition that stays as it is. So do conditions of types that are not `OURS`:
     they belong to others (spec/gamestatefulset.md 8.4).
     """
     before = {c.get("type"): c for c in old}
-    settled = [_timed(entry, before.get(entry.type), now) if isinstance(entry, Condition) else entry for entry in new]
-    return (*settled, *(c for c in old if c.get("type") not in OURS))
+    timed = [_timed(entry, before.get(entry.type), now) if isinstance(entry, Condition) else entry for entry in new]
+    return (*timed, *(c for c in old if c.get("type") not in OURS))
 
 
 def _timed(entry: Condition, known: Json | None, now: float) -> Condition:

@@ -34,7 +34,7 @@ class Rollout:
     """Everything that scaling and updating decide on, computed once a pass.
 
     ``pods`` are the active pods we own, by name; ``outdated`` are those not at the revision they are brought to, and
-    ``updated`` the rest. ``progress`` says for each where its in-place update stands; ``settled`` are the names of
+    ``updated`` the rest. ``progress`` says for each where its in-place update stands; ``healthy`` are the names of
     those that are available, complete in every respect, and past their hook (spec 2.7, decision 9). ``canary`` says
     which revision pods are brought to, how many are kept back, and whether any may be updated at all. ``budget`` is
     what an update may use now, ``surge`` what the spec allows at most. ``images`` are those of each revision.
@@ -58,7 +58,7 @@ class Rollout:
     budget: Budget
     surge: int
     progress: Mapping[str, inplace.Progress]
-    settled: frozenset[str]
+    healthy: frozenset[str]
     images: Mapping[str, inplace.Images]
     first: bool
     whole: bool
@@ -103,16 +103,16 @@ class Rollout:
 
     def update_ready(self, pod: PodView) -> bool:
         """Available, its last in-place update complete, and its post hook passed (spec 2.7, decision 9)."""
-        return pod.name in self.settled
+        return pod.name in self.healthy
 
 
 def revision_made_from(pod: PodView, templates: Mapping[str, Mapping[str, object]]) -> str:
     """The revision an adopted pod was made from, "" when none gives it."""
     if pod.revision in templates:
         return pod.revision
-    if pod.made_of is None:
+    if pod.orphan_body is None:
         return ""
-    labels, annotations, spec = pod.made_of
+    labels, annotations, spec = pod.orphan_body
     return next((name for name, template in templates.items() if produces(template, labels, annotations, spec)), "")
 
 
@@ -165,7 +165,7 @@ def _hooks(spec: Spec) -> dict[str, Hook | None]:
     }
 
 
-def _settled(pod: PodView, progress: inplace.Progress, now: float, min_ready: int, runs: HookRuns) -> bool:
+def _is_healthy(pod: PodView, progress: inplace.Progress, now: float, min_ready: int, runs: HookRuns) -> bool:
     if not progress.done or not pod.available(now, min_ready) or (pod.gated and pod.gate is False):
         return False
     return not awaits_post_hook(pod, runs)
@@ -243,7 +243,7 @@ def build_rollout(
         budget=Budget(limits.unavailable, 0 if stopped else surge),
         surge=surge,
         progress=progress,
-        settled=frozenset(p.name for p in pods if _settled(p, progress[p.name], now, spec.min_ready_seconds, runs)),
+        healthy=frozenset(p.name for p in pods if _is_healthy(p, progress[p.name], now, spec.min_ready_seconds, runs)),
         images=images,
         first=not recorded.current and not outdated and len(pods) < spec.replicas,
         whole=len(pods) == spec.replicas,

@@ -17,7 +17,7 @@ from operators.planning.rollout import Rollout
 from operators.planning.views import PodView
 from operators.planning.workloads import Observed, Spec
 
-_PATIENCE = 30.0
+_TERMINATION_SLACK = 30.0
 #: Pods that one pass creates; the next goes on. What a slip of the keyboard asks for must not fill our own memory.
 AT_ONCE = 1000
 #: Seconds that a pod which failed right after its creation stays: half a second for each of them, within these.
@@ -49,7 +49,7 @@ def report_foreign_names(rollout: Rollout, names: Collection[str]) -> Findings:
     )
     if not foreign:
         return Findings()
-    text = f"scaleStrategy.podsToDelete names pods of others, which are left alone: {name_some(foreign)}"
+    text = f"scaleStrategy.podsToDelete names pods that belong to others; they are left alone: {name_some(foreign)}"
     return Findings(blocked=(Blocked(BlockedReason.PODS_TO_DELETE_FOREIGN, text, waiting=False),))
 
 
@@ -58,19 +58,20 @@ def leaving(rollout: Rollout) -> Findings:
     late: list[PodView] = []
     waits: list[float] = []
     for pod in rollout.observed.pods:
-        if pod.gone_by is None or pod.owner is None or pod.owner.uid != rollout.workload.uid:
+        if pod.deletion_timestamp is None or pod.owner is None or pod.owner.uid != rollout.workload.uid:
             continue
-        left = pod.gone_by + _PATIENCE - rollout.now
+        left = pod.deletion_timestamp + _TERMINATION_SLACK - rollout.now
         if left > 0:
             waits.append(left)
         else:
             late.append(pod)
     if not late:
         return Findings(waits=tuple(waits))
-    first = min(late, key=lambda p: (p.gone_by or 0.0, p.name))
+    first = min(late, key=lambda p: (p.deletion_timestamp or 0.0, p.name))
     why = _held_by(first)
     more = f" (and {len(late) - 1} more)" if len(late) > 1 else ""
-    text = f"pod {first.name} should have been gone by {rfc3339(first.gone_by or 0.0)}: {why}{more}"
+    end = rfc3339(first.deletion_timestamp or 0.0)
+    text = f"pod {first.name} has not ended, its grace period was over at {end}: {why}{more}"
     stuck = Blocked(BlockedReason.POD_STUCK_TERMINATING, text, first.name, waiting=False)
     return Findings(blocked=(stuck,), waits=tuple(waits))
 
@@ -80,7 +81,7 @@ def _held_by(pod: PodView) -> str:
         return f"its finalizers {', '.join(pod.finalizers)} hold it"
     if pod.node:
         return f"node {pod.node} has not confirmed that it ended"
-    return "it was on no node, so that the API server should have removed it at once"
+    return "it is on no node, and the API server has not removed it"
 
 
 def crash_backoff(observed: Observed[Spec], now: float) -> dict[str, tuple[float, PodView]]:

@@ -9,7 +9,7 @@ from operators.api.reasons import BlockedReason, ConditionReason, ConditionType
 from operators.kube.times import rfc3339
 from operators.planning.actions import Blocked
 from operators.planning.canary.state import CanaryStatus
-from operators.planning.conditions import OURS, condition, settle
+from operators.planning.conditions import OURS, condition, with_transition_times
 from operators.planning.explain import ASIDE, HELD
 from operators.planning.hooks.pods import run_subject
 from operators.planning.rollout import Rollout, recorded_revisions
@@ -67,7 +67,7 @@ def _progressing(rollout: Rollout, blocked: Sequence[Blocked], ready: int) -> tu
     else:
         progressing = not (whole and not rollout.outdated)
         reason = ConditionReason.ROLLING_OUT if progressing else ConditionReason.SETTLED
-    done = whole and len(rollout.settled) == total and not rollout.outdated and not back and not shown and not stuck
+    done = whole and len(rollout.healthy) == total and not rollout.outdated and not back and not shown and not stuck
     ended = ConditionReason.ALL_PODS_UPDATED if done else ConditionReason.IN_PROGRESS
     return (
         condition(ConditionType.PROGRESSING, reason, text, generation, holds=progressing),
@@ -79,7 +79,7 @@ def blocked_condition(blocked: Sequence[Blocked], generation: int) -> Condition:
     """What needs a person."""
     stuck = [b for b in blocked if not b.waiting]
     if not stuck:
-        text = "nothing needs a person"
+        text = "no manual action is needed"
         return condition(ConditionType.BLOCKED, ConditionReason.NOT_BLOCKED, text, generation, holds=False)
     text = stuck[0].message + _and_more(stuck)
     return condition(ConditionType.BLOCKED, stuck[0].reason, text, generation, holds=True)
@@ -139,7 +139,7 @@ def status(
         pre_delete_hook_condition=_hook_conditions(rollout, "predelete"),
         pre_inplace_hook_condition=_hook_conditions(rollout, "preinplace"),
         post_inplace_hook_condition=_hook_conditions(rollout, "postinplace"),
-        conditions=settle(old.get("conditions") or (), fresh, rollout.now),
+        conditions=with_transition_times(old.get("conditions") or (), fresh, rollout.now),
     )
     return canary_status.recorded_in(found, old)
 
@@ -149,7 +149,7 @@ def failed_pass_status(workload: WorkloadView[Any], problem: Blocked, now: float
     old = workload.status.get("conditions") or ()
     kept = [c for c in old if c.get("type") in OURS and c.get("type") != ConditionType.BLOCKED]
     fresh = [*kept, blocked_condition([problem], workload.generation)]
-    return WorkloadStatus(kept=workload.status, conditions=settle(old, fresh, now))
+    return WorkloadStatus(kept=workload.status, conditions=with_transition_times(old, fresh, now))
 
 
 def invalid_status(observed: Observed[Spec], refused: Blocked, now: float) -> WorkloadStatus:
@@ -168,5 +168,5 @@ def invalid_status(observed: Observed[Spec], refused: Blocked, now: float) -> Wo
         observed_generation=generation,
         replicas=len(pods),
         ready_replicas=sum(p.ready for p in pods),
-        conditions=settle(old, fresh, now),
+        conditions=with_transition_times(old, fresh, now),
     )

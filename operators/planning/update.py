@@ -157,11 +157,11 @@ class UpdatePass:
         if verdict.answer is HookAnswer.PROCEED:
             self._begin(pod)
         if not free:
-            self.down += pod.name in self.rollout.settled
+            self.down += pod.name in self.rollout.healthy
         return True
 
     def _fits(self, pod: PodView) -> bool:
-        if pod.name in self.rollout.settled:
+        if pod.name in self.rollout.healthy:
             return self.down < self.room
         return not pod.ready or self.down <= self.room
 
@@ -218,7 +218,7 @@ class UpdatePass:
         else:
             text = (
                 f"{len(held)} of {len(self.candidates)} pods wait: {self.down} of {self.working} pods are down or "
-                f"taken, {max(0, self.room)} may be (maxUnavailable {numbers.max_unavailable}, maxSurge "
-                f"{numbers.max_surge}, replicas {self.rollout.spec.replicas})"
+                f"being updated, at most {max(0, self.room)} may be (maxUnavailable {numbers.max_unavailable}, "
+                f"maxSurge {numbers.max_surge}, replicas {self.rollout.spec.replicas})"
             )
         return Blocked(BlockedReason.BUDGET_EXHAUSTED, text)

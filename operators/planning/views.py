@@ -20,8 +20,8 @@ from operators.planning.podproblems import ENDED, PodProblem, problem_of
 from operators.planning.templates import template_digest
 
 Json = Mapping[str, Any]
-#: Seconds after which a pod that is not ready, and does not say why, no longer counts as merely starting.
-PATIENCE = 300.0
+#: Seconds that a pod which is not ready, and does not say why, counts as starting; afterwards it counts as stuck.
+READY_DEADLINE = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class PodView:
     """A pod as planning needs it.
 
     ``ready_since`` is the last transition of the Ready condition while it is True, ``unready_since`` the same while it
-    is not (of a pod that has no such condition yet, its creation). ``gated`` tells whether the pod
-    lists the in-place gate; ``gate`` is the condition's status, None while it is absent. ``state`` and ``grace`` are
-    what its annotations say of an in-place update. ``gone_by`` is when its deletion should be over, None while it is
-    not being deleted; ``finalizers`` are its finalizers. ``made_of`` are the labels, annotations and spec of a pod that
-    nobody controls, None for others: who adopts it must tell which template it was made from.
+    is not (of a pod that has no such condition yet, its creation). ``gated`` tells whether the pod lists the in-place
+    gate; ``gate`` is the condition's status, None while it is absent. ``state`` and ``grace`` are what its annotations
+    say of an in-place update. ``deletion_timestamp`` is when its grace period ends, None while it is not being deleted;
+    ``finalizers`` are its finalizers. ``orphan_body`` are the labels, annotations and spec of a pod that nobody
+    controls, None for others: who adopts it must tell which template it was made from.
 
     The last three follow from the others, kept because a pass asks for them many times: ``ready``, running with a true
     Ready condition; ``revision``, the full name of the ControllerRevision the pod carries; ``instance``, its instance
@@ -76,7 +76,7 @@ class PodView:
     pod_ip: str = ""
     host_ip: str = ""
     deleting: bool = False
-    gone_by: float | None = None
+    deletion_timestamp: float | None = None
     finalizers: tuple[str, ...] = ()
     ready_since: float | None = None
     unready_since: float | None = None
@@ -87,7 +87,7 @@ class PodView:
     problem: PodProblem | None = None
     state: UpdateState | None = None
     grace: Grace | None = None
-    made_of: tuple[Json, Json, Json] | None = field(default=None, compare=False)
+    orphan_body: tuple[Json, Json, Json] | None = field(default=None, compare=False)
     ready: bool = field(init=False, compare=False, repr=False)
     revision: str = field(init=False, compare=False, repr=False)
     instance: str = field(init=False, compare=False, repr=False)
@@ -113,13 +113,13 @@ class PodView:
         """Restarts of all containers."""
         return sum(c.restarts for c in self.containers)
 
-    def hopeless(self, now: float) -> bool:
-        """Not ready, and not about to be by itself: its status says why, or it has had the time that any pod gets."""
-        return not self.ready and (self.problem is not None or self.patience(now) <= 0)
+    def stuck(self, now: float) -> bool:
+        """Not ready, and not expected to become so: its status says why, or its deadline has passed."""
+        return not self.ready and (self.problem is not None or self.ready_deadline_left(now) <= 0)
 
-    def patience(self, now: float) -> float:
-        """Seconds left to get ready in, for a pod that is not ready and says nothing of trouble."""
-        return math.inf if self.unready_since is None else self.unready_since + PATIENCE - now
+    def ready_deadline_left(self, now: float) -> float:
+        """Seconds until a pod that is not ready counts as stuck; infinite for a ready one."""
+        return math.inf if self.unready_since is None else self.unready_since + READY_DEADLINE - now
 
     def available(self, now: float, min_ready_seconds: int) -> bool:
         """Ready for at least ``min_ready_seconds``; without such no clock is asked, as that of a node may be ahead."""
@@ -270,7 +270,7 @@ def pod_view(obj: Json) -> PodView:
         pod_ip=status.get("podIP") or "",
         host_ip=sys.intern(status.get("hostIP") or ""),
         deleting=bool(deleted),
-        gone_by=timestamp(deleted),
+        deletion_timestamp=timestamp(deleted),
         finalizers=tuple(metadata.get("finalizers") or ()),
         ready_since=(turned or 0.0) if is_ready else None,
         unready_since=None if is_ready else turned or created,
@@ -281,7 +281,7 @@ def pod_view(obj: Json) -> PodView:
         problem=problem_of(conditions, status),
         state=read_state(annotations.get(keys.INPLACE_STATE_ANNOTATION)),
         grace=read_grace(annotations.get(keys.INPLACE_GRACE_ANNOTATION)),
-        made_of=None if owner is not None else (metadata.get("labels") or {}, annotations, spec),
+        orphan_body=None if owner is not None else (metadata.get("labels") or {}, annotations, spec),
     )
 
 

@@ -22,7 +22,7 @@ class Limits:
     """
 
     cpu_seconds: float = 0.25
-    wall_seconds: float = 5.0
+    wall_seconds: float = 10.0
     memory_bytes: int = 256 << 20
 
 

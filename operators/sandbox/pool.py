@@ -36,7 +36,6 @@ from operators.sandbox.shares import FairQueue
 from operators.sandbox.zygote import WorkerProcess, ZygoteClient
 
 log = logging.getLogger(__name__)
-_EXPECTED_SECONDS = 0.001
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _EXIT_SECONDS = 1.0
 _STATUSES = frozenset(Status)
@@ -70,20 +69,21 @@ class WorkerPool:
     """Runs functions of one module, which are in its mapping ``FUNCTIONS``, in ``workers`` processes.
 
     A function takes a value of JSON and the bytes of a body, and returns a value of JSON; it must be pure. The module
-    must import nothing that starts threads. Processes start with the first call, or with `start`.
+    must import nothing that starts threads. Of several workers the last idle one is kept for a namespace that has no
+    running call, so that one namespace alone never makes another wait. Processes start with the first call, or with
+    `start`. They end with `close`, and with the thread of the event loop.
     """
 
-    def __init__(
-        self, functions: str = "operators.sandbox.functions", *, workers: int = 1, limits: Limits | None = None
-    ) -> None:
+    def __init__(self, functions: str, *, workers: int = 1, limits: Limits | None = None) -> None:
         self._functions, self._count, self._limits = functions, workers, limits or Limits()
-        self._queue: FairQueue[_Call] = FairQueue(expected_cost=_EXPECTED_SECONDS)
+        self._queue: FairQueue[_Call] = FairQueue(fewest_first=True)
         self._pushed = asyncio.Event()
         self._servers: list[asyncio.Task[None]] = []
         self._zygote: ZygoteClient | None = None
         self._starting = asyncio.Lock()
         self._pause = 0.0
         self._closed = False
+        self._busy = 0
 
     async def start(self) -> None:
         """Start the processes, and wait for the first.
@@ -151,7 +151,7 @@ class WorkerPool:
             while True:
                 if worker is None or worker.exited.done() or not _is_idle(worker.connection):
                     worker = await self._replace(worker)
-                elif self._queue:
+                elif self._queue and self._may_be_served(self._queue.head().running):
                     worker = await self._serve_next(worker)
                 else:
                     self._pushed.clear()
@@ -159,6 +159,10 @@ class WorkerPool:
         finally:
             if worker is not None:
                 worker.connection.close()
+
+    def _may_be_served(self, running: int) -> bool:
+        """Whether a namespace with so many running calls may have one more worker: never the last of several."""
+        return not running or self._busy < self._count - 1
 
     async def _replace(self, ended: WorkerProcess | None) -> WorkerProcess | None:
         """A new worker; when there is none, calls that wait end with an error, and the next try is later."""
@@ -201,6 +205,7 @@ class WorkerPool:
     async def _serve_next(self, worker: WorkerProcess) -> WorkerProcess | None:
         served = self._queue.pop()
         call, spent, left = served.item, 0.0, worker
+        self._busy += 1
         try:
             if call.answered.done():  # its caller is gone
                 return worker
@@ -219,6 +224,8 @@ class WorkerPool:
         finally:
             _fail(call, Unavailable("the sandbox is closed"))
             self._queue.done(served, spent)
+            self._busy -= 1
+            self._pushed.set()
 
     async def _attempt(self, call: _Call, worker: WorkerProcess) -> _Outcome:
         try:

@@ -28,11 +28,10 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Served(Generic[Item]):
-    """An item that is being served; ``charge`` is what its namespace was charged in advance."""
+    """An item that is being served."""
 
     namespace: str
     item: Item
-    charge: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,6 @@ class Head(Generic[Item]):
 @dataclass(slots=True)
 class _Share(Generic[Item]):
     received: float
-    expected: float
     running: int = 0
     entry: int = -1
     waiting: OrderedDict[int, Item] = field(default_factory=OrderedDict)
@@ -56,16 +54,15 @@ class _Share(Generic[Item]):
 class FairQueue(Generic[Item]):
     """Items of many namespaces; those of one namespace are served in order.
 
-    Costs may have any unit. They are known only after an item was served: until then its namespace is charged what
-    its items cost lately, ``expected_cost`` in the beginning, so that one namespace cannot occupy several servers at
-    the same virtual time. With ``fewest_first`` namespaces with fewer items being served come first, whatever they
-    received. At most ``debtors`` namespaces without items are remembered, those that received most.
+    Costs may have any unit, and are known only after an item was served. Where several items are served at a time, use
+    ``fewest_first``: namespaces with fewer items being served come first, whatever they received. At most ``debtors``
+    namespaces without items are remembered, those that received most.
 
     Each operation takes O(log n) for n namespaces, on average.
     """
 
-    def __init__(self, *, expected_cost: float = 0.0, fewest_first: bool = False, debtors: int = _DEBTORS) -> None:
-        self._expected_cost, self._fewest_first, self._most_debtors = expected_cost, fewest_first, debtors
+    def __init__(self, *, fewest_first: bool = False, debtors: int = _DEBTORS) -> None:
+        self._fewest_first, self._most_debtors = fewest_first, debtors
         self._shares: dict[str, _Share[Item]] = {}
         self._order: list[tuple[int, float, int, str]] = []
         self._debtors: list[tuple[float, str]] = []
@@ -91,9 +88,7 @@ class FairQueue(Generic[Item]):
         """Add an item."""
         share = self._shares.get(namespace)
         if share is None:
-            share = self._shares[namespace] = _Share(self._virtual_time, self._expected_cost)
-        elif not (share.waiting or share.running):
-            share.received = max(share.received, self._virtual_time)
+            share = self._shares[namespace] = _Share(self._virtual_time)
         ticket = Ticket(namespace, next(self._numbers))
         share.waiting[ticket.number] = item
         self._waiting += 1
@@ -134,18 +129,16 @@ class FairQueue(Generic[Item]):
         self._running += 1
         share.running += 1
         self._advance(share.received)
-        share.received += share.expected
         if share.waiting:
             self._enter(namespace, share)
-        return Served(namespace, item, share.expected)
+        return Served(namespace, item)
 
     def done(self, served: Served[Item], cost: float) -> None:
         """An item was served at this cost."""
         share = self._shares[served.namespace]
         self._running -= 1
         share.running -= 1
-        share.received += cost - served.charge
-        share.expected = (share.expected + cost) / 2
+        share.received += cost
         if share.waiting:
             self._enter(served.namespace, share)
         else:
@@ -174,7 +167,10 @@ class FairQueue(Generic[Item]):
         return share is not None and bool(share.waiting) and share.entry == entry[2]
 
     def _leave_if_idle(self, namespace: str, share: _Share[Item]) -> None:
-        """Forget a namespace without items as soon as it would come back like a new one."""
+        """Forget a namespace without items as soon as it would come back like a new one.
+
+        One that is remembered is always ahead of the virtual time: `_advance` forgets it when that is over.
+        """
         if share.waiting or share.running:
             return
         if not (self._waiting or self._running):

@@ -57,8 +57,8 @@ class FairSemaphore:
         finally:
             if request.served is not None:
                 self._release(request.served, loop.time() - began)
-            elif self._queue.discard(ticket):
-                self._grant()
+            else:
+                self._queue.discard(ticket)
 
     def _release(self, served: Served[_Request], seconds: float) -> None:
         self._queue.done(served, seconds)

@@ -259,7 +259,7 @@ class WorkloadController(Generic[S]):
 
     def _tell(self, key: Key, workload: WorkloadView[S], decision: Plan) -> None:
         """Events for what happened, and for what newly waits or is refused; metrics for all of it."""
-        counts = Counter(b.reason for b in decision.blocked)
+        counts = Counter(str(b.reason) for b in decision.blocked)
         self._context.metrics.observe_blocked("/".join(key), dict(counts))
         told = self._told.setdefault(key, EventDeduplicator())
         for note in (*decision.notes, *told.new_notes(decision.blocked, self._context.now())):

@@ -60,7 +60,21 @@ VALUES = st.one_of(
     st.text(max_size=30), st.floats(), st.lists(st.floats(), max_size=5), st.integers(), st.just("a" * 2000 + "b")
 )
 OPERANDS = st.sampled_from(
-    ["result", "1", "2.5", "'a'", "true", "nil", "[1, 2]", "1..9", "result[0]", "asInt(result)", "len(result)", "{}"]
+    [
+        "result",
+        "1",
+        "2.5",
+        "'a'",
+        "[true]",
+        "true",
+        "nil",
+        "[1, 2]",
+        "1..9",
+        "result[0]",
+        "asInt(result)",
+        "len(result)",
+        "{}",
+    ]
 )
 
 

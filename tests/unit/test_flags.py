@@ -77,6 +77,8 @@ def test_people_see_default_variable_and_meaning():
         (seconds, "900s", 900.0),
         (seconds, "15m", 900.0),
         (seconds, "1h", 3600.0),
+        (seconds, "1m30s", 90.0),
+        (seconds, "400ms", 0.4),
         (seconds_or_none, "0s", 0.0),
         (seconds_or_none, "2", 2.0),
         (truth, "Yes", True),

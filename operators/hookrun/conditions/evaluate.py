@@ -144,14 +144,16 @@ _OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
         ast.Div: _quotient,
         ast.Mod: _remainder,
         ast.Pow: math.pow,
-        ast.Lt: operator.lt,
-        ast.LtE: operator.le,
-        ast.Gt: operator.gt,
-        ast.GtE: operator.ge,
     }.items()
 } | {ast.Not: _not, ast.USub: _signed("-", operator.neg), ast.UAdd: _signed("+", operator.pos)}
 
 
+_ORDER: Mapping[type[ast.AST], Callable[[Any, Any], bool]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
 #: What conditions are made of.
 _NODES = frozenset(
     {
@@ -205,7 +207,9 @@ def _as_float(value: Any) -> float:
 
 
 def _shown(value: Any) -> str:
-    return repr(value[:80]) if isinstance(value, str) else f"a {type_name(value)} of {len(value)} elements"
+    if isinstance(value, list | dict):
+        return f"a {type_name(value)} of {len(value)} elements"
+    return repr(value[:80]) if isinstance(value, str) else f"a {type_name(value)}"
 
 
 def _find_steps(text: str, wanted: str) -> int:
@@ -247,6 +251,7 @@ class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]  # simpleeval has
     def __init__(self, result: Any, work: Work, patterns: Patterns) -> None:
         operators = {
             **_OPERATORS,
+            **{operation: self._ordered(operation, function) for operation, function in _ORDER.items()},
             ast.Add: self._sum,
             ast.Eq: self._equal,
             ast.NotEq: lambda left, right: not self._equal(left, right),
@@ -284,6 +289,15 @@ class _Evaluator(EvalWithCompoundTypes):  # type: ignore[misc]  # simpleeval has
         if isinstance(left, str):
             self._spend((len(left) + len(right)) // 64)
         return _bounded(left + right)
+
+    def _ordered(self, operation: type[ast.AST], function: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+        def apply(left: Any, right: Any) -> bool:
+            check_operands(operation, type_name(left), type_name(right))
+            if isinstance(left, str):
+                self._spend(min(len(left), len(right)) // 64)
+            return function(left, right)
+
+        return apply
 
     def _equal(self, left: Any, right: Any) -> bool:
         check_operands(ast.Eq, type_name(left), type_name(right))

@@ -7,9 +7,9 @@ half of each provider, and have to stay small. What does is handed in as `Connec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from operators.api.hookphase import HookPhase
 from operators.hookrun.providers.findings import Finding, RawObject, TemplateArguments
@@ -18,6 +18,7 @@ from operators.planning.views import OwnerView
 
 _PASSWORD = re.compile(r"//[^/?#]*@")
 S_contra = TypeVar("S_contra", contravariant=True)
+T = TypeVar("T")
 
 
 class ProviderError(Exception):
@@ -36,6 +37,21 @@ class MeasuredValue:
     text: str | None
     phase: HookPhase | None = None
     nan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered, not read yet: that is done where it can hold up nothing else.
+
+    ``reading`` is JSON that tells `Provider.read` how to read the body.
+    """
+
+    reading: Mapping[str, Any]
+    body: bytes
+
+
+#: Where a text with arguments stands, which decides how their values are escaped.
+Place = Literal["url", "header", "query"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +97,39 @@ class ObjectClient(Protocol):
     async def merge_patch(self, resource: Resource, namespace: str | None, name: str, patch: Json) -> Json: ...
 
 
+class TextFiller(Protocol):
+    """Fills arguments into texts, where the work can hold up nothing else."""
+
+    async def fill(self, request: MeasurementRequest, texts: Sequence[tuple[Place, str]]) -> list[str]:
+        """The texts with the arguments of the request in place of their tags.
+
+        Raises:
+            ValueError: an argument is missing or does not fit its place.
+            ProviderError: the work exceeded a limit.
+        """
+
+
+class Session(Protocol):
+    """What libraries use of a ``requests.Session``; its requests are sent like every request of a hook."""
+
+    last: HttpResponse
+
+
+class BlockingCalls(Protocol):
+    """Runs libraries that block, each call in a thread."""
+
+    async def run(self, call: Callable[[Session], T]) -> T:
+        """The result of ``call``, which gets a session. Cancelling the wait ends the request under way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Connections:
     """What a provider may use to measure."""
 
     http: HttpGetter
     objects: ObjectClient
+    texts: TextFiller
+    blocking: BlockingCalls
 
 
 class Provider(Protocol[S_contra]):
@@ -106,12 +149,33 @@ class Provider(Protocol[S_contra]):
         ``settings`` and ``metric`` are raw, and may be older than the schema.
         """
 
-    async def measure(self, settings: S_contra, request: MeasurementRequest, connections: Connections) -> MeasuredValue:
+    async def measure(
+        self, settings: S_contra, request: MeasurementRequest, connections: Connections
+    ) -> Answer | MeasuredValue:
         """Take one measurement; the caller limits neither its time nor its size.
+
+        What has to be read with a path or a condition is returned unread: see `read`.
 
         Raises:
             ProviderError: it could not be taken.
             ValueError: arguments do not fit their places.
+        """
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """The pure half of a provider whose measurements are answers of servers."""
+
+    @property
+    def name(self) -> str:
+        """See `Provider`."""
+
+    def read(self, reading: Mapping[str, Any], body: bytes) -> MeasuredValue:
+        """The value in an answer; pure, and run under limits of time and memory.
+
+        Raises:
+            ProviderError: there is no usable value.
+            ValueError: the path does not fit.
         """
 
 

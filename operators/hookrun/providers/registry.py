@@ -6,15 +6,17 @@ To add one: its settings in `operators.api.providers`, a field in `MetricProvide
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from operators.hookrun.providers.base import (
+    Answer,
     Connections,
     MeasuredValue,
     MeasurementRequest,
     Provider,
     ProviderError,
+    Reader,
 )
 from operators.hookrun.providers.kubernetes import Kubernetes
 from operators.hookrun.providers.prometheus import Prometheus
@@ -39,7 +41,7 @@ class ProviderRegistry:
 
     async def measure(
         self, given: MetricProvider, request: MeasurementRequest, connections: Connections
-    ) -> MeasuredValue:
+    ) -> Answer | MeasuredValue:
         """Take one measurement with the provider that is filled in.
 
         Raises:
@@ -50,6 +52,13 @@ class ProviderRegistry:
         for provider in self.select(settings):
             return await provider.measure(settings[provider.name], request, connections)
         raise ProviderError("no provider specified")
+
+    def read(self, name: str, reading: Mapping[str, Any], body: bytes) -> MeasuredValue:
+        """The value in an answer that the provider of this name has brought: see `Reader`."""
+        reader = self._providers[name]
+        if not isinstance(reader, Reader):
+            raise ProviderError(f"answers of provider {name} cannot be read")
+        return reader.read(reading, body)
 
 
 PROVIDERS: Final = ProviderRegistry(Web(), Prometheus(), Kubernetes())

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from operators.hookrun import jsonpath
-from operators.hookrun.arguments import header_value, substitute, url_value
-from operators.hookrun.providers.base import Connections, MeasuredValue, MeasurementRequest, ProviderError
+from operators.hookrun.providers.base import (
+    Answer,
+    Connections,
+    MeasuredValue,
+    MeasurementRequest,
+    Place,
+    ProviderError,
+)
 from operators.hookrun.providers.findings import (
     Finding,
     RawObject,
@@ -49,27 +55,34 @@ class Web:
             yield from tag_findings(f"{field}.headers[{text(header, 'key')}]", text(header, "value"), args)
         yield from address_findings(f"{field}.url", text(settings, "url"), args)
 
-    async def measure(
-        self, settings: WebProvider, request: MeasurementRequest, connections: Connections
-    ) -> MeasuredValue:
+    async def measure(self, settings: WebProvider, request: MeasurementRequest, connections: Connections) -> Answer:
         """Send one request.
 
         Raises:
             ProviderError: no usable answer.
-            ValueError: arguments or path do not fit.
+            ValueError: arguments do not fit.
         """
-        url = substitute(settings.url, request.args, url_value)
-        headers = {
-            h.key: substitute(h.value, request.args, header_value) for h in settings.headers if h.key.lower() != "host"
-        }
-        response = await connections.http.get(url, headers, _seconds(settings.timeout_seconds))
+        headers = [h for h in settings.headers if h.key.lower() != "host"]
+        texts: list[tuple[Place, str]] = [("url", settings.url), *(("header", h.value) for h in headers)]
+        url, *values = await connections.texts.fill(request, texts)
+        filled = {header.key: value for header, value in zip(headers, values, strict=True)}
+        response = await connections.http.get(url, filled, _seconds(settings.timeout_seconds))
         if not 200 <= response.status < 300:
             raise ProviderError(f"received non 2xx response code: {response.status}")
+        return Answer({"jsonPath": settings.json_path}, response.body)
+
+    def read(self, reading: Mapping[str, Any], body: bytes) -> MeasuredValue:
+        """What the path finds in the answer.
+
+        Raises:
+            ProviderError: the answer is no JSON.
+            JsonPathError: the path finds nothing.
+        """
         try:
-            body = orjson.loads(response.body)
+            parsed = orjson.loads(body)
         except ValueError as error:
             raise ProviderError(f"Could not parse JSON body: {error}") from error
-        found = jsonpath.extract(settings.json_path, body)
+        found = jsonpath.extract(reading["jsonPath"], parsed)
         return MeasuredValue(found, found)
 
 

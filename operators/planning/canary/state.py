@@ -148,6 +148,11 @@ class CanaryState:
         return self.desired.steps
 
     @property
+    def automatic(self) -> bool:
+        """A failed hook takes the pods back by itself (``autoRollback``)."""
+        return self.desired.canary is not None and self.desired.canary.auto_rollback
+
+    @property
     def active(self) -> bool:
         """Some step is still to be done."""
         return self.index is not None and self.index < len(self.steps)

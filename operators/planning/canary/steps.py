@@ -1,18 +1,15 @@
-"""One pass over the step in force: what is done, what is recorded, what is said (spec/gamedeployment.md 2.9, 4).
+"""What a pass does about a canary: one move a phase (spec/gamedeployment.md 2.9, 4).
 
-`canary` tells how state is kept; here every pass makes at most one move: a patch of the spec, or another record in
-the status, never one that counts on the other.
+`operators.planning.canary.phases` says which phase holds; the table `MOVES` says what is done in it. Every pass makes
+at most one move: a patch of the spec, or another record in the status, never one that counts on the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from operators.api import keys
-from operators.api.reasons import BlockedReason, EventReason, PauseReason
-from operators.api.strategies import CanaryStep
-from operators.kube.times import rfc3339
+from operators.api.reasons import BlockedReason, PauseReason
 from operators.planning.actions import (
     Action,
     Blocked,
@@ -22,12 +19,23 @@ from operators.planning.actions import (
     TerminateHookRun,
 )
 from operators.planning.canary.hooks import StepHooks, belongs_to_rollout, belongs_to_step, describe_run, step_run
+from operators.planning.canary.marks import mark_from_status, new_mark, pause_patch, unmark
+from operators.planning.canary.messages import (
+    hook_failure,
+    pause_kept,
+    pause_over,
+    paused,
+    paused_by_user,
+    resumed,
+    rolled_back,
+    starts_over,
+    step_reached,
+)
+from operators.planning.canary.phases import Phase, StepKind, kind_of, phase_of
 from operators.planning.canary.state import (
     CanaryState,
     CanaryStatus,
-    PauseMark,
     PodCounts,
-    describe,
     whole_second,
 )
 from operators.planning.canary.stephash import step_hash
@@ -79,72 +87,78 @@ class _Restart:
     said: Note
 
 
+#: What the step in force comes to.
 _Verdict = _Wait | _Pause | _Done | _Restart
 
 
 def decide(canary: CanaryState, counts: PodCounts, hooks: StepHooks, now: float, *, complete: bool) -> Decision:
     """The move of this pass. ``complete``: every pod is at the update revision, none missing or too many."""
-    return _Pass(canary, counts, hooks, now, complete).decide()
+    moves = Moves(canary, counts, hooks, now, complete=complete)
+    found = MOVES[phase_of(canary), moves.kind](moves)
+    return found if isinstance(found, Decision) else moves.follow(found)
 
 
-class _Pass:
-    def __init__(self, canary: CanaryState, counts: PodCounts, hooks: StepHooks, now: float, complete: bool) -> None:  # noqa: FBT001
+class Moves:
+    """The moves that a pass may make, over what it observed."""
+
+    def __init__(self, canary: CanaryState, counts: PodCounts, hooks: StepHooks, now: float, *, complete: bool) -> None:
         self.canary, self.recorded, self.pod_counts = canary, canary.recorded, counts
         self.hooks, self.now, self.complete = hooks, now, complete
         self.runs = [r for r in hooks.runs if not r.deleting]
+        self.kind = kind_of(canary.steps[canary.index or 0]) if canary.active and not canary.begins else None
 
-    # ---- the frame
+    # ---- outside of the steps
 
-    def decide(self) -> Decision:
-        canary, recorded = self.canary, self.recorded
-        if (
-            recorded.pauses
-            and recorded.paused
-            and (recorded.mark is None or (canary.active and not self._settled_mark()))
-        ):
-            return self._hold(patch=self._pause_patch(self._mark_from_status()))
-        if canary.begins or not canary.steps:
-            return self._begin(canary.index)
-        others = self._other_runs()
-        if not canary.active:
-            patch = self._unmark() if recorded.mark and (not recorded.paused or not recorded.pauses) else None
-            return Decision(self._canary_status(len(canary.steps), {}, canary.update), others, patch)
-        return self._step(others)
+    def mark_pause(self) -> Decision:
+        """Write the mark of a pause that is on record: the Go operators, or somebody, left it without."""
+        return self._hold(patch=pause_patch(mark_from_status(self.canary)))
 
-    def _settled_mark(self) -> bool:
-        return self.canary.begins or self.canary.marked
+    def begin(self) -> Decision:
+        """Put a new rollout (or none) on record, once nothing of an earlier one is left."""
+        return self._begin(self.canary.index)
 
-    def _step(self, others: tuple[Action, ...]) -> Decision:
+    def finish(self) -> Decision:
+        """Every step is done: the update revision is the stable one, and no mark of a pause is left."""
+        canary_status = self._canary_status(len(self.canary.steps), {}, self.canary.update)
+        return Decision(canary_status, self._other_runs(), self._leftover_mark())
+
+    def note_pause(self) -> Decision:
+        """Copy the pause that the mark stands for into the status."""
         mark = self.recorded.mark
-        if self.canary.marked and mark is not None and mark.reason not in self.recorded.pauses:
-            pauses = {**self.recorded.pauses, mark.reason: mark.since}
-            return self._hold(others, pauses=pauses, blocked=(self._paused(mark.reason, mark.since),))
-        verdict = self._verdict()
+        assert mark is not None
+        pauses = {**self.recorded.pauses, mark.reason: mark.since}
+        shown = paused(self.canary, mark.reason, mark.since, self._failure())
+        return self._hold(self._other_runs(), pauses=pauses, blocked=(shown,))
+
+    # ---- what follows from a step
+
+    def follow(self, verdict: _Verdict) -> Decision:
+        """Stay in the step, ask for its pause, go on to the next, or start over."""
+        others, mark = self._other_runs(), self.recorded.mark
         if isinstance(verdict, _Done):
             return self._advance(verdict, others)
         if isinstance(verdict, _Restart):
             return self._begin(0, (verdict.said,))
         if isinstance(verdict, _Pause):
-            mark = self._new_mark(verdict.reason, whole_second(self.now), verdict.message)
-            shown = self._paused(mark.reason, mark.since, verdict.message)
-            return self._hold(others, patch=self._pause_patch(mark), blocked=(shown,))
+            mark = new_mark(self.canary, verdict.reason, whole_second(self.now), verdict.message)
+            shown = paused(self.canary, mark.reason, mark.since, verdict.message)
+            return self._hold(others, patch=pause_patch(mark), blocked=(shown,))
         patch = verdict.patch
         if patch is None and mark is not None and not self.canary.marked and not self.recorded.pauses:
-            patch = self._unmark()  # left over from a step that is done
+            patch = unmark(self.canary)  # left over from a step that is done
         actions = (*others, *verdict.actions)
         return self._hold(actions, patch=patch, blocked=(verdict.blocked,), notes=verdict.notes, wait=verdict.wait)
 
     def _advance(self, verdict: _Done, others: tuple[Action, ...]) -> Decision:
         canary, following = self.canary, (self.canary.index or 0) + 1
         if self.recorded.mark is not None and not self.recorded.paused:
-            return self._hold(others, patch=self._unmark())
+            return self._hold(others, patch=unmark(self.canary))
         last = following == len(canary.steps)
         stable = canary.update if last else canary.stable
-        notes = [n for n in (verdict.said,) if n] + [_index_note(following)]
+        notes = [n for n in (verdict.said,) if n] + [step_reached(following)]
         return Decision(self._canary_status(following, {}, stable), others, notes=tuple(notes))
 
     def _begin(self, index: int | None, said: tuple[Note, ...] = ()) -> Decision:
-        """Put a new rollout (or none) on record, once nothing of an earlier one is left."""
         recorded = self.recorded
         swept = tuple(
             DeleteHookRun(r.name, r.uid, "of an earlier rollout")
@@ -152,7 +166,7 @@ class _Pass:
             else TerminateHookRun(r.name, r.uid)
             for r in self.runs
         )
-        patch = self._unmark() if recorded.mark and (not recorded.paused or not recorded.pauses) else None
+        patch = self._leftover_mark()
         if swept or patch:
             return self._hold(swept, patch=patch)
         stable = self.canary.stable
@@ -160,7 +174,7 @@ class _Pass:
             stable = self.canary.update if self.complete else stable
         elif index == len(self.canary.steps):
             stable = self.canary.update
-        notes = (*said, _index_note(index)) if recorded.update and index is not None else said
+        notes = (*said, step_reached(index)) if recorded.update and index is not None else said
         return Decision(self._canary_status(index, {}, stable), notes=notes)
 
     def _hold(
@@ -194,172 +208,129 @@ class _Pass:
 
     # ---- the mark and paused
 
-    def _new_mark(self, reason: str, since: float, message: str = "") -> PauseMark:
-        canary = self.canary
-        return PauseMark(canary.update, step_hash(canary.steps), canary.index or 0, reason, since, message)
-
-    def _mark_from_status(self) -> PauseMark:
-        """A pause noted in the status whose mark is missing: the Go operators, or somebody, left it so."""
+    def _leftover_mark(self) -> PatchSpec | None:
+        """Take back a mark that stands for no pause any more."""
         recorded = self.recorded
-        reason, since = min(recorded.pauses.items())
-        if self.canary.active and not self.canary.begins:
-            return self._new_mark(reason, since)
-        return PauseMark(
-            recorded.update, recorded.step_hash, -1 if recorded.index is None else recorded.index, reason, since
-        )
-
-    @staticmethod
-    def _pause_patch(mark: PauseMark) -> PatchSpec:
-        annotations = {keys.CANARY_PAUSE_ANNOTATION: mark.dump()}
-        body = {"metadata": {"annotations": annotations}, "spec": {"updateStrategy": {"paused": True}}}
-        return PatchSpec(body, f"paused by canary step {mark.step}")
-
-    def _unmark(self) -> PatchSpec:
-        """Take the mark back, and the pause it stands for if nobody has done so already."""
-        body: dict[str, object] = {"metadata": {"annotations": {keys.CANARY_PAUSE_ANNOTATION: None}}}
-        if self.recorded.paused:
-            body["spec"] = {"updateStrategy": {"paused": False}}
-        return PatchSpec(body, "the pause of a canary step is over")
+        return unmark(self.canary) if recorded.mark and (not recorded.paused or not recorded.pauses) else None
 
     # ---- the steps
 
-    def _verdict(self) -> _Verdict:
+    def refuse_step(self) -> _Verdict:
+        """A step that holds none or several of partition, pause and hook is not taken."""
         step = self.canary.steps[self.canary.index or 0]
         held = [v for v in (step.partition, step.pause, step.hook) if v is not None]
-        if len(held) != 1:
-            text = f"{self.canary.label} must hold exactly one of partition, pause and hook, it holds {len(held)}"
-            return _Wait(Blocked(BlockedReason.INVALID_CANARY_STEP, text, waiting=False))
-        if step.partition is not None:
-            return self._partition()
-        return self._pause(step) if step.pause is not None else self._hook(step)
+        text = f"{self.canary.label} must hold exactly one of partition, pause and hook, it holds {len(held)}"
+        return _Wait(Blocked(BlockedReason.INVALID_CANARY_STEP, text, waiting=False))
 
-    def _frozen(self, more: str = "") -> _Wait:
-        text = f"{self.canary.label}: updateStrategy.paused was set by a user, steps do not go on{more}"
-        return _Wait(Blocked(BlockedReason.PAUSED, text))
+    def wait_for_pods(self) -> _Verdict:
+        """A partition is over when enough pods are updated and ready."""
+        missing = self._missing()
+        if not missing:
+            return _Done()
+        return _Wait(Blocked(BlockedReason.CANARY_STEP, f"{self.canary.label}: {missing}"))
 
-    def _partition(self) -> _Verdict:
-        missing = self.pod_counts.missing(self.canary.kept)
-        if self.recorded.user_paused:
-            return self._frozen(f"; {missing}" if missing else "")
-        return _Wait(Blocked(BlockedReason.CANARY_STEP, f"{self.canary.label}: {missing}")) if missing else _Done()
-
-    def _pause(self, step: CanaryStep) -> _Verdict:
-        recorded, label = self.recorded, self.canary.label
-        since = recorded.pauses.get(PauseReason.PAUSE_STEP)
-        if since is None:
-            missing = self.pod_counts.missing(self.canary.kept)
-            if recorded.user_paused:
-                return self._frozen()
-            if missing:
-                return _Wait(Blocked(BlockedReason.CANARY_STEP, f"{label} begins when the pods are there: {missing}"))
+    def start_pause(self) -> _Verdict:
+        """A pause begins when the pods of the partition before it are there."""
+        missing = self._missing()
+        if not missing:
             return _Pause(PauseReason.PAUSE_STEP)
-        duration = step.pause.duration if step.pause is not None else None
-        if duration is None:
-            if recorded.paused:
-                return _Wait(self._paused(PauseReason.PAUSE_STEP, since))
-            return _Done(self._resumed(""))
-        left = since + duration - self.now
-        if left <= 0:
-            return _Done(
-                Note("Normal", EventReason.CANARY_PAUSE_OVER, f"{label}: {duration} s are over, going on{self._next()}")
-            )
-        if recorded.paused:
-            return _Wait(self._paused(PauseReason.PAUSE_STEP, since), wait=left)
-        text = f"{label} lasts until {rfc3339(since + duration)}: setting updateStrategy.paused does not shorten it"
-        patch = self._pause_patch(self._new_mark(PauseReason.PAUSE_STEP, since))
-        return _Wait(
-            self._paused(PauseReason.PAUSE_STEP, since),
-            patch=patch,
-            notes=(Note("Normal", EventReason.CANARY_PAUSE_KEPT, text),),
-            wait=left,
-        )
+        text = f"{self.canary.label} begins when enough pods are updated: {missing}"
+        return _Wait(Blocked(BlockedReason.CANARY_STEP, text))
 
-    def _hook(self, step: CanaryStep) -> _Verdict:
-        recorded, run = self.recorded, self._run()
-        if PauseReason.HOOK_STEP in recorded.pauses:
-            return self._after_failure(step, run)
-        if recorded.user_paused:
-            return self._frozen(f"; {describe_run(run)}" if run else "; its hook is not started")
+    def ask_hook(self) -> _Verdict:
+        """A hook is asked once; its yes ends the step, any other end pauses."""
+        run = self._run()
         if run is None:
-            return self._start(step)
+            return self._start()
         if run.phase == "Successful":
             return _Done()
         if run.completed:
             return _Pause(PauseReason.HOOK_STEP, describe_run(run))
         return _Wait(Blocked(BlockedReason.CANARY_HOOK_RUNNING, f"{self.canary.label}: {describe_run(run)}"))
 
-    def _after_failure(self, step: CanaryStep, run: HookRunView | None) -> _Verdict:
-        """The hook has failed, that is on record: a person goes on, rolls back, or has it asked once more."""
-        recorded, canary = self.recorded, self.canary
-        said = self._failure(run)
-        automatic = canary.desired.canary is not None and canary.desired.canary.auto_rollback
-        if not recorded.paused:
-            if automatic:
-                text = f"{canary.label} is resumed: updateStrategy.paused is false; the steps start over ({said})"
-                return _Restart(Note("Normal", EventReason.CANARY_RESUMED, text))
-            return _Done(self._resumed(f" although {said}"))
-        if automatic:
-            return _Wait(self._rolled_back(said))
-        if run is not None and run.phase == "Successful":
-            return _Done()
-        if run is None:
-            started = self._start(step)  # deleted by hand: asked once more, and still paused until it says yes
-            shown = Blocked(
-                BlockedReason.CANARY_HOOK_FAILED, f"{started.blocked.message} (paused: {said})", waiting=False
-            )
-            return _Wait(shown, started.actions)
-        if not run.completed:
-            return _Wait(
-                Blocked(
-                    BlockedReason.CANARY_HOOK_FAILED,
-                    f"{canary.label}: {describe_run(run)} (paused: {said})",
-                    waiting=False,
-                )
-            )
-        return _Wait(self._paused(PauseReason.HOOK_STEP, recorded.pauses[PauseReason.HOOK_STEP], said))
+    def hold_partition(self) -> _Verdict:
+        """A person has paused: said with what the partition still lacks."""
+        missing = self._missing()
+        return _Wait(paused_by_user(self.canary, f"; {missing}" if missing else ""))
 
-    def _failure(self, run: HookRunView | None) -> str:
-        mark = self.recorded.mark
-        if mark is not None and self.canary.marked and mark.message:
-            return mark.message
-        return describe_run(run) if run is not None else "its HookRun failed and is gone"
+    def hold_pause(self) -> _Verdict:
+        """A person has paused before the pause of the step has begun."""
+        return _Wait(paused_by_user(self.canary))
 
-    def _rolled_back(self, said: str) -> Blocked:
-        canary, counts = self.canary, self.pod_counts
-        if not canary.rolling_back:
-            text = f"{canary.label}: {said}; autoRollback finds no revision {canary.stable!r} to go back to"
-            return Blocked(BlockedReason.CANARY_ROLLBACK_NOT_POSSIBLE, text, waiting=False)
-        text = (
-            f"{canary.label}: {said}; autoRollback: {counts.stable} of {counts.replicas} pods are at the stable "
-            f"revision {canary.stable}; change the template, or set updateStrategy.paused to false to start the steps "
-            "over"
+    def hold_hook(self) -> _Verdict:
+        """A person has paused: a hook that runs goes on, one that does not is not asked."""
+        run = self._run()
+        return _Wait(paused_by_user(self.canary, f"; {describe_run(run)}" if run else "; its hook is not started"))
+
+    def wait_out_pause(self) -> _Verdict:
+        """A pause without time waits for a person, a timed one for its end."""
+        since, end = self._since(PauseReason.PAUSE_STEP), self._end()
+        if end is not None and end <= self.now:
+            return self._time_over()
+        return _Wait(paused(self.canary, PauseReason.PAUSE_STEP, since), wait=None if end is None else end - self.now)
+
+    def end_pause(self) -> _Verdict:
+        """A person goes on: a pause without time is over, a timed one is kept until its end."""
+        since, end = self._since(PauseReason.PAUSE_STEP), self._end()
+        if end is None:
+            return _Done(resumed(self.canary))
+        if end <= self.now:
+            return self._time_over()
+        return _Wait(
+            paused(self.canary, PauseReason.PAUSE_STEP, since),
+            patch=pause_patch(new_mark(self.canary, PauseReason.PAUSE_STEP, since)),
+            notes=(pause_kept(self.canary, end),),
+            wait=end - self.now,
         )
-        return Blocked(BlockedReason.CANARY_ROLLED_BACK, text, waiting=False)
 
-    # ---- what is said
+    def end_failed_hook(self) -> _Verdict:
+        """A person goes on although the hook failed; with ``autoRollback`` the steps start over."""
+        canary, said = self.canary, self._failure()
+        if not canary.automatic:
+            return _Done(resumed(self.canary, f" although {said}"))
+        return _Restart(starts_over(canary, said))
 
-    def _paused(self, reason: str, since: float, said: str = "") -> Blocked:
-        canary = self.canary
-        if reason == PauseReason.HOOK_STEP:
-            said = said or self._failure(self._run())
-            text = f"{canary.label}: {said}; paused: set updateStrategy.paused to false to go on, or roll back"
-            return Blocked(BlockedReason.CANARY_HOOK_FAILED, text, waiting=False)
-        pause = canary.steps[canary.index or 0].pause
-        if pause is not None and pause.duration is not None:
-            text = f"{canary.label}: waits from {rfc3339(since)} until {rfc3339(since + pause.duration)}"
-        else:
-            text = f"{canary.label}: waits since {rfc3339(since)} for a person to set updateStrategy.paused to false"
-        return Blocked(BlockedReason.CANARY_PAUSED, text)
+    def wait_after_failure(self) -> _Verdict:
+        """The hook has failed: a person goes on, rolls back, or deletes the run to have it asked once more."""
+        canary, run = self.canary, self._run()
+        said = self._failure()
+        if run is None:
+            started = self._start()  # deleted by hand: asked once more, and still paused until it says yes
+            text = f"{started.blocked.message} (paused: {said})"
+            return _Wait(Blocked(BlockedReason.CANARY_HOOK_FAILED, text, waiting=False), started.actions)
+        if run.phase == "Successful":
+            return _Done()
+        if not run.completed:
+            text = f"{canary.label}: {describe_run(run)} (paused: {said})"
+            return _Wait(Blocked(BlockedReason.CANARY_HOOK_FAILED, text, waiting=False))
+        return _Wait(paused(self.canary, PauseReason.HOOK_STEP, self._since(PauseReason.HOOK_STEP), said))
 
-    def _resumed(self, although: str) -> Note:
-        text = f"{self.canary.label} is resumed: updateStrategy.paused is false{although}; going on{self._next()}"
-        return Note("Normal", EventReason.CANARY_RESUMED, text)
+    def roll_back(self) -> _Verdict:
+        """Pods go back to the stable revision; only a person ends that."""
+        return _Wait(rolled_back(self.canary, self.pod_counts, self._failure()))
 
-    def _next(self) -> str:
-        steps, following = self.canary.steps, (self.canary.index or 0) + 1
-        if following == len(steps):
-            return " with all pods"
-        return f" with step {following + 1} of {len(steps)} ({describe(steps[following])})"
+    # ---- what moves ask
+
+    def _missing(self) -> str:
+        """What the partition in force still waits for, "" when it is reached."""
+        return self.pod_counts.missing(self.canary.kept)
+
+    def _since(self, reason: PauseReason) -> float:
+        return self.recorded.pauses[reason]
+
+    def _end(self) -> float | None:
+        """When the pause of the step is over (Unix seconds), None where it has no end by itself."""
+        pause = self.canary.steps[self.canary.index or 0].pause
+        if pause is None or pause.duration is None:
+            return None
+        return self._since(PauseReason.PAUSE_STEP) + pause.duration
+
+    def _time_over(self) -> _Done:
+        pause = self.canary.steps[self.canary.index or 0].pause
+        return _Done(pause_over(self.canary, pause.duration if pause is not None else None))
+
+    def _failure(self) -> str:
+        return hook_failure(self.canary, self._run())
 
     # ---- HookRuns
 
@@ -384,14 +355,15 @@ class _Pass:
     def _is_hook_step(self) -> bool:
         return self.canary.steps[self.canary.index or 0].hook is not None
 
-    def _start(self, step: CanaryStep) -> _Wait:
-        """Ask the hook of a step."""
+    def _start(self) -> _Wait:
+        """Ask the hook of the step."""
         canary, hooks = self.canary, self.hooks
-        assert step.hook is not None
+        hook = canary.steps[canary.index or 0].hook
+        assert hook is not None
         if any(belongs_to_step(r, self.canary) for r in hooks.runs):
             text = f"{canary.label}: its earlier HookRun is being removed"
             return _Wait(Blocked(BlockedReason.CANARY_HOOK_RUNNING, text))
-        made = step_run(step.hook, canary, hooks)
+        made = step_run(hook, canary, hooks)
         if isinstance(made, Blocked):
             return _Wait(made)
         return _Wait(
@@ -399,5 +371,24 @@ class _Pass:
         )
 
 
-def _index_note(index: int) -> Note:
-    return Note("Normal", EventReason.SET_STEP_INDEX, f"Set Step Index to {index}")
+_PARTITION, _PAUSE, _HOOK = StepKind.PARTITION, StepKind.PAUSE, StepKind.HOOK
+#: What is done in each phase; a phase of a step also by what the step asks for.
+MOVES: Mapping[tuple[Phase, StepKind | None], Callable[[Moves], Decision | _Verdict]] = {
+    **{(Phase.PAUSE_UNMARKED, kind): Moves.mark_pause for kind in (None, *StepKind)},
+    (Phase.NOT_BEGUN, None): Moves.begin,
+    (Phase.WITHOUT_STEPS, None): Moves.begin,
+    (Phase.DONE, None): Moves.finish,
+    **{(Phase.PAUSE_MARKED, kind): Moves.note_pause for kind in StepKind},
+    (Phase.IN_STEP, StepKind.INVALID): Moves.refuse_step,
+    (Phase.IN_STEP, _PARTITION): Moves.wait_for_pods,
+    (Phase.IN_STEP, _PAUSE): Moves.start_pause,
+    (Phase.IN_STEP, _HOOK): Moves.ask_hook,
+    (Phase.USER_PAUSED, _PARTITION): Moves.hold_partition,
+    (Phase.USER_PAUSED, _PAUSE): Moves.hold_pause,
+    (Phase.USER_PAUSED, _HOOK): Moves.hold_hook,
+    (Phase.PAUSED, _PAUSE): Moves.wait_out_pause,
+    (Phase.RESUMED, _PAUSE): Moves.end_pause,
+    (Phase.RESUMED, _HOOK): Moves.end_failed_hook,
+    (Phase.HOOK_FAILED, _HOOK): Moves.wait_after_failure,
+    (Phase.ROLLING_BACK, _HOOK): Moves.roll_back,
+}

@@ -237,11 +237,13 @@ def asked(
     own.
     """
     if not pod.instance:
-        text = f"pod {pod.name} gets its instance id before its {kind} hook is asked"
+        text = f"pod {pod.name} has no instance id yet; its {kind} hook is asked when it has one"
         return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
     run = runs.of(kind, pod)
     if run is not None and runs.expired(kind, run):
-        text = f"HookRun {run.name} of pod {pod.name} said yes more than {ANSWER_LIFE:.0f} s ago; it is asked anew"
+        text = (
+            f"HookRun {run.name} of pod {pod.name} succeeded more than {ANSWER_LIFE:.0f} s ago; the hook is asked again"
+        )
         return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
     if run is not None:
         return answer_of_run(run, pod)

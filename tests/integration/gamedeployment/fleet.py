@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from devcluster.choose import Cluster
 from operators.kube.client import Client
 from operators.kube.errors import ApiError, Conflict, NotFound
+from operators.kube.official import OfficialCredentials
 from operators.kube.resources import (
     CONTROLLER_REVISIONS,
     EVENTS,
@@ -177,7 +178,7 @@ class Fleet:
     @asynccontextmanager
     async def operator(self, kind: type[Counting] = Counting) -> AsyncIterator[Counting]:
         """Let the controller work; at the end it is gone at once, as a killed process is."""
-        client = await kind.connect(kubeconfig=str(self.cluster.kubeconfig))
+        client = kind(await OfficialCredentials.load(str(self.cluster.kubeconfig)))
         parser = argparse.ArgumentParser()
         settings.add_arguments(parser)
         chosen = settings.from_arguments(parser.parse_args(["gamedeployment", f"--namespace={self.namespace}"]))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from operators.api.providers.kubernetes import KubernetesProvider
-from operators.hookrun.providers.base import Connections, ProviderError
+from operators.hookrun.providers.base import ProviderError
 from operators.hookrun.providers.kubernetes import MARK, Kubernetes
 from operators.kube.client import Client
 from operators.kube.errors import Invalid
@@ -16,6 +16,7 @@ from operators.kube.official import OfficialCredentials
 from operators.kube.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, PODS, Json, Resource
 from operators.planning.views import owner_view
 from tests.integration.hookrun.hooks import Hooks, annotations, kubernetes
+from tests.unit.hookrun.inprocess import connections
 from tests.unit.hookrun.runs import request
 
 PREFIX = "metadata.annotations."
@@ -54,7 +55,7 @@ async def ask(
     given = {"PodName": "p", "PodNamespace": hooks.namespace, **args}
     asked = request(hooks.namespace, owner_view({"ownerReferences": [reference(owner)]}) if owner else None, **given)
     try:
-        return (await Kubernetes().measure(settings, asked, Connections(http=None, objects=hooks.client))).phase or ""
+        return (await Kubernetes().measure(settings, asked, connections(objects=hooks.client))).phase or ""
     except ProviderError as error:
         return str(error)
 

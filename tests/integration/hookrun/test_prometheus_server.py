@@ -18,10 +18,10 @@ from devcluster.state import Missing
 from operators.api.hooktemplate import Metric
 from operators.api.providers.prometheus import PrometheusProvider
 from operators.hookrun.outcome import measurement_phase
-from operators.hookrun.providers.base import Connections, MeasuredValue, ProviderError
+from operators.hookrun.providers.base import MeasuredValue, ProviderError
 from operators.hookrun.providers.prometheus import Prometheus
-from operators.hookrun.providers.transport import HttpTransport
 from tests.integration.hookrun.hooks import Hooks
+from tests.unit.hookrun.inprocess import connections, measured_by
 from tests.unit.hookrun.runs import metric, request
 from tests.unit.hookrun.servers import HERE
 
@@ -65,7 +65,7 @@ def prometheus_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 async def ask(url: str, query: str, **args: str) -> MeasuredValue:
     settings = PrometheusProvider(address=url, query=query)
-    return await Prometheus().measure(settings, request(**args), Connections(HttpTransport(HERE), objects=None))
+    return await measured_by(Prometheus(), settings, request(**args), connections(HERE))
 
 
 def judged(value: MeasuredValue, success: str = "", failure: str = "") -> str:

@@ -27,7 +27,7 @@ async def leadership(cluster, namespace):
     settings = parsed(
         *("--leader-elect-namespace", namespace, "--leader-elect-name", "games"),
         *("--leader-elect-lease-duration", "3s"),
-        *("--leader-elect-renew-deadline", "2s", "--leader-elect-retry-period", "400ms"),
+        *("--leader-elect-renew-deadline", "2s", "--leader-elect-retry-period", "0.4"),
     )
     registry = CollectorRegistry()
     heartbeat = Heartbeat()

@@ -1,12 +1,16 @@
 """What the controllers say about a manifest, told by the pure functions they decide with."""
 
+import asyncio
+
 from operators.hookrun.assess import MeasurementState, add_measurement, assess
+from operators.hookrun.judge import Judge
 from operators.hookrun.outcome import measurement_phase
 from operators.hookrun.providers.base import MeasuredValue
 from operators.hookrun.view import run_view
 from operators.planning.actions import Blocked
 from operators.simulation.cluster import UID, SimulatedCluster
 from tests.integration.api.broken import Shown, changed
+from tests.unit.hookrun.inprocess import InProcess
 
 _STORED = {"namespace": "game", "uid": UID, "resourceVersion": "1", "generation": 1}
 
@@ -58,7 +62,8 @@ def _run(case: Shown) -> tuple[str, str]:
     body["metadata"].update(_STORED)
     body["status"] = {}
     state = run_view(body).state
-    assessment = assess(state, 0.0)
+    unreadable = asyncio.run(Judge(InProcess()).unreadable_conditions("game", state.spec))
+    assessment = assess(state, 0.0, unreadable=unreadable)
     for metric in assessment.measure:
         phase, message = measurement_phase(metric, MeasuredValue("1", "1"))
         state = add_measurement(assessment.state, metric.name, MeasurementState(phase, 0.0, 1.0, "1", message))

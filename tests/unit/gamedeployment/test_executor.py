@@ -408,7 +408,7 @@ async def test_gd_140_the_earliest_of_several_times_counts(young, leaving, wante
     """``young``: seconds until a pod is available; ``leaving``: until one that terminates counts as late."""
     pods = [pod("a", ready_for=500.0 if young is None else 30.0 - young)]
     if leaving is not None:
-        pods.append(replace(pod("b", leaving=True), gone_by=NOW - 30.0 + leaving))
+        pods.append(replace(pod("b", leaving=True), deletion_timestamp=NOW - 30.0 + leaving))
     decision = decide(pods, {"replicas": 1, "minReadySeconds": 30})
     assert decision.wake_after == (None if wanted is None else pytest.approx(wanted))
 

@@ -179,7 +179,7 @@ def test_a_yes_that_could_not_be_acted_on_for_a_minute_lets_nothing_through(age,
     assert dropped == ([] if counts else [(runs[0].name, "too old")])
     said = [b.message for b in decision.blocked]
     assert said == (
-        [] if counts else [f"HookRun {runs[0].name} of pod gd-a said yes more than 60 s ago; it is asked anew"]
+        [] if counts else [f"HookRun {runs[0].name} of pod gd-a succeeded more than 60 s ago; the hook is asked again"]
     )
 
 

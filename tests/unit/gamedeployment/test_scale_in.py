@@ -246,7 +246,7 @@ def test_gd_37_names_that_are_not_ours():
     (patch,) = of_type(decision, act.PatchSpec)
     assert patch.patch == {"spec": {"scaleStrategy": {"podsToDelete": ["gd-x"]}}}
     assert told(decision, "PodsToDeleteForeign") == [
-        "scaleStrategy.podsToDelete names pods of others, which are left alone: gd-x"
+        "scaleStrategy.podsToDelete names pods that belong to others; they are left alone: gd-x"
     ]
 
 

@@ -17,9 +17,11 @@ class Node:
 LOST, SICK, WELL = Node(ready=None), Node(ready=False), Node()
 
 
-def stuck(opt_in="true", *, deleting=True, gone_by=NOW - 300, **more):
+def stuck(opt_in="true", *, deleting=True, deletion_timestamp=NOW - 300, **more):
     annotations = {OPT_IN: opt_in} if opt_in else {}
-    return pod(0, deleting=deleting, node="node-1", gone_by=gone_by, annotations=annotations, **more)
+    return pod(
+        0, deleting=deleting, node="node-1", deletion_timestamp=deletion_timestamp, annotations=annotations, **more
+    )
 
 
 def decide(pod_, node, **delays):
@@ -47,19 +49,19 @@ def test_gss_139_a_pod_that_nobody_deletes_is_left_alone():
 
 
 def test_a_sick_kubelet_gets_time_to_end_the_pod_itself():
-    early = decide(stuck(gone_by=NOW - 10), SICK)
+    early = decide(stuck(deletion_timestamp=NOW - 10), SICK)
     assert not early.force
     assert early.wait == 50
-    assert decide(stuck(gone_by=NOW - 61), SICK).force
+    assert decide(stuck(deletion_timestamp=NOW - 61), SICK).force
 
 
 def test_the_delay_on_a_silent_node_can_be_set():
-    assert decide(stuck(gone_by=NOW - 10), LOST, silent=30.0).wait == 20
-    assert decide(stuck(gone_by=NOW + 20), LOST).force, "no kubelet, no grace"
+    assert decide(stuck(deletion_timestamp=NOW - 10), LOST, silent=30.0).wait == 20
+    assert decide(stuck(deletion_timestamp=NOW + 20), LOST).force, "no kubelet, no grace"
 
 
 def test_a_node_out_of_service_is_lost_at_once_even_if_it_seems_well():
-    assert decide(stuck(gone_by=NOW + 30), Node(ready=True, out_of_service=True)).force
+    assert decide(stuck(deletion_timestamp=NOW + 30), Node(ready=True, out_of_service=True)).force
 
 
 def test_finalizers_are_left_to_their_owners():

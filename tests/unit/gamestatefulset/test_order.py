@@ -4,7 +4,7 @@ import pytest
 
 from operators.gamestatefulset.order import created_at_current, ordered_changes, parallel_changes
 from operators.planning.actions import Blocked
-from operators.planning.views import PATIENCE
+from operators.planning.views import READY_DEADLINE
 from tests.unit.gamestatefulset.builders import ordinals, pod
 
 
@@ -54,17 +54,17 @@ def never_ready(ordinal, since=0.0):
 
 def test_gss_38_two_condemned_pods_that_never_get_ready_do_not_wait_for_each_other_for_ever():
     pods = [pod(0), pod(1), pod(2), never_ready(3), never_ready(4)]
-    order = in_order(3, *pods, now=PATIENCE - 10)
+    order = in_order(3, *pods, now=READY_DEADLINE - 10)
     assert (order.retire, order.wait) == ((), 10)
     assert "foo-3 is not ready either" in order.blocked[0].message
-    assert in_order(3, *pods, now=PATIENCE).retire == (4,)
+    assert in_order(3, *pods, now=READY_DEADLINE).retire == (4,)
     assert in_order(3, *pods[:4], now=0.0).retire == (3,)
 
 
 def test_gss_38_nor_for_a_replica_that_waits_for_its_update():
     pods = [pod(0), pod(1, ready=False), pod(2), never_ready(3, since=50.0)]
-    assert in_order(3, *pods, target="B", now=PATIENCE).retire == ()
-    assert in_order(3, *pods, target="B", now=PATIENCE + 50).retire == (3,)
+    assert in_order(3, *pods, target="B", now=READY_DEADLINE).retire == ()
+    assert in_order(3, *pods, target="B", now=READY_DEADLINE + 50).retire == (3,)
 
 
 def test_gss_66_only_what_others_wait_for_in_order_may_still_be_repaired():

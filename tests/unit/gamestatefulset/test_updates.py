@@ -3,7 +3,7 @@
 import pytest
 
 from operators.planning import actions as act
-from operators.planning.views import PATIENCE
+from operators.planning.views import READY_DEADLINE
 from tests.unit.gamestatefulset.sets import DATA, Set
 
 OLD, NEW = "1", "2"
@@ -200,7 +200,7 @@ def test_gss_66_in_order_a_broken_pod_is_repaired_although_its_repair_is_what_th
         decision = story.one_pass()
     if not says_why:
         assert story.versions() == {0: OLD, 1: NEW}
-        assert 0 < decision.wake_after <= PATIENCE
+        assert 0 < decision.wake_after <= READY_DEADLINE
         story.cluster.now += decision.wake_after
     for _ in range(20):
         of_peers(story)

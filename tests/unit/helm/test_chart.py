@@ -138,6 +138,7 @@ LEFT_OUT = {
     "context": "the pods have a service account",
     "leader_elect": "the election costs nothing with one replica either",
     "address": "probes and scrapes come from other addresses",
+    "hook_cpu_limit": "a hook that needs more is a hook to mend",
 }
 FULL = {
     "watchNamespace": "arena",

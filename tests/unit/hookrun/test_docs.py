@@ -17,7 +17,7 @@ from operators.hookrun.jsonpath import check
 from operators.hookrun.providers.base import Provider
 from operators.hookrun.providers.findings import TemplateArguments
 from operators.hookrun.providers.registry import PROVIDERS
-from tests.unit.hookrun.runs import metric, spec
+from tests.unit.hookrun.runs import spec
 
 DOCS = Path(__file__).parents[3] / "docs"
 TEXT, SECURITY = ((DOCS / page).read_text() for page in ("hooks.md", "security.md"))
@@ -68,4 +68,3 @@ def test_all_of_the_language_is_shown() -> None:
     assert len(PATHS) > 8
     for word in (*FUNCTIONS, *CLOSURES, *STRING_WORDS):
         assert re.search(rf"\b{word}\b", TEXT), word
-    assert refusal(spec(metric(successCondition="result =="))) != ""

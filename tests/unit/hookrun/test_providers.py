@@ -7,7 +7,6 @@ import datetime as dt
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +20,20 @@ from operators.api.hooktemplate import Metric
 from operators.api.providers.prometheus import PrometheusProvider
 from operators.api.providers.web import WebProvider
 from operators.hookrun.outcome import measurement_phase
-from operators.hookrun.providers import egress, prometheus, transport
+from operators.hookrun.providers import egress, transport
 from operators.hookrun.providers.base import Connections, MeasuredValue, ProviderError
 from operators.hookrun.providers.egress import EgressPolicy
 from operators.hookrun.providers.prometheus import Prometheus
 from operators.hookrun.providers.transport import HttpTransport
 from operators.hookrun.providers.web import Web
+from tests.unit.hookrun.inprocess import connections, measured_by
 from tests.unit.hookrun.runs import metric, request
 from tests.unit.hookrun.servers import HERE, Server, serving
 
 
 def over(policy: EgressPolicy) -> Connections:
     """Connections that this policy allows, and no API server."""
-    return Connections(HttpTransport(policy), objects=None)
+    return connections(policy)
 
 
 @pytest.fixture
@@ -44,12 +44,12 @@ async def server() -> AsyncIterator[Server]:
 
 async def ask(server: Server, path: str = "{.result}", policy: EgressPolicy = HERE, **fields: Any) -> MeasuredValue:
     given = {"url": server.url + "/hook", "jsonPath": path, **fields}
-    return await Web().measure(WebProvider.model_validate(given), request(x="a b"), over(policy))
+    return await measured_by(Web(), WebProvider.model_validate(given), request(x="a b"), over(policy))
 
 
-async def query(server: Server, text: str = "up") -> MeasuredValue:
+async def query(server: Server, text: str = "up", given: Connections | None = None) -> MeasuredValue:
     settings = PrometheusProvider(address=server.url, query=text)
-    return await Prometheus().measure(settings, request(x='a"b'), over(HERE))
+    return await measured_by(Prometheus(), settings, request(x='a"b'), given or over(HERE))
 
 
 def judged(value: MeasuredValue, success: str = "", failure: str = "") -> str:
@@ -188,7 +188,7 @@ async def test_tls_is_verified_by_name(tmp_path: Path, monkeypatch: pytest.Monke
                 await ask(server, url=server.url.replace("127.0.0.1", "other.example"))
             server.data("scalar", [1, "7"])
             provider = PrometheusProvider(address=by_name, query="up")
-            assert (await Prometheus().measure(provider, request(), over(HERE))).result == 7
+            assert (await measured_by(Prometheus(), provider, request(), over(HERE))).result == 7
             assert server.asked[-1].headers["Host"] == by_name.removeprefix("https://")
     finally:
         transport._trust.cache_clear()
@@ -325,17 +325,16 @@ async def test_slow_queries_hold_up_no_other(server: Server) -> None:
     assert {type(each) for each in ended} == {asyncio.CancelledError}
 
 
-async def test_a_query_that_is_cancelled_gives_its_thread_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    with ThreadPoolExecutor(1) as only:
-        monkeypatch.setattr(prometheus, "_threads", lambda: only)
-        server.holds()
-        slow = asyncio.create_task(query(server))
-        async with asyncio.timeout(10):
-            await server.asked_times(1)
-            slow.cancel()
-            await asyncio.gather(slow, return_exceptions=True)
-            server.data("scalar", [1, "1"])
-            assert (await query(server)).result == 1
+async def test_a_query_that_is_cancelled_gives_its_thread_back(server: Server) -> None:
+    one_thread = connections(HERE, threads=1)
+    server.holds()
+    slow = asyncio.create_task(query(server, given=one_thread))
+    async with asyncio.timeout(10):
+        await server.asked_times(1)
+        slow.cancel()
+        await asyncio.gather(slow, return_exceptions=True)
+        server.data("scalar", [1, "1"])
+        assert (await query(server, given=one_thread)).result == 1
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from operators.hookrun.settings import HookSettings
 from operators.hookrun.view import RunView, run_view
 from operators.kube.resources import HOOK_RUNS
 from operators.runtime.store import Change, Store
+from tests.unit.hookrun.inprocess import connections
 from tests.unit.hookrun.runs import WEB, metric, request
 from webhooks.validation.templates import template_problems
 
@@ -167,7 +168,7 @@ def test_every_provider_of_the_api_is_measured_with_and_no_other() -> None:
 
 async def test_without_a_provider_nothing_is_measured() -> None:
     with pytest.raises(ProviderError, match="no provider specified"):
-        await PROVIDERS.measure(MetricProvider(), request(), Connections(http=None, objects=None))
+        await PROVIDERS.measure(MetricProvider(), request(), connections())
 
 
 def test_the_registry_loads_no_client_and_no_model() -> None:

@@ -6,7 +6,7 @@ from operators.api.gamestatefulset import GameStatefulSetSpec
 from operators.api.reasons import BlockedReason
 from operators.kube.times import rfc3339
 from operators.planning.actions import Blocked
-from operators.planning.conditions import OURS, condition, settle
+from operators.planning.conditions import OURS, condition, with_transition_times
 from operators.planning.status import failed_pass_status
 from operators.planning.workloads import workload_view
 from operators.simulation.statefulset import gamestatefulset
@@ -23,13 +23,13 @@ def ours(type_, *, holds, since=None):
 
 def test_a_condition_keeps_its_time_until_its_status_changes():
     old = [ours("Complete", holds=True, since=100.0), ours("Blocked", holds=True, since=200.0)]
-    found = settle(old, [ours("Complete", holds=True), ours("Blocked", holds=False)], NOW)
+    found = with_transition_times(old, [ours("Complete", holds=True), ours("Blocked", holds=False)], NOW)
     assert [c.last_transition_time for c in found] == [rfc3339(100.0), rfc3339(NOW)]
 
 
 def test_conditions_of_others_stay_and_ours_that_no_longer_hold_go():
     old = [THEIRS, ours("FailedUpdate", holds=True, since=1.0)]
-    assert settle(old, [ours("Complete", holds=True)], NOW)[1:] == (THEIRS,)
+    assert with_transition_times(old, [ours("Complete", holds=True)], NOW)[1:] == (THEIRS,)
 
 
 def test_every_condition_that_a_pass_writes_is_known_as_ours():

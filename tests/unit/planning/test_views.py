@@ -3,7 +3,7 @@
 import pytest
 
 from operators.kube.times import rfc3339
-from operators.planning.views import PATIENCE, pod_view
+from operators.planning.views import READY_DEADLINE, pod_view
 
 MADE, TURNED = 1000.0, 2000.0
 
@@ -30,12 +30,12 @@ def test_a_pod_is_ready_or_unready_since_its_condition_turned():
 
 @pytest.mark.parametrize(("since", "view"), [(TURNED, pod(ready("False"))), (MADE, pod())])
 def test_a_pod_that_says_nothing_is_waited_for_a_while(since, view):
-    assert not view.hopeless(since + PATIENCE - 1)
-    assert view.patience(since + PATIENCE - 1) == 1
-    assert view.hopeless(since + PATIENCE)
+    assert not view.stuck(since + READY_DEADLINE - 1)
+    assert view.ready_deadline_left(since + READY_DEADLINE - 1) == 1
+    assert view.stuck(since + READY_DEADLINE)
 
 
 def test_one_that_says_what_is_wrong_is_not_waited_for_and_a_ready_one_never_is_hopeless():
-    assert pod(ready("False"), waiting="CrashLoopBackOff").hopeless(TURNED)
-    assert not pod(ready("False"), waiting="ContainerCreating").hopeless(TURNED)
-    assert not pod(ready("True")).hopeless(TURNED + 10 * PATIENCE)
+    assert pod(ready("False"), waiting="CrashLoopBackOff").stuck(TURNED)
+    assert not pod(ready("False"), waiting="ContainerCreating").stuck(TURNED)
+    assert not pod(ready("True")).stuck(TURNED + 10 * READY_DEADLINE)

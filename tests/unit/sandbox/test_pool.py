@@ -45,7 +45,7 @@ def line(process):
 
 @asynccontextmanager
 async def running(functions=HOSTILE, workers=1, **limits):
-    pool = WorkerPool(functions, workers=workers, limits=Limits(**limits))
+    pool = WorkerPool(functions, workers=workers, limits=Limits(**{"wall_seconds": 60.0, **limits}))
     try:
         yield pool
     finally:
@@ -256,7 +256,7 @@ async def test_a_worker_has_nothing_of_its_parent(pool, monkeypatch):
 
 
 def test_the_real_functions_load_no_part_of_the_operators_that_does_io():
-    code = "import sys, operators.sandbox.worker, operators.sandbox.functions; print(*sys.modules)"
+    code = "import sys, operators.sandbox.worker, operators.hookrun.isolated; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
     names = {name.partition(".")[0] for name in loaded.split()}
     assert not names & {"asyncio", "kopf", "kubernetes", "aiohttp", "httpx", "requests", "pydantic", "ssl"}
@@ -313,6 +313,19 @@ async def test_one_good_call_after_the_other_waits_for_one_hostile_call_each():
             between.append(order.count("hostile") - before)
         await asyncio.gather(*hostile)
     assert max(between) <= 1
+
+
+async def test_one_namespace_never_takes_the_last_of_several_workers():
+    async with running(workers=3, cpu_seconds=30.0) as pool:
+        await pool.start()
+        hostile = [asyncio.create_task(pool.call("hostile", "loop", None)) for _ in range(5)]
+        for _ in range(20):
+            await works(pool)
+        assert not any(call.done() for call in hostile)
+        found = await workers_of(pool, 3)
+        assert await until(lambda: sum(sum(psutil.Process(p).cpu_times()[:2]) > 0.05 for p in found) == 2)
+        await pool.close()
+        await asyncio.gather(*hostile, return_exceptions=True)
 
 
 async def test_closing_ends_what_waits_and_what_runs():

@@ -68,11 +68,6 @@ def test_what_was_had_beyond_the_share_counts_after_a_rest():
     assert order(queue, {"a": 10, "b": 1}, 9) == "b" * 8 + "a"
 
 
-def test_expected_costs_keep_one_namespace_from_all_servers():
-    queue = filled(FairQueue(expected_cost=1.0), a=5, b=5)
-    assert "".join(queue.pop().namespace for _ in range(4)) == "abab"
-
-
 def test_fewest_first_counts_what_is_being_served():
     queue = filled(FairQueue(fewest_first=True), a=5, b=1)
     first = queue.pop()
@@ -182,7 +177,7 @@ def test_a_new_namespace_gets_its_share_less_one_item_from_the_first_moment(acti
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(st.tuples(_NAMESPACES, _COSTS), st.sampled_from(["take", "end"])), max_size=120))
 def test_with_several_servers_nothing_is_lost_and_nothing_is_kept(actions):
-    queue, taken, pushed, ended = FairQueue(expected_cost=2.0), [], 0, 0
+    queue, taken, pushed, ended = FairQueue(fewest_first=True), [], 0, 0
     for action in actions:
         if isinstance(action, tuple):
             queue.push(*action)

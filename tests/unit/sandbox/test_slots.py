@@ -101,6 +101,38 @@ async def test_cancelled_while_waiting_leaves_the_slot_to_others():
         await given_up
 
 
+async def test_cancelled_in_the_turn_of_the_release_leaves_the_slot_to_the_next():
+    semaphore, waited = FairSemaphore(1), []
+    (holder,) = start(semaphore, "a", 1, 10.0)
+    (given_up,) = start(semaphore, "b", 1, 10.0)
+    (later,) = start(semaphore, "c", 1, 1.0, waited)
+    await asyncio.sleep(1.0)
+    holder.cancel()
+    given_up.cancel()
+    ended = await asyncio.gather(holder, given_up, later, return_exceptions=True)
+    assert [type(error) for error in ended] == [asyncio.CancelledError, asyncio.CancelledError, type(None)]
+    assert waited == [1.0]
+
+
+async def test_those_that_gave_up_take_no_memory():
+    semaphore = FairSemaphore(1)
+    (holder,) = start(semaphore, "a", 1, 10.0)
+    given_up = [task for number in range(100) for task in start(semaphore, f"n{number}", 3, 1.0)]
+    await asyncio.sleep(1.0)
+    await end(given_up)
+    assert (len(semaphore._queue), semaphore._queue.remembered) == (0, 1)
+    await holder
+
+
+async def test_namespaces_that_are_done_keep_nothing():
+    semaphore = FairSemaphore(500)
+    await asyncio.gather(*(hold(semaphore, f"n{number}", 1.0) for number in range(400)))
+    tasks = start(semaphore, "a", 600, 300.0)
+    await asyncio.sleep(1.0)
+    assert semaphore.held("a") == 251
+    await end(tasks)
+
+
 async def test_cancelled_in_the_turn_of_the_grant_gives_the_slot_back():
     semaphore = FairSemaphore(1)
     (holder,) = start(semaphore, "a", 1, 10.0)

@@ -1,7 +1,7 @@
-"""What a worker can be asked to do: everything that reads, on behalf of a hook, what users or game servers wrote.
+"""What runs in worker processes: everything that reads, on behalf of a hook, what users or game servers wrote.
 
 An argument and a result are JSON, a body is bytes. Whatever is wrong with the input of users is a ValueError here, or
-a part of the result; anything else is a defect.
+a part of the result; anything else is a defect. Nothing here does input or output (`operators.sandbox.pool`).
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from operators.hookrun import jsonpath
 from operators.hookrun.arguments import header_value, query_value, substitute, url_value, values_of
 from operators.hookrun.conditions.parser import ExpressionError, parse
-from operators.hookrun.conditions.typecheck import check_condition
 from operators.hookrun.outcome import clip, measurement_phase
 from operators.hookrun.providers.base import ProviderError
-from operators.sandbox.answers import prometheus_value, web_value
+from operators.hookrun.providers.registry import PROVIDERS
 
 _PLACES: Final = {"url": url_value, "header": header_value, "query": query_value}
 
@@ -29,46 +27,18 @@ class _Conditions:
     failure_condition: str | None
 
 
-def check_conditions(argument: Any, body: bytes) -> list[str | None]:
-    """Why each condition can never hold, None when it may.
-
-    Args:
-        argument: For each condition its text, and samples of the results it may meet; without samples it is only
-            parsed. It fits if it fits one of them.
-        body: Not used.
-    """
+def check_conditions(argument: Any, body: bytes) -> list[str]:
+    """Why each condition cannot be read, "" when it can; ``argument`` is a list of texts, ``body`` is not used."""
     del body
-    return [_condition_error(text, samples) for text, samples in argument]
+    return [_condition_error(text) for text in argument]
 
 
-def _condition_error(text: str, samples: list[Any]) -> str | None:
+def _condition_error(text: str) -> str:
     try:
-        tree = parse(text)
+        parse(text)
     except ExpressionError as error:
         return str(error)
-    misfits = []
-    for sample in samples:
-        try:
-            check_condition(tree, sample)
-        except ExpressionError as error:
-            misfits.append(str(error))
-        else:
-            return None
-    return misfits[0] if misfits else None
-
-
-def check_paths(argument: Any, body: bytes) -> list[str | None]:
-    """Why each path template cannot be read, None when it can."""
-    del body
-    return [_path_error(template) for template in argument]
-
-
-def _path_error(template: str) -> str | None:
-    try:
-        jsonpath.check(template)
-    except jsonpath.JsonPathError as error:
-        return str(error)
-    return None
+    return ""
 
 
 def fill(argument: Any, body: bytes) -> list[str]:
@@ -91,16 +61,12 @@ def judge_measurement(argument: Any, body: bytes) -> dict[str, str | None]:
     """Phase, message and value of a measurement, from the answer of a server to the verdict.
 
     Args:
-        argument: ``success`` and ``failure``, the conditions or None, and what the answer is read with: ``jsonPath``
-            for JSON of a web endpoint, ``prometheus`` with the code of the response for that of a query.
+        argument: ``success`` and ``failure``, the conditions or None; ``provider`` and ``reading`` say how to read.
         body: The answer.
     """
     metric: Any = _Conditions(argument["success"], argument["failure"])
     try:
-        if "jsonPath" in argument:
-            value = web_value(body, argument["jsonPath"])
-        else:
-            value = prometheus_value(argument["prometheus"], body)
+        value = PROVIDERS.read(argument["provider"], argument["reading"], body)
     except (ProviderError, ValueError) as error:
         return {"phase": "Error", "message": str(error), "value": None}
     phase, message = measurement_phase(metric, value)
@@ -109,7 +75,6 @@ def judge_measurement(argument: Any, body: bytes) -> dict[str, str | None]:
 
 FUNCTIONS: Final[Mapping[str, Callable[[Any, bytes], Any]]] = {
     "check_conditions": check_conditions,
-    "check_paths": check_paths,
     "fill": fill,
     "judge_measurement": judge_measurement,
 }

@@ -8,11 +8,11 @@ import pytest
 from operators.api.hooktemplate import Metric
 from operators.hookrun import jsonpath
 from operators.hookrun.arguments import ArgumentError
+from operators.hookrun.isolated import FUNCTIONS
 from operators.hookrun.outcome import measurement_phase
 from operators.hookrun.providers.base import MeasuredValue, ProviderError
-from operators.hookrun.providers.prometheus import convert
-from operators.sandbox.answers import prometheus_value, web_value
-from operators.sandbox.functions import FUNCTIONS
+from operators.hookrun.providers.prometheus import Prometheus, convert
+from operators.hookrun.providers.web import Web
 from operators.sandbox.protocol import Status
 from operators.sandbox.worker import call
 
@@ -31,7 +31,8 @@ def refused(name, argument, body=b""):
 
 
 def verdict(body, *, success=None, failure=None, path="{$.n}"):
-    return ask("judge_measurement", {"success": success, "failure": failure, "jsonPath": path}, body)
+    argument = {"provider": "web", "reading": {"jsonPath": path}, "success": success, "failure": failure}
+    return ask("judge_measurement", argument, body)
 
 
 @pytest.mark.parametrize(
@@ -85,12 +86,13 @@ def test_a_long_value_is_clipped():
 )
 def test_a_result_of_prometheus_is_what_the_provider_makes_of_it(kind, result):
     body = orjson.dumps({"status": "success", "data": {"resultType": kind, "result": result}})
-    assert prometheus_value(200, body) == convert(kind, result)
+    assert Prometheus().read({"status": 200}, body) == convert(kind, result)
 
 
 def test_a_nan_of_prometheus_is_inconclusive():
     body = orjson.dumps({"status": "success", "data": {"resultType": "scalar", "result": [0, "NaN"]}})
-    found = ask("judge_measurement", {"success": "result > 1", "failure": None, "prometheus": 200}, body)
+    argument = {"provider": "prometheus", "reading": {"status": 200}, "success": "result > 1", "failure": None}
+    found = ask("judge_measurement", argument, body)
     assert found == {"phase": "Inconclusive", "message": "the value is not a number: NaN", "value": "NaN"}
 
 
@@ -100,7 +102,7 @@ def test_a_nan_of_prometheus_is_inconclusive():
         (502, b"<html>", "Prometheus answered 502 and no JSON"),
         (400, b'{"status":"error","error":"parse error"}', "Prometheus answered 400: parse error"),
         (400, b"[]", "Prometheus answered 400: "),
-        (200, b'{"status":"success"}', "the answer of Prometheus holds no data"),
+        (200, b'{"status":"success"}', "malformed: KeyError"),
         (200, b'{"status":"success","data":{"resultType":"scalar"}}', "malformed: KeyError"),
         (200, b'{"status":"success","data":{"resultType":"scalar","result":["x"]}}', "malformed: IndexError"),
         (200, b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "metric type not supported"),
@@ -108,37 +110,20 @@ def test_a_nan_of_prometheus_is_inconclusive():
 )
 def test_a_response_of_prometheus_without_a_usable_result(status, body, message):
     with pytest.raises(ProviderError) as caught:
-        prometheus_value(status, body)
+        Prometheus().read({"status": status}, body)
     assert message in str(caught.value)
 
 
 def test_web_values_are_what_the_path_gives():
-    assert web_value(b'{"a": [1, {"b": "x"}]}', "{.a[1].b}-{.a[0]}") == MeasuredValue("x-1", "x-1")
+    assert Web().read({"jsonPath": "{.a[1].b}-{.a[0]}"}, b'{"a": [1, {"b": "x"}]}') == MeasuredValue("x-1", "x-1")
     with pytest.raises(jsonpath.JsonPathError):
-        web_value(b"[]", "{.a}")
+        Web().read({"jsonPath": "{.a}"}, b"[]")
 
 
 def test_conditions_are_checked_one_by_one():
-    found = ask(
-        "check_conditions",
-        [
-            ["result == 1", []],
-            ["result ==", []],
-            ['result == "a"', [""]],
-            ["result > 1", [""]],
-            ["result > 1", ["", 0]],
-        ],
-    )
-    assert [error is None for error in found] == [True, False, True, False, True]
-
-
-def test_paths_are_checked_one_by_one():
-    assert [error is None for error in ask("check_paths", ["{.a}", "{.a", "{end}", "text"])] == [
-        True,
-        False,
-        False,
-        True,
-    ]
+    good, bad = ask("check_conditions", ["result == 1", "result =="])
+    assert good == ""
+    assert bad
 
 
 def test_texts_of_a_request_are_filled_by_their_places():
