@@ -7,13 +7,19 @@ from pathlib import Path
 
 import orjson
 import psutil
-from operators.sandbox.functions import FUNCTIONS
 
+from operators.hookrun.isolated import FUNCTIONS
+from operators.hookrun.judge import FUNCTIONS as MODULE
 from operators.sandbox.errors import CpuLimitExceeded
 from operators.sandbox.limits import Limits
 from operators.sandbox.pool import WorkerPool
 
-JUDGE = {"success": "asInt(result) == 3 && result != 'x'", "failure": None, "jsonPath": "{$.n}"}
+JUDGE = {
+    "success": "asInt(result) == 3 && result != 'x'",
+    "failure": None,
+    "provider": "web",
+    "reading": {"jsonPath": "{$.n}"},
+}
 BODIES = {"small": b'{"n": 3}', "1 MiB": b'{"pad": "' + b"x" * (1 << 20) + b'", "n": 3}'}
 LISTS = b'{"list": ' + orjson.dumps([{"a": n, "b": "text"} for n in range(34_000)]) + b', "n": 3}'
 
@@ -71,7 +77,7 @@ async def kills():
 
 
 async def main():
-    pool = WorkerPool()
+    pool = WorkerPool(MODULE)
     began = time.perf_counter()
     await pool.start()
     print(f"start: {(time.perf_counter() - began) * 1e3:.0f} ms")

@@ -42,6 +42,8 @@ from operators.sandbox.pool import WorkerPool
 #: is enough.
 GRACE = 1.0
 _CATCH_UP = 1.0
+#: Worker processes: with two, one namespace whose measurements all run into the limit delays nobody (0038-sandbox.md).
+_WORKERS = 2
 
 
 class HookRunController:
@@ -66,7 +68,7 @@ class HookRunController:
         self._metrics = HookMetrics(registry, time.monotonic)
         refused = (*settings.deny_cidrs, *settings.refused_hosts, client.credentials.server)
         transport = HttpTransport(EgressPolicy(settings.allow_cidrs, refused))
-        self._pool = WorkerPool(FUNCTIONS, limits=Limits(cpu_seconds=settings.cpu_seconds))
+        self._pool = WorkerPool(FUNCTIONS, workers=_WORKERS, limits=Limits(cpu_seconds=settings.cpu_seconds))
         self._judge = Judge(self._pool)
         blocking = ThreadedCalls(transport, settings.max_concurrent)
         connections = Connections(transport, client, self._judge, blocking)

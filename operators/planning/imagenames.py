@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-_PART = r"[a-z0-9]++(?:(?:__|[._]|-++)[a-z0-9]++)*+"
+_PART = r"[a-z0-9]++(?:(?:_{1,2}+|\.|-++)[a-z0-9]++)*+"
 _DIGEST = r"[A-Za-z][A-Za-z0-9]*+(?:[-_+.][A-Za-z][A-Za-z0-9]*+)*+:[0-9A-Fa-f]{32,}+"
 _PATH = re.compile(rf"{_PART}(?:/{_PART})*+(?::(?P<tag>\w[\w.-]{{0,127}}+))?+(?:@(?P<digest>{_DIGEST}))?+\Z", re.ASCII)
 _LABEL = r"[a-zA-Z0-9]++(?:-++[a-zA-Z0-9]++)*+"

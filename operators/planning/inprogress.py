@@ -26,8 +26,9 @@ class UpdateOutcome:
 
 def continue_updates(rollout: Rollout) -> Findings:
     """Carry on with updates that have begun, open gates, run post hooks; also while the workload is paused."""
-    moving = (p for p in rollout.pods if not rollout.progress[p.name].idle or p.state is not None)
-    return join(_continue(rollout, pod, rollout.progress[pod.name]) for pod in moving)
+    runs, progress = rollout.runs, rollout.progress
+    moving = (p for p in rollout.pods if not progress[p.name].idle or (p.state and awaits_post_hook(p, runs)))
+    return join(_continue(rollout, pod, progress[pod.name]) for pod in moving)
 
 
 def _continue(rollout: Rollout, pod: PodView, progress: inplace.Progress) -> Findings:
@@ -65,7 +66,7 @@ def _returning(rollout: Rollout, pod: PodView, progress: inplace.Progress) -> in
 def _post_hook(rollout: Rollout, pod: PodView) -> Findings:
     """Run the hook after an update; its mark on the pod goes when it has succeeded (spec 5.6, decision 9)."""
     state, hook = pod.state, rollout.hooks["postinplace"]
-    if state is None or not awaits_post_hook(pod, rollout.runs):
+    if state is None:
         return Findings()
     if hook is None:
         return Findings((_marked(pod, state, post_hook=False),))

@@ -80,7 +80,7 @@ def evaluate(text: str, result: Any) -> bool:
         raise ExpressionError("a number is out of the range of 64-bit floats") from error
     except InvalidExpression as error:
         raise ExpressionError(f"cannot be evaluated: {error}") from error
-    except (TypeError, ValueError, LookupError, RecursionError, MemoryError) as error:
+    except (TypeError, ValueError, LookupError, RecursionError) as error:
         raise ExpressionError(f"cannot be evaluated: {type(error).__name__}") from error
     if not isinstance(answer, bool):
         raise ExpressionError(f"must be true or false, but is a {type_name(answer)}")

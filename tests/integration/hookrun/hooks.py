@@ -105,7 +105,12 @@ class Hooks:
 
     @asynccontextmanager
     async def working(
-        self, settings: HookSettings = LOOPBACK, kind: type[Client] = Client, now: Callable[[], float] | None = None
+        self,
+        settings: HookSettings = LOOPBACK,
+        kind: type[Client] = Client,
+        now: Callable[[], float] | None = None,
+        *,
+        everywhere: bool = False,
     ) -> AsyncIterator[HookRunController]:
         """Let a controller work, with a client of its own; at the end it is gone at once, as a killed process is."""
         self.registry = registry = CollectorRegistry()
@@ -113,7 +118,7 @@ class Hooks:
         client = kind(credentials, metrics=RestMetrics(registry))
         recorder = EventRecorder(self.client, "bcs-hook-operator")
         clock = {} if now is None else {"now": now}
-        self.runs = runs = Informer(client, HOOK_RUNS, run_view, namespace=self.namespace)
+        self.runs = runs = Informer(client, HOOK_RUNS, run_view, namespace=None if everywhere else self.namespace)
         controller = HookRunController(client, runs.store, recorder, registry, settings, workers=4, **clock)
         runs.subscribe(controller.on_change)
         work = [asyncio.create_task(each) for each in (runs.run(), recorder.run(), controller.run())]

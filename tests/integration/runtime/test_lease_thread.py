@@ -67,6 +67,7 @@ def stand_still(seconds, seen):
 async def test_the_lease_is_renewed_and_the_probe_answers_while_the_main_loop_stands(client, namespace, leadership):
     assert await leadership.try_acquire()
     holding = asyncio.create_task(leadership.hold())
+    await asyncio.sleep(0)  # the task begins, and with it the work in the thread
     seen = []
     stand_still(9.0, seen)  # three times as long as the Lease lasts
     assert leadership.remaining() > 1.0, "renewed a moment ago: nobody else can have taken it"
