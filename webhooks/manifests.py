@@ -77,6 +77,13 @@ FLAGS: Final = Flags(
         Flag("match-conditions", "{}", _object, "further CEL conditions, as JSON: name to expression"),
         Flag("exempt-users", "", comma_separated, "users whose deletions are never judged, with commas"),
         Flag("hookrun-creators", "", comma_separated, "users that alone may make HookRuns of workloads, with commas"),
+        Flag(
+            "hookrun-kinds",
+            ",".join(Registration().hookrun_kinds),
+            comma_separated,
+            "kinds of those workloads, with commas",
+        ),
+        Flag("protect-namespaces", "false", truth, "refuse the deletion of labelled namespaces", switch=True),
         Flag("allow-namespace-termination", "false", truth, "deletions pass where the namespace is going", switch=True),
         Flag("validation", "true", truth, "validate creations and updates", switch=True),
         Flag("webhooks", "true", truth, "register the webhooks", switch=True),

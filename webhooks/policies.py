@@ -11,9 +11,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from webhooks.objects import Json
-from webhooks.protection import CASCADING, DEFAULT, LABEL, LABEL_VALUES, WHILE, WORKLOADS
+from webhooks.protection import (
+    ALWAYS,
+    CASCADING,
+    DEFAULT,
+    LABEL,
+    LABEL_VALUES,
+    PROTECTED_NAMESPACE_LABEL,
+    WHILE,
+    WORKLOADS,
+)
 from webhooks.registration import (
     DEFINITION_RULE,
+    NAMESPACE_RULE,
     OUR_DEFINITIONS,
     WORKLOAD_RULE,
     Registration,
@@ -36,8 +46,10 @@ _COUNTED: Final = "only the webhooks can count what depends on it, and they are 
 def policies(registration: Registration) -> list[dict[str, Any]]:
     """Policies and their bindings."""
     found = [*_deletion(registration)]
-    if registration.hookrun_creators:
+    if registration.hookrun_creators and registration.hookrun_kinds:
         found += _hookruns(registration)
+    if registration.protect_namespaces:
+        found += _namespaces(registration)
     return found
 
 
@@ -107,14 +119,18 @@ def _scaled_to_zero() -> list[dict[str, str]]:
 
 
 def _hookruns(registration: Registration) -> list[dict[str, Any]]:
-    """H13: only the operators make HookRuns that speak for a workload, for such a run lets pods be deleted."""
+    """H13: only the operators make HookRuns that speak for a workload, for such a run lets pods be deleted.
+
+    An update may keep the workload that controls the run, the same by kind, name and UID, but bring no other one.
+    """
     name = f"{registration.name}-hookrun-owner"
     rule = {**WORKLOAD_RULE, "operations": ["CREATE", "UPDATE"], "resources": ["hookruns"]}
-    owned = "has({0}.metadata.ownerReferences) && {0}.metadata.ownerReferences.exists(r, {1})"
-    by_workload = "has(r.controller) && r.controller && r.kind in ['GameDeployment', 'GameStatefulSet']"
-    now, before = owned.format("object", by_workload), owned.format("oldObject", by_workload)
+    owners = "has({0}.metadata.ownerReferences) && {0}.metadata.ownerReferences.exists({1})"
+    same = "b, has(b.controller) && b.controller && b.kind == r.kind && b.name == r.name && b.uid == r.uid"
+    kept = f"request.operation == 'UPDATE' && {owners.format('oldObject', same)}"
+    by_workload = f"has(r.controller) && r.controller && r.kind in {cel_list(registration.hookrun_kinds)}"
+    gained = owners.format("object", f"r, {by_workload} && !({kept})")
     foreign = f"!(request.userInfo.username in {cel_list(registration.hookrun_creators)})"
-    gained = f"({now}) && !(request.operation == 'UPDATE' && ({before}))"
     said = (
         "only the operators may make HookRuns that a workload controls: their success lets pods be deleted or updated"
     )
@@ -122,6 +138,28 @@ def _hookruns(registration: Registration) -> list[dict[str, Any]]:
         _policy(
             registration, name, rule, registration.conditions({"foreign": foreign}), [_refuse(f"!({gained})", said)]
         ),
+        _binding(registration, name, namespaced=True),
+    ]
+
+
+def _namespaces(registration: Registration) -> list[dict[str, Any]]:
+    """Opt-in: a labelled namespace is not deleted by mistake.
+
+    The namespace controller deletes pods whatever becomes of their workloads, so the namespace itself is the last thing
+    that can be refused. One that is ending already is left to it.
+    """
+    name = f"{registration.name}-namespace"
+    labels = "oldObject.metadata.labels"
+    variables = {
+        "label": _VARIABLES["label"],
+        "protected": f"has({labels}) && '{PROTECTED_NAMESPACE_LABEL}' in {labels} "
+        f"&& {labels}['{PROTECTED_NAMESPACE_LABEL}'] != 'false'",
+    }
+    way = "deleting a namespace ends its pods within seconds, without their hooks: scale its workloads to 0 first"
+    rule = _refuse(f"!variables.protected || variables.label == '{ALWAYS}'", f"{DEFAULT}; {way}")
+    conditions = registration.conditions({"not-ending": "!has(oldObject.metadata.deletionTimestamp)"})
+    return [
+        _policy(registration, name, NAMESPACE_RULE, conditions, [rule], variables),
         _binding(registration, name, namespaced=True),
     ]
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from operators.api import keys
 from webhooks.objects import Json
-from webhooks.protection import ALWAYS, DEFINITIONS, LABEL, PROTECTED
+from webhooks.protection import ALWAYS, DEFINITIONS, KINDS, LABEL, PROTECTED, WORKLOADS
 
 FailurePolicy = Literal["Fail", "Ignore"]
 NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
@@ -24,6 +24,9 @@ class Registration:
 
     Either ``service`` (namespace, name, port) or ``url`` says where they are. ``ca_bundle`` (PEM) stays empty where it
     is filled in later: by the webhooks themselves, or by cert-manager (``inject_ca_from``, namespace/certificate).
+
+    ``hookrun_creators`` are the users that alone may make HookRuns that a workload of ``hookrun_kinds`` controls;
+    without a user or without a kind everybody may. ``protect_namespaces`` refuses the deletion of labelled namespaces.
     """
 
     name: str = "game-operators"
@@ -41,6 +44,8 @@ class Registration:
     exempt_users: Sequence[str] = ()
     allow_namespace_termination: bool = False
     hookrun_creators: Sequence[str] = ()
+    hookrun_kinds: Sequence[str] = tuple(KINDS[plural] for plural in WORKLOADS)
+    protect_namespaces: bool = False
     validation: bool = True
     webhooks: bool = True
     policy: bool = True
@@ -87,6 +92,13 @@ DEFINITION_RULE: Final[Json] = {
     "apiGroups": ["apiextensions.k8s.io"],
     "apiVersions": ["v1"],
     "resources": ["customresourcedefinitions"],
+    "scope": "Cluster",
+}
+NAMESPACE_RULE: Final[Json] = {
+    "operations": ["DELETE"],
+    "apiGroups": [""],
+    "apiVersions": ["v1"],
+    "resources": ["namespaces"],
     "scope": "Cluster",
 }
 

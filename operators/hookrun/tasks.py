@@ -71,8 +71,7 @@ class ProviderMeasurer:
 
     async def measure(self, run: RunView, metric: Metric, successes: int) -> Answer | MeasuredValue:
         """See `Measurer`."""
-        owner_uid = run.owner.uid if run.owner else ""
-        request = MeasurementRequest(values_of(run.args), run.namespace, owner_uid, run.uid, metric.name, successes)
+        request = MeasurementRequest(values_of(run.args), run.namespace, run.owner, run.uid, metric.name, successes)
         return await self.providers.measure(metric.provider, request, self.connections)
 
     async def verdict(self, run: RunView, metric: Metric, found: Answer | MeasuredValue) -> Verdict:

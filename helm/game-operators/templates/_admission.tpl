@@ -47,6 +47,20 @@ where an API server was asked: `helm template` by itself goes by the version.
 {{- toYaml $selector }}
 {{- end }}
 
+{{/* Kinds whose HookRuns the operators of this release make; another release may make those of other kinds. */}}
+{{- define "game-operators.hookruns.kinds" -}}
+{{- $kinds := list }}
+{{- if .Values.policies.onlyOperatorsMakeHookRuns }}
+{{- if .Values.controllers.gamedeployment.enabled }}
+{{- $kinds = append $kinds "GameDeployment" }}
+{{- end }}
+{{- if .Values.controllers.gamestatefulset.enabled }}
+{{- $kinds = append $kinds "GameStatefulSet" }}
+{{- end }}
+{{- end }}
+{{- toJson $kinds }}
+{{- end }}
+
 {{/* A list of texts in CEL. */}}
 {{- define "game-operators.cel.list" -}}
 {{- $quoted := list }}

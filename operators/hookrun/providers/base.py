@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 from operators.api.hookphase import HookPhase
 from operators.hookrun.providers.findings import Finding, RawObject, TemplateArguments
 from operators.kube.resources import Json, Resource
+from operators.planning.views import OwnerView
 
 _PASSWORD = re.compile(r"//[^/?#]*@")
 S_contra = TypeVar("S_contra", contravariant=True)
@@ -57,14 +58,14 @@ Place = Literal["url", "header", "query"]
 class MeasurementRequest:
     """One measurement of one metric.
 
-    ``args`` are the arguments of the run, all with values. ``namespace`` is that of the run. ``owner_uid`` is the UID
-    of the workload that controls the run, "" without one. ``successes`` are the successful measurements so far: with
+    ``args`` are the arguments of the run, all with values. ``namespace`` is that of the run. ``owner`` is what
+    controls the run, of whatever kind. ``successes`` are the successful measurements so far: with
     the UID of the run and the name of the metric they identify this measurement, also after a restart.
     """
 
     args: Mapping[str, str]
     namespace: str
-    owner_uid: str
+    owner: OwnerView | None
     run_uid: str
     metric: str
     successes: int

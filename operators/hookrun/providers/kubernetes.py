@@ -27,6 +27,7 @@ from operators.hookrun.providers.base import (
 from operators.hookrun.providers.findings import Finding, RawObject, TemplateArguments
 from operators.kube.errors import ApiError, Conflict, Unavailable
 from operators.kube.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, PODS, Json, Resource
+from operators.planning.views import OwnerView, owner_view
 
 if TYPE_CHECKING:
     from operators.api.providers.kubernetes import KubernetesProvider
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 MARK = "tkex.bkbcs.tencent.com/hook-patches"
 _PREFIX = "metadata.annotations."
 _KINDS = {r.kind: r for r in (PODS, GAME_DEPLOYMENTS, GAME_STATEFUL_SETS)}
+_WORKLOADS = (GAME_DEPLOYMENTS.kind, GAME_STATEFUL_SETS.kind)
 _OWN = "|".join(map(re.escape, (MARK, keys.CANARY_PAUSE_ANNOTATION, keys.NODE_LOST_ANNOTATION)))
 _INDEX = "|".join(re.escape(prefix + "gamedeployment-index-") for prefix in keys.INDEX_PREFIXES)
 #: What steers Kubernetes or the operators themselves.
@@ -146,14 +148,15 @@ def _check_writable(wanted: Mapping[str, str]) -> None:
 
 
 def _check_owner(target: Resource, metadata: Mapping[str, Any], request: MeasurementRequest) -> None:
-    if request.owner_uid and metadata["uid"] == request.owner_uid:
+    """Owners are compared by kind, name and UID, and only workloads count: users may make runs of any other owner."""
+    ours, theirs = request.owner, owner_view(metadata)
+    if ours is None and theirs is None:
         return
-    owner = next((r["uid"] for r in metadata.get("ownerReferences") or () if r.get("controller")), "")
-    if owner != request.owner_uid:
-        reason = "has an owner, and this run has none"
-        if request.owner_uid:
-            reason = "does not belong to the workload of this run"
-        raise ProviderError(f"{target.kind} {metadata['name']} {reason}")
+    itself = OwnerView(target.kind, metadata["name"], metadata["uid"])
+    if ours is not None and ours.kind in _WORKLOADS and ours in (itself, theirs):
+        return
+    reason = "has an owner, and this run has none" if ours is None else "does not belong to the workload of this run"
+    raise ProviderError(f"{target.kind} {metadata['name']} {reason}")
 
 
 def _compare(wanted: Mapping[str, str], annotations: Mapping[str, str]) -> None:

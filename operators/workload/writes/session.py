@@ -10,6 +10,7 @@ from typing import Any, Literal
 from operators.api.reasons import EventReason
 from operators.kube.errors import Conflict, Invalid, NotFound
 from operators.kube.resources import Json
+from operators.planning.views import OwnerView, owner_view
 from operators.planning.workloads import WorkloadView
 from operators.runtime.expectations import Expectation, created, deleted, written
 from operators.runtime.store import Store
@@ -75,8 +76,8 @@ class WriteSession:
         Raises:
             Invalid: it belongs to somebody else.
         """
-        owners = [r.get("uid") for r in held["metadata"].get("ownerReferences") or ()]
-        if self.workload.uid not in owners:
+        ours = OwnerView(self.context.resource.kind, self.workload.name, self.workload.uid)
+        if owner_view(held["metadata"]) != ours:
             name = held["metadata"]["name"]
             raise Invalid(409, "NameTaken", f"{kind} {name} exists and belongs to somebody else")
 

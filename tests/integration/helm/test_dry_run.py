@@ -26,7 +26,7 @@ CASES = {
             "exemptUsers": ["u1", "o'neil"],
             "allowNamespaceTermination": True,
         },
-        "policies": {"onlyOperatorsMakeHookRuns": True, "otherHookRunMakers": ["backup"]},
+        "policies": {"otherHookRunMakers": ["backup"], "protectNamespaces": True},
         "operators": {
             "tolerations": [{"key": "control", "operator": "Exists"}],
             "nodeSelector": {"kubernetes.io/os": "linux"},

@@ -14,6 +14,7 @@ from operators.kube.client import Client
 from operators.kube.errors import Invalid
 from operators.kube.official import OfficialCredentials
 from operators.kube.resources import GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, PODS, Json, Resource
+from operators.planning.views import owner_view
 from tests.integration.hookrun.hooks import Hooks, annotations, kubernetes
 from tests.unit.hookrun.inprocess import connections
 from tests.unit.hookrun.runs import request
@@ -52,7 +53,7 @@ async def ask(
     paths = [{"path": path or PREFIX + key, "value": value} for key, value in fields.items()]
     settings = KubernetesProvider.model_validate({"function": function, "fields": paths})
     given = {"PodName": "p", "PodNamespace": hooks.namespace, **args}
-    asked = request(hooks.namespace, owner["metadata"]["uid"] if owner else "", **given)
+    asked = request(hooks.namespace, owner_view({"ownerReferences": [reference(owner)]}) if owner else None, **given)
     try:
         return (await Kubernetes().measure(settings, asked, connections(objects=hooks.client))).phase or ""
     except ProviderError as error:

@@ -20,6 +20,7 @@ from tests.integration.webhooks.conftest import (
     workload,
 )
 from webhooks.manifests import documents
+from webhooks.policies import policies
 
 PLURALS = {
     "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
@@ -81,3 +82,44 @@ def test_both_layers_judge_alone_too(api, lenient, mark, games):
     assert wait(by_webhook, 30)
     assert lenient.plain("/healthz").text == "ok"
     assert api.good("GET", f"/api/v1/namespaces/{games}")["metadata"]["labels"][MARK] == mark
+
+
+def pod(name: str) -> dict[str, object]:
+    """A pod that no node runs."""
+    spec = {"nodeSelector": {"no": "where"}, "containers": [{"name": "game", "image": "game:1"}]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+
+
+@pytest.fixture
+def kept_namespaces(api, mark) -> Iterator[None]:
+    """The policy of namespaces, judging those of ours by its binding."""
+    documents_ = [
+        d for d in policies(registration(mark, protect_namespaces=True)) if d["metadata"]["name"] == f"{mark}-namespace"
+    ]
+    made = []
+    try:
+        for document in documents_:
+            path = f"{REGISTRY}/{PLURALS[document['kind']]}"
+            api.good("POST", path, document)
+            made.append(f"{path}/{document['metadata']['name']}")
+        yield
+    finally:
+        for path in reversed(made):
+            api.ask("DELETE", path)
+
+
+def test_attack_f9_adm_79_a_labelled_namespace_keeps_its_pods_until_its_owner_allows_the_deletion(
+    api, kept_namespaces, new_namespace
+):
+    namespace = new_namespace()
+    path, pods = f"/api/v1/namespaces/{namespace}", f"/api/v1/namespaces/{namespace}/pods"
+    api.good("PATCH", path, {"metadata": {"labels": {"tkex.tencent.com/protected": "true"}}})
+    assert wait(lambda: api.ask("DELETE", path, dryRun="All")[0] == 403, 30), "deletions are not judged"
+    assert wait(lambda: api.ask("POST", pods, pod("player"))[0] == 201, 30), "no service account yet"
+    said = refused(api.ask("DELETE", path), DEFAULT)
+    assert "deleting a namespace ends its pods within seconds" in said
+    assert api.good("GET", path)["status"]["phase"] == "Active"
+    assert "deletionTimestamp" not in api.good("GET", f"{pods}/player")["metadata"]
+    api.good("PATCH", path, {"metadata": {"labels": {"io.tencent.bcs.dev/deletion-allow": "Always"}}})
+    assert wait(lambda: api.ask("DELETE", path)[0] in (200, 409), 30)
+    assert wait(lambda: api.gone(path), 120)

@@ -23,6 +23,8 @@ from webhooks.policies import policies
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 WHILE = "forbidden by ResourceDeletionAllow for io.tencent.bcs.dev/deletion-allow=Cascading and "
+OPERATORS = "system:serviceaccount:game-system:game-operators"
+FORGED = "only the operators may make HookRuns that a workload controls"
 PLURALS = {
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
@@ -36,14 +38,16 @@ def paths(documents):
 @pytest.fixture(scope="module")
 def policy(api, mark, games):
     """The policies that go with webhooks, which are not there."""
-    creators = ["system:serviceaccount:game-system:game-operators"]
-    documents = only_ours(policies(registration(mark, exempt_users=["cleaner"], hookrun_creators=creators)), mark)
+    fields = {"exempt_users": ["cleaner"], "hookrun_creators": [OPERATORS], "protect_namespaces": True}
+    documents = only_ours(policies(registration(mark, **fields)), mark)
     made = []
     try:
         for path, document in zip(paths(documents), documents, strict=True):
             api.good("POST", path, document)
             made.append(f"{path}/{document['metadata']['name']}")
         until_denied(api, games)
+        forged = controlled(hook_run("forged"))
+        assert wait(lambda: api.ask("POST", collection(games, "HookRun"), forged, dryRun="All")[0] == 403, 30)
         yield documents
     finally:
         for path in reversed(made):
@@ -105,12 +109,67 @@ def test_adm_32_40_definitions(api, mark, plural):
     refused(api.ask("DELETE", path, user=mark, dryRun="All"), DEFAULT)
 
 
-@pytest.mark.usefixtures("policy")
-def test_h13_only_the_operators_make_hookruns_of_workloads(api, games):
-    run = hook_run("forged")
+def controlled(run, **other):
+    """The run, with a workload in control."""
     owner = {"apiVersion": "tkex.tencent.com/v1alpha1", "kind": "GameDeployment", "name": "x", "uid": "1"}
-    run["metadata"]["ownerReferences"] = [owner | {"controller": True}]
-    path = collection(games, "HookRun")
-    refused(api.ask("POST", path, run, dryRun="All"), "only the operators may make HookRuns")
-    api.good("POST", path, run, dryRun="All", user="system:serviceaccount:game-system:game-operators")
-    api.good("POST", path, hook_run("by-hand"), dryRun="All")
+    return {**run, "metadata": {**run["metadata"], "ownerReferences": [owner | {"controller": True} | other]}}
+
+
+@pytest.mark.usefixtures("policy")
+def test_attack_f13_h13_adm_80_only_the_operators_make_hookruns_of_workloads(api, games):
+    run, path = hook_run("forged"), collection(games, "HookRun")
+    refused(api.ask("POST", path, controlled(run), dryRun="All"), FORGED)
+    refused(api.ask("POST", path, controlled(run, apiVersion="other/v1"), dryRun="All"), FORGED)
+    api.good("POST", path, controlled(run), dryRun="All", user=OPERATORS)
+    api.good("POST", path, controlled(run, controller=False), dryRun="All")
+    api.good("POST", path, controlled(run, kind="Experiment"), dryRun="All")
+
+
+@pytest.mark.usefixtures("policy")
+def test_attack_f13_h13_adm_80_everybody_makes_and_interrupts_runs_of_their_own(api, games):
+    path = create(api, games, hook_run("by-hand"))
+    api.good("PATCH", path, {"spec": {"terminate": True}})
+    owners = controlled(hook_run("by-hand"))["metadata"]["ownerReferences"]
+    refused(api.ask("PATCH", path, {"metadata": {"ownerReferences": owners}}), FORGED)
+    api.good("DELETE", path)
+
+
+@pytest.mark.parametrize("other", [{"kind": "GameStatefulSet"}, {"name": "y"}, {"uid": "2"}], ids=str)
+@pytest.mark.usefixtures("policy")
+def test_attack_f13_h13_adm_80_an_update_keeps_the_very_workload_that_controls_the_run(api, games, other):
+    """White paper: people interrupt a run of a workload by a change of its spec."""
+    name = f"theirs-{'-'.join(other)}"
+    owner = api.good("GET", create(api, games, workload(name)))["metadata"]["uid"]
+    body = controlled(hook_run(name), name=name, uid=owner)
+    path = create(api, games, body, user=OPERATORS)
+    changed = controlled(body, **{"name": name, "uid": owner} | other)["metadata"]["ownerReferences"]
+    refused(api.ask("PATCH", path, {"metadata": {"ownerReferences": changed}}, dryRun="All"), FORGED)
+    api.good("PATCH", path, {"metadata": {"ownerReferences": changed}}, dryRun="All", user=OPERATORS)
+    api.good("PATCH", path, {"spec": {"terminate": True}}, dryRun="All")
+    api.good("DELETE", path, dryRun="All")
+
+
+def test_attack_f9_adm_79_only_labelled_namespaces_are_kept(api, mark, policy, new_namespace):
+    path = f"/api/v1/namespaces/{new_namespace()}"
+    wanted = f"{DEFAULT}; deleting a namespace ends its pods within seconds"
+
+    def delete():
+        return api.ask("DELETE", path, user=mark, dryRun="All")
+
+    def label(**labels):
+        names = {"protected": "tkex.tencent.com/protected", "allowed": LABEL}
+        api.good("PATCH", path, {"metadata": {"labels": {names[k]: v for k, v in labels.items()}}})
+
+    assert delete()[0] == 200
+    label(protected="true")
+    assert wait(lambda: delete()[0] == 403, 30), "deletions of namespaces are not judged"
+    for value in ("true", "yes", ""):
+        label(protected=value)
+        refused(delete(), wanted)
+    for value in ("Cascading", "always", None):
+        label(allowed=value)
+        refused(delete(), wanted)
+    label(allowed="Always")
+    assert delete()[0] == 200
+    label(allowed=None, protected="false")
+    assert delete()[0] == 200

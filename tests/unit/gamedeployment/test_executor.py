@@ -255,11 +255,22 @@ async def test_gd_103_an_argument_that_nobody_declared_is_told_of():
     assert ("Warning", "HookArgumentDropped", text) in await station.told()
 
 
-async def test_gd_61_hook_111_a_hook_run_of_somebody_else_is_no_answer_and_is_named():
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"name": "other", "uid": "uid-other"},
+        {"kind": "Nothing"},
+        {"name": "other"},
+        {"uid": "2"},
+        {"controller": False},
+    ],
+    ids=str,
+)
+async def test_gd_61_hook_111_attack_f13_a_hook_run_of_somebody_else_is_no_answer_and_is_named(other):
     station = Station(olds("a"), {"replicas": 1, **PRE_DELETE})
     station.api.put(HOOK_TEMPLATES, hook_template("check"))
     name = f"predelete-{OLD}-a-check"
-    stranger = {"kind": "GameDeployment", "name": "other", "uid": "uid-other", "controller": True}
+    stranger = {**OWNER, **other}
     station.api.put(HOOK_RUNS, _hook_run(name, stranger, "Successful"))
     await station.one_pass()
     await station.one_pass()

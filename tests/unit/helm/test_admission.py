@@ -27,7 +27,7 @@ CASES = {
                 "exemptUsers": ["u1", "o'neil"],
                 "allowNamespaceTermination": True,
             },
-            "policies": {"onlyOperatorsMakeHookRuns": True},
+            "policies": {"otherHookRunMakers": ["backup"], "protectNamespaces": True},
         },
         {
             "protection_failure_policy": "Ignore",
@@ -38,9 +38,21 @@ CASES = {
             "match_conditions": {"not-robots": "request.userInfo.username != 'robot'"},
             "exempt_users": ["u1", "o'neil"],
             "allow_namespace_termination": True,
-            "hookrun_creators": [OPERATORS],
+            "hookrun_creators": ["backup", OPERATORS],
+            "protect_namespaces": True,
         },
         SECRET,
+    ),
+    "everybody makes HookRuns": ({"policies": {"onlyOperatorsMakeHookRuns": False}}, {"hookrun_creators": []}, SECRET),
+    "one kind of workload": (
+        {"controllers": {"gamestatefulset": {"enabled": False}}},
+        {"hookrun_kinds": ["GameDeployment"]},
+        None,
+    ),
+    "no kind of workload": (
+        {"controllers": {"gamedeployment": {"enabled": False}, "gamestatefulset": {"enabled": False}}},
+        {"hookrun_kinds": []},
+        None,
     ),
     "without validation": (
         {"webhooks": {"validation": {"enabled": False}}},
@@ -88,6 +100,7 @@ def keyed(items):
 @pytest.mark.parametrize("case", CASES)
 def test_webhooks_and_policies_are_registered_as_the_webhooks_say(case):
     values, registration, _ = CASES[case]
+    registration = {"hookrun_creators": [OPERATORS], **registration}
     parts = documents(Registration(name=NAME, service=SERVICE, **registration))
     rendered = [o for o in render(values) if o["kind"] in KINDS]
     assert keyed(rendered) == keyed(parts["configuration"] + parts["policy"])
@@ -99,6 +112,25 @@ def test_rights_of_the_webhooks_are_those_they_ask_for(case):
     wanted = documents(Registration(name=NAME, service=SERVICE, **registration), (NAMESPACE, WEBHOOKS), secret)["rbac"]
     rendered = [o for o in render(values) if o["metadata"]["name"] == f"{NAME}-webhooks"]
     assert keyed(rendered) == keyed(wanted)
+
+
+def test_attack_f13_only_the_operators_make_hookruns_of_workloads_unless_the_owner_wants_it_otherwise():
+    policy = render().one("ValidatingAdmissionPolicy", f"{NAME}-hookrun-owner")["spec"]
+    assert policy["matchConditions"] == [
+        {"name": "foreign", "expression": f"!(request.userInfo.username in ['{OPERATORS}'])"}
+    ]
+    named = render({"operators": {"serviceAccount": {"create": False, "name": "ours"}}})
+    (condition,) = named.one("ValidatingAdmissionPolicy", f"{NAME}-hookrun-owner")["spec"]["matchConditions"]
+    assert f"'system:serviceaccount:{NAMESPACE}:ours'" in condition["expression"]
+    account = named.one("Deployment", RELEASE)["spec"]["template"]["spec"]["serviceAccountName"]
+    assert account == "ours"
+    assert "hookrun-owner" not in str(render({"policies": {"onlyOperatorsMakeHookRuns": False}}).objects)
+
+
+def test_attack_f9_namespaces_are_protected_only_where_that_is_asked_for():
+    names = {o["metadata"]["name"] for o in render() if o["kind"] in KINDS}
+    more = {o["metadata"]["name"] for o in render({"policies": {"protectNamespaces": True}}) if o["kind"] in KINDS}
+    assert more - names == {f"{NAME}-namespace"}
 
 
 def test_pkg_25_webhooks_of_one_namespace_read_it_alone():

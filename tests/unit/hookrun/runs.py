@@ -7,6 +7,7 @@ from typing import Any
 from operators.api.hookrun import HookRunSpec
 from operators.hookrun.assess import MeasurementState, MetricState, RunState
 from operators.hookrun.providers.base import MeasurementRequest
+from operators.planning.views import OwnerView
 
 T0 = 1_700_000_000.0
 WEB = {"web": {"url": "http://x/", "jsonPath": "{.a}"}}
@@ -37,6 +38,8 @@ def run(run_spec: HookRunSpec, *results: MetricState, started: float | None = T0
     return RunState(run_spec, phase="Running" if results else "", started=started, results=results, **fields)
 
 
-def request(namespace: str = "d", owner_uid: str = "", run_uid: str = "u", **args: str) -> MeasurementRequest:
+def request(
+    namespace: str = "d", owner: OwnerView | None = None, run_uid: str = "u", **args: str
+) -> MeasurementRequest:
     """The first measurement of a metric."""
-    return MeasurementRequest(args, namespace, owner_uid, run_uid, metric="a", successes=0)
+    return MeasurementRequest(args, namespace, owner, run_uid, metric="a", successes=0)

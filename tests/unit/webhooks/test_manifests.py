@@ -100,6 +100,52 @@ def test_policies_of_hookruns_exist_only_for_named_creators():
     names = {d["metadata"]["name"] for d in policies(Registration(hookrun_creators=["system:serviceaccount:a:b"]))}
     assert "game-operators-hookrun-owner" in names
     assert not any("hookrun" in d["metadata"]["name"] for d in policies(Registration()))
+    none = Registration(hookrun_creators=["system:serviceaccount:a:b"], hookrun_kinds=[])
+    assert not any("hookrun" in d["metadata"]["name"] for d in policies(none))
+
+
+def policy(name: str, **fields: Any) -> dict[str, Any]:
+    (found,) = [
+        d["spec"]
+        for d in policies(Registration(**fields))
+        if d["kind"] == "ValidatingAdmissionPolicy" and d["metadata"]["name"] == f"game-operators-{name}"
+    ]
+    return found
+
+
+def test_attack_f13_owners_of_hookruns_are_compared_by_kind_name_and_uid():
+    """An update keeps the owner that was there, and brings no other one."""
+    rule = policy("hookrun-owner", hookrun_creators=["operators"])["validations"][0]["expression"]
+    for part in ("b.kind == r.kind", "b.name == r.name", "b.uid == r.uid", "b.controller"):
+        assert part in rule
+    assert "r.kind in ['GameDeployment', 'GameStatefulSet']" in rule
+    one = policy("hookrun-owner", hookrun_creators=["operators"], hookrun_kinds=["GameStatefulSet"])
+    assert "r.kind in ['GameStatefulSet']" in one["validations"][0]["expression"]
+
+
+def test_attack_f9_namespaces_are_protected_where_that_is_asked_for():
+    assert not any(d["metadata"]["name"].endswith("-namespace") for d in policies(Registration()))
+    fields: dict[str, Any] = {"protect_namespaces": True, "exempt_users": ["root"], "excluded_namespaces": ["a"]}
+    found = policy("namespace", **fields)
+    (rule,) = found["matchConstraints"]["resourceRules"]
+    assert (rule["operations"], rule["apiGroups"], rule["resources"]) == (["DELETE"], [""], ["namespaces"])
+    assert found["failurePolicy"] == "Fail"
+    assert [c["name"] for c in found["matchConditions"]] == ["not-ending", "not-exempt"]
+    (said,) = [v["message"] for v in found["validations"]]
+    assert said.startswith(DEFAULT + "; deleting a namespace ends its pods within seconds")
+    (bound,) = [
+        d["spec"]
+        for d in policies(Registration(**fields))
+        if d["kind"].endswith("Binding") and d["spec"]["policyName"] == "game-operators-namespace"
+    ]
+    assert bound["validationActions"] == ["Deny"]
+    assert bound["matchResources"]["namespaceSelector"]["matchExpressions"][0]["values"] == ["a"]
+
+
+def test_attack_f9_the_command_prints_the_policy_of_namespaces(capsys):
+    assert main.main(["manifests", "--only=policy", "--protect-namespaces"]) == 0
+    printed = {d["metadata"]["name"] for d in yaml.safe_load_all(capsys.readouterr().out)}
+    assert "game-operators-namespace" in printed
 
 
 def test_rights_are_the_least():
