@@ -16,17 +16,22 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+://")
 _MAX_SCHEME = 64
 _AUTHORITY_END = re.compile(r"[/?#]")
 _IPV6 = re.compile(r"[0-9A-Fa-f]*+:[0-9A-Fa-f:.]*+")
-#: PromQL up to the first string or comment that is not ended.
+#: PromQL up to the first string or comment that is not ended. As in its lexer, a comment ends at CR or LF, a raw string
+#: may hold several lines, and one in other quotes may not.
 _ENDED = re.compile(
-    r"""(?:[^"'`\#]++|"(?:[^"\\]++|\\.)*+"|'(?:[^'\\]++|\\.)*+'|`[^`]*+`|\#[^\n]*+\n)*+""", re.DOTALL | re.VERBOSE
+    r"""(?:[^"'`\#]++|"(?:[^"\\\n]++|\\[^\n])*+"|'(?:[^'\\\n]++|\\[^\n])*+'|`[^`]*+`|\#[^\r\n]*+[\r\n])*+""",
+    re.VERBOSE,
 )
 #: What may stand inside each of them, by the character that opens it.
 _INSIDE = {
-    '"': re.compile(r'(?:[^"\\]++|\\.)*+', re.DOTALL),
-    "'": re.compile(r"(?:[^'\\]++|\\.)*+", re.DOTALL),
+    '"': re.compile(r'(?:[^"\\\n]++|\\[^\n])*+'),
+    "'": re.compile(r"(?:[^'\\\n]++|\\[^\n])*+"),
     "`": re.compile(r"[^`]*+"),
-    "#": re.compile(r"[^\n]*+"),
+    "#": re.compile(r"[^\r\n]*+"),
 }
+_QUOTES = frozenset("'\"")
+#: A tag as messages show it: what stands between the braces of others may be part of a password.
+_SHOWN_TAG = re.compile(r"(?:args\.[-\w.\[\]]{1,63}+)?+", re.ASCII)
 
 
 class ArgumentError(ValueError):
@@ -91,12 +96,18 @@ def substitute(text: str, values: Mapping[str, str], place: Callable[[], Place] 
         tag = text[opened + 2 : closed]
         name = tag.strip()
         if not name.startswith("args.") or name[5:] not in values:
-            raise ArgumentError(f"failed to resolve {{{{{tag}}}}}")
+            raise ArgumentError(f"failed to resolve {_shown_tag(tag, opened)}")
         write(text[at:opened])
         write(here.fit(values[name[5:]]))
         at = closed + 2
     write(text[at:])
     return "".join(done)
+
+
+def _shown_tag(tag: str, at: int) -> str:
+    if _SHOWN_TAG.fullmatch(tag.strip()):
+        return f"{{{{{tag}}}}}"
+    return f"the tag at character {at + 1}, which is not of the form {{{{ args.<name> }}}}"
 
 
 def url_value() -> Place:
@@ -159,14 +170,17 @@ class _Query:
     def __init__(self) -> None:
         self._open = ""
         self._escape = False
+        self._broken = False
 
     def read(self, text: str) -> None:
+        if self._broken or not text:
+            return
         at = 0
-        if self._escape and text:
-            at, self._escape = 1, False
+        if self._escape:
+            self._escape, self._broken, at = False, text[0] == "\n", 1
         if self._open:
             at = self._read_inside(text, at)
-        if not self._open:
+        if not (self._open or self._broken):
             at = _end(_ENDED, text, at)
             if at < len(text):
                 self._open = text[at]
@@ -177,20 +191,24 @@ class _Query:
         at = _end(_INSIDE[self._open], text, at)
         if at == len(text):
             return at
-        if text[at] == "\\":
+        if text[at] == "\\" and at + 1 == len(text):
             self._escape = True
+        elif self._open in _QUOTES and text[at] != self._open:
+            self._broken = True
         else:
             self._open = ""
         return at + 1
 
     def fit(self, value: str) -> str:
+        if self._broken:
+            raise ArgumentError("a value cannot stand behind a string that does not end in its line of the query")
         if self._escape:
             raise ArgumentError("a value cannot stand directly behind a backslash in a string of the query")
         if self._open == "`" and "`" in value:
             raise ArgumentError("a value with a back-quote cannot stand in a raw string of the query")
-        if self._open == "#" and "\n" in value:
+        if self._open == "#" and ("\n" in value or "\r" in value):
             raise ArgumentError("a value with a line break cannot stand in a comment of the query")
-        if self._open not in ("'", '"'):
+        if self._open not in _QUOTES:
             return value
         value = value.replace("\\", "\\\\").replace(self._open, "\\" + self._open)
         return value.replace("\n", "\\n").replace("\r", "\\r")

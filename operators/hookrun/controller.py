@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from operators.api import keys
 from operators.api.hookphase import FINAL_PHASES, HookPhase
-from operators.hookrun.assess import NO_UNREADABLE, Assessment, assess
+from operators.hookrun.assess import NO_UNREADABLE, Assessment, RunState, assess
+from operators.hookrun.clusteraddresses import ClusterAddresses
 from operators.hookrun.judge import FUNCTIONS, Judge
 from operators.hookrun.metrics import HookMetrics
 from operators.hookrun.providers.base import Connections
@@ -23,11 +24,11 @@ from operators.hookrun.providers.egress import EgressPolicy
 from operators.hookrun.providers.registry import PROVIDERS, ProviderRegistry
 from operators.hookrun.providers.transport import HttpTransport
 from operators.hookrun.settings import HookSettings
-from operators.hookrun.status import difference, dump_status
+from operators.hookrun.status import difference, dump_status, end_as_too_large, is_too_large
 from operators.hookrun.tasks import MeasurementTasks, ProviderMeasurer, UnsavedMeasurement, with_unsaved
 from operators.hookrun.view import RunView
 from operators.kube.client import Client
-from operators.kube.errors import Conflict, NotFound
+from operators.kube.errors import ApiError, Conflict, NotFound
 from operators.kube.resources import HOOK_RUNS, Json
 from operators.runtime.events import EventRecorder, ObjectReference
 from operators.runtime.expectations import Expectation, Expectations, written
@@ -58,6 +59,7 @@ class HookRunController:
         settings: HookSettings,
         queue_metrics: QueueMetrics | None = None,
         *,
+        cluster: ClusterAddresses | None = None,
         providers: ProviderRegistry = PROVIDERS,
         workers: int = 8,
         now: Callable[[], float] = time.time,
@@ -67,7 +69,7 @@ class HookRunController:
         self._expectations = Expectations()
         self._metrics = HookMetrics(registry, time.monotonic)
         refused = (*settings.deny_cidrs, *settings.refused_hosts, client.credentials.server)
-        transport = HttpTransport(EgressPolicy(settings.allow_cidrs, refused))
+        transport = HttpTransport(EgressPolicy(settings.allow_cidrs, refused, cluster))
         self._pool = WorkerPool(FUNCTIONS, workers=_WORKERS, limits=Limits(cpu_seconds=settings.cpu_seconds))
         self._judge = Judge(self._pool)
         blocking = ThreadedCalls(transport, settings.max_concurrent)
@@ -173,22 +175,35 @@ class HookRunController:
     ) -> bool:
         """Write what was assessed into the status; False when the object has changed, and the cache has to follow.
 
-        The write holds only for the object that was assessed: a lagging cache must not undo measurements.
+        The write holds only for the object that was assessed: a lagging cache must not undo measurements. A run whose
+        status is refused as too large ends with that reason.
         """
-        state = assessment.state
-        status = dump_status(state, run.generation, run.status.get("conditions") or ())
-        changes = difference(run.status, status)
-        if changes and not await self._write(key, run, changes):
+        try:
+            if not await self._write(key, run, assessment.state):
+                return False
+        except ApiError as error:
+            if not is_too_large(error):
+                raise
+            ended = Assessment(end_as_too_large(assessment.state, error, self._now()))
+            if await self._write(key, run, ended.state):
+                self._recorded(run, ended, unsaved)
             return False
+        self._recorded(run, assessment, unsaved)
+        return True
+
+    def _recorded(self, run: RunView, assessment: Assessment, unsaved: tuple[UnsavedMeasurement, ...]) -> None:
+        state = assessment.state
         self._tasks.mark_saved(run.uid, unsaved)
         self._metrics.set_age(run, state.phase, self._now() - (state.started or run.created))
         if state.phase in FINAL_PHASES:
             self._tasks.forget(run.uid)
             self._metrics.observe_end(run, state.phase, (state.completed or 0.0) - (state.started or run.created))
         self._announce(run, assessment)
-        return True
 
-    async def _write(self, key: Key, run: RunView, changes: Json) -> bool:
+    async def _write(self, key: Key, run: RunView, state: RunState) -> bool:
+        changes = difference(run.status, dump_status(state, run.generation, run.status.get("conditions") or ()))
+        if not changes:
+            return True
         body: Json = {"metadata": {"resourceVersion": run.resource_version}, "status": changes}
         now = asyncio.get_running_loop().time()
         try:

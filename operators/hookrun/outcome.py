@@ -12,7 +12,10 @@ from operators.hookrun.providers.base import MeasuredValue
 if TYPE_CHECKING:  # the processes that judge would need twice the memory with pydantic
     from operators.api.hooktemplate import Metric
 
-_VALUE_LIMIT, _SHOWN = 1024, 200
+_VALUE_LIMIT, _SHOWN, _ELLIPSIS_BYTES = 1024, 200, 3
+#: Characters that are escaped in JSON: by a backslash, or as Go does it by six bytes.
+_TWICE, _SIX = '"\\', "<>&\u2028\u2029" + "".join(map(chr, range(0x20)))
+_ESCAPED = re.compile(f"[{re.escape(_TWICE + _SIX)}]")
 _ASKS_FOR_NAN = re.compile(r"\bisNaN\s*\(")
 
 
@@ -44,6 +47,27 @@ def measurement_phase(metric: Metric, value: MeasuredValue) -> tuple[HookPhase, 
     return HookPhase.INCONCLUSIVE, f"neither condition holds for {shown}"
 
 
-def clip(text: str | None) -> str | None:
-    """A value as the status keeps it."""
-    return text if text is None or len(text) <= _VALUE_LIMIT else text[: _VALUE_LIMIT - 1] + "…"
+def clip(text: str | None, most: int = _VALUE_LIMIT) -> str | None:
+    """A text as the status keeps it, at most so many bytes of JSON.
+
+    The API server stores JSON as Go writes it, so a control character counts six bytes and a character of an Asian
+    script three or four.
+    """
+    if text is None or (len(text) <= most and json_bytes(text) <= most):
+        return text
+    fits, too_long = 0, min(len(text), most)
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if json_bytes(text[:middle]) <= most - _ELLIPSIS_BYTES:
+            fits = middle
+        else:
+            too_long = middle
+    return text[:fits] + "…"
+
+
+def json_bytes(text: str) -> int:
+    """How many bytes a text has in the JSON that the API server stores, without its quotes."""
+    plain = len(text.encode(errors="surrogatepass"))
+    if _ESCAPED.search(text) is None:
+        return plain
+    return plain + sum(map(text.count, _TWICE)) + 5 * sum(map(text.count, _SIX))

@@ -12,6 +12,11 @@ def _own_hosts() -> tuple[str, ...]:
     return tuple(dict.fromkeys(host for text in found for host in text.split(",") if host))
 
 
+def own_node() -> tuple[str, ...]:
+    """Addresses of the node this pod is on, from the environment of the pod; none outside of a cluster."""
+    return tuple(host for host in os.environ.get("HOST_IP", "").split(",") if host)
+
+
 @dataclass(frozen=True, slots=True)
 class HookSettings:
     """``allow_cidrs`` are networks that hooks may reach although loopback, link-local and the like are refused.

@@ -148,7 +148,7 @@ class MeasurementTasks:
             phase, message = HookPhase.ERROR, str(error)
         except Exception as error:  # a defect of ours must not leave the run waiting for ever
             where = {"kind": "HookRun", "namespace": view.namespace, "name": view.name, "metric": metric.name}
-            log.exception("measurement failed", **where)
+            log.exception("measurement failed", exc_info=_without_text(error), **where)
             phase, message = HookPhase.ERROR, f"internal error: {type(error).__name__}"
         finished = self._now()
         del run.tasks[metric.name]
@@ -156,6 +156,15 @@ class MeasurementTasks:
         run.unsaved.append(UnsavedMeasurement(metric.name, known.count, state))
         self._metrics.observe_measurement(view, metric, phase, finished - started)
         self._queue.add((view.namespace, view.name))
+
+
+class _Defect(Exception):
+    """Stands in the log for an error of ours."""
+
+
+def _without_text(error: Exception) -> Exception:
+    """Type and traceback of an error. Its text may repeat a header or a URL, and with them what these keep secret."""
+    return _Defect(type(error).__name__).with_traceback(error.__traceback__)
 
 
 def with_unsaved(state: RunState, measurements: Sequence[UnsavedMeasurement]) -> RunState:

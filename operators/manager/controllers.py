@@ -14,8 +14,9 @@ from operators.gamestatefulset.claims import claim_view
 from operators.gamestatefulset.controller import GameStatefulSetController
 from operators.gamestatefulset.lostnodes import Delays
 from operators.gamestatefulset.observed import gamestatefulset_view
+from operators.hookrun.clusteraddresses import ClusterAddresses, endpoint_slice_view, service_view
 from operators.hookrun.controller import HookRunController
-from operators.hookrun.settings import HookSettings
+from operators.hookrun.settings import HookSettings, own_node
 from operators.hookrun.view import run_view
 from operators.kube import resources
 from operators.kube.client import Client
@@ -181,7 +182,31 @@ class Controllers:
                 cpu_seconds=self._settings.hook_cpu_limit,
             ),
             QueueMetrics(self._queues, "HookRun"),
+            cluster=self._cluster_addresses(),
         )
         hook_runs.subscribe(hooks.on_change)
         self.resynced.append(hook_runs)
         return hooks
+
+    def _cluster_addresses(self) -> ClusterAddresses:
+        """Where nodes, API server and operators are, which hooks may not reach; it follows the caches.
+
+        With ``--namespace`` nodes may be forbidden: then only the own one is known. Services are optional, because the
+        rights to read them are granted apart from the others.
+        """
+        settings = self._settings
+        cluster = ClusterAddresses(settings.hook_deny_service, settings.hook_allow_node_ports, own_node())
+        if settings.namespace is None:
+            nodes = self._informer(resources.NODES, node_view, NODE_INDEXES)
+            nodes.subscribe(lambda change: cluster.change_node(change.old, change.new))
+        for namespace in dict.fromkeys(namespace for namespace, _ in settings.hook_deny_service):
+            for resource, decode in (
+                (resources.ENDPOINT_SLICES, endpoint_slice_view),
+                (resources.SERVICES, service_view),
+            ):
+                name = f"{resource.plural}/{namespace}"
+                services = Informer(self._client, resource, decode, namespace=namespace, optional=True)
+                services.measure(self._caches, name)
+                services.subscribe(lambda change: cluster.change_service(change.old, change.new))
+                self.informers[name] = services
+        return cluster

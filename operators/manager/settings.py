@@ -15,6 +15,7 @@ from operators.flags import (
     Flags,
     InvalidSettings,
     comma_separated,
+    namespace_and_name,
     not_empty,
     one_of,
     port,
@@ -54,11 +55,29 @@ class Settings:
     node_lost_delay: float
     node_sick_delay: float
     hook_deny_cidr: tuple[str, ...]
+    hook_deny_service: tuple[tuple[str, str], ...]
+    hook_allow_node_ports: tuple[range, ...]
     hook_cpu_limit: float
 
 
 def _networks(text: str) -> tuple[str, ...]:
     return tuple(str(ipaddress.ip_network(part, strict=False)) for part in comma_separated(text))
+
+
+def _services(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple(namespace_and_name(part) for part in comma_separated(text))
+
+
+def _port_ranges(text: str) -> tuple[range, ...]:
+    """Ranges like 7000-8000, and single ports."""
+    found = []
+    for part in comma_separated(text):
+        first, dash, last = part.partition("-")
+        least, most = port(first), port(last if dash else first)
+        if least > most:
+            raise ValueError(f"{part!r} ends before it begins")
+        found.append(range(least, most + 1))
+    return tuple(found)
 
 
 def _home_namespace() -> str:
@@ -132,6 +151,20 @@ _FLAGS = (
         "",
         _networks,
         "comma-separated networks that hooks may not reach although they may by default",
+    ),
+    Flag(
+        "hook-deny-service hook-deny-services",
+        "default/kubernetes",
+        _services,
+        "comma-separated Services, as namespace/name, that hooks may reach neither by their own addresses nor by those "
+        "of their endpoints: the API server, and in the chart the operators and the webhooks",
+    ),
+    Flag(
+        "hook-allow-node-ports hook-allow-node-port",
+        "",
+        _port_ranges,
+        "comma-separated ports and ranges of ports, like 7000-8000, that hooks may reach on the cluster's nodes: those "
+        "of game servers with hostNetwork or hostPort; by default none",
     ),
 )
 FLAGS = Flags("GAME_OPERATORS_", _FLAGS)

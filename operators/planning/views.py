@@ -186,7 +186,8 @@ class HookTemplateView:
 class NodeView:
     """A node: the annotation that orders scale-in, and whether its pods are still in good hands.
 
-    ``ready`` is None while nobody hears of its kubelet; ``out_of_service`` is a person's word that it is switched off.
+    ``ready`` is None while nobody hears of its kubelet; ``out_of_service`` is a person's word that it is switched off;
+    ``addresses`` are all it has, inside the cluster and outside.
     """
 
     namespace: str
@@ -197,6 +198,7 @@ class NodeView:
     ready: bool | None = True
     out_of_service: bool = False
     deleting: bool = False
+    addresses: tuple[str, ...] = ()
 
 
 _ANNOTATIONS = frozenset(
@@ -349,10 +351,12 @@ def node_view(obj: Json) -> NodeView:
     metadata = obj["metadata"]
     conditions = {c["type"]: c.get("status") for c in (obj.get("status") or {}).get("conditions") or ()}
     taints = (obj.get("spec") or {}).get("taints") or ()
+    addresses = (obj.get("status") or {}).get("addresses") or ()
     return NodeView(
         **_identity(metadata),
         cost=(metadata.get("annotations") or {}).get(keys.NODE_COST_ANNOTATION),
         ready={"True": True, "False": False}.get(conditions.get("Ready") or ""),
         out_of_service=any(t.get("key") == keys.OUT_OF_SERVICE_TAINT for t in taints),
         deleting=bool(metadata.get("deletionTimestamp")),
+        addresses=tuple(a["address"] for a in addresses if a.get("type") in ("InternalIP", "ExternalIP")),
     )

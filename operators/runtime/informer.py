@@ -47,7 +47,7 @@ class Informer(Cache[V]):
         self._silence, self._optional = silence, optional
         self._version = ""
         self._backoff = WatchBackoff()
-        self._refresh_wanted = False
+        self._refresh_wanted = self._forbidden = False
         self._refreshed = asyncio.Event()
         self._watching: asyncio.Timeout | None = None
 
@@ -62,8 +62,13 @@ class Informer(Cache[V]):
                 await self._wait_out(error)
 
     async def refresh(self) -> None:
-        """List anew; when this returns the store is no older than the call. `run` has to be running."""
+        """List anew; when this returns the store is no older than the call. `run` has to be running.
+
+        What is optional and forbidden is not waited for: a new leader would stand still until it is asked for again.
+        """
         self._refresh_wanted = True
+        if self._forbidden:
+            return
         self._refreshed.clear()
         if self._watching is not None:
             self._watching.reschedule(asyncio.get_running_loop().time())
@@ -86,6 +91,7 @@ class Informer(Cache[V]):
         if isinstance(error, Gone) or (error.status and failures >= _LIST_AGAIN_AFTER):
             self._version = ""
         if self._optional and isinstance(error, Forbidden):
+            self._forbidden = True
             self.synced.set()
             self._refreshed.set()
             wait = _FORBIDDEN_PAUSE
@@ -103,6 +109,7 @@ class Informer(Cache[V]):
         self._install(snapshot)
         self._advance(snapshot.version)
         self._backoff.listed()
+        self._forbidden = False
         self.synced.set()
         if wanted:
             self._refreshed.set()

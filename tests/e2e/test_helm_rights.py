@@ -239,7 +239,8 @@ def test_pkg_10_nothing_was_refused_and_no_right_is_without_use(installed, audit
 
 
 def _granted(installed):
-    roles = [f"clusterrole/{installed.namespace}-{NAME}", f"role/{NAME}-leader"]
+    own = f"{installed.namespace}-{NAME}"
+    roles = [f"clusterrole/{own}", f"role/{NAME}-leader", f"role/{own}-endpoints"]
     rules = [rule for role in roles for rule in json.loads(installed.kubectl("get", role, "-o", "json"))["rules"]]
     return {(g, r, v) for rule in rules for g in rule["apiGroups"] for r in rule["resources"] for v in rule["verbs"]}
 
@@ -289,7 +290,19 @@ def test_hook_103_104_106_hooks_reach_no_secret_no_other_namespace_and_nothing_o
     leader = board.cluster.kubectl("-n", installed.namespace, "get", "pod", installed.leader(), "-o", "json")
     pod = json.loads(leader)["status"]["podIP"]
     api = json.loads(installed.cluster.kubectl("get", "service", "kubernetes", "-o", "json"))["spec"]["clusterIP"]
+    refused = "is refused by policy"
+    standbys = [a for a in addresses_of(installed, NAME) if a != pod]
+    webhooks = addresses_of(installed, f"{NAME}-webhooks")
+    behind = addresses_of(installed, "kubernetes", "default")
+    node = json.loads(leader)["status"]["hostIP"]
+    assert standbys
+    assert webhooks
+    assert behind
     asked = {
+        **{f"standby-{n}": (web(f"http://{a}:10251/metrics"), {}, refused) for n, a in enumerate(standbys)},
+        **{f"webhook-{n}": (web(f"https://{a}:9443/"), {}, refused) for n, a in enumerate(webhooks)},
+        **{f"api-{n}": (web(f"https://{a}:6443/version"), {}, refused) for n, a in enumerate(behind)},
+        "kubelet": (web(f"https://{node}:10250/pods"), {}, refused),
         "own-pod": (web(f"http://{pod}:10251/metrics"), {}, "is refused by policy"),
         "api-server": (
             web(f"https://{api}/api/v1/namespaces/{installed.namespace}/secrets"),
@@ -319,6 +332,15 @@ def test_hook_103_104_106_hooks_reach_no_secret_no_other_namespace_and_nothing_o
     ):
         with pytest.raises(AssertionError, match=why):
             board.apply(reaching("refused", provider, arguments))
+
+
+def addresses_of(installed, service, namespace=""):
+    """Addresses of a Service, its own and those of its endpoints."""
+    where = ("-n", namespace or installed.namespace, "-o", "json")
+    labelled = ("endpointslices", "-l", f"kubernetes.io/service-name={service}")
+    slices = json.loads(installed.cluster.kubectl("get", *labelled, *where))["items"]
+    found = [a for s in slices for endpoint in s["endpoints"] for a in endpoint["addresses"]]
+    return [*found, json.loads(installed.cluster.kubectl("get", "service", service, *where))["spec"]["clusterIP"]]
 
 
 def reaching(name, provider, arguments):

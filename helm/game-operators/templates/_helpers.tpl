@@ -73,6 +73,15 @@ app.kubernetes.io/part-of: game-operators
 {{- default (include "game-operators.fullname" .) .Values.operators.leaderElection.leaseName }}
 {{- end }}
 
+{{/* Services that hooks may not reach: the API server's, and our own. */}}
+{{- define "game-operators.hooks.deniedServices" -}}
+{{- $denied := list "default/kubernetes" (printf "%s/%s" .Release.Namespace (include "game-operators.fullname" .)) -}}
+{{- if .Values.webhooks.enabled -}}
+{{- $denied = append $denied (printf "%s/%s" .Release.Namespace (include "game-operators.webhooks.name" .)) -}}
+{{- end -}}
+{{- join "," $denied }}
+{{- end }}
+
 {{/* What the Pod Security level "restricted" asks of a pod, and of a container. */}}
 {{- define "game-operators.podSecurity" -}}
 runAsNonRoot: true

@@ -62,11 +62,9 @@ workloads' whole life under exactly these.
 
 {{/* What stands outside of namespaces, for operators that work in all of them. */}}
 {{- define "game-operators.rules.cluster" -}}
-{{- if or .Values.controllers.gamedeployment.enabled .Values.controllers.gamestatefulset.enabled }}
 - apiGroups: [""]
   resources: [nodes]
   verbs: [list, watch]
-{{- end }}
 {{- if .Values.controllers.gamestatefulset.enabled }}
 - apiGroups: [""]
   resources: [nodes]

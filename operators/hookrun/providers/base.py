@@ -16,7 +16,7 @@ from operators.hookrun.providers.findings import Finding, RawObject, TemplateArg
 from operators.kube.resources import Json, Resource
 from operators.planning.views import OwnerView
 
-_PASSWORD = re.compile(r"//[^/?#]*@")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,15}://")
 S_contra = TypeVar("S_contra", contravariant=True)
 T = TypeVar("T")
 
@@ -180,5 +180,9 @@ class Reader(Protocol):
 
 
 def redact_url(url: str, most: int) -> str:
-    """A URL for messages, without the password it may hold: more people read messages than HookTemplates."""
-    return repr(_PASSWORD.sub("//***@", url)[:most])
+    """A URL for messages: its scheme alone, at most so many characters.
+
+    More people read messages than HookTemplates, and of a URL that cannot be read nobody knows what is a password.
+    """
+    scheme = _SCHEME.match(url)
+    return repr(f"{scheme.group() if scheme else ''}…"[:most])

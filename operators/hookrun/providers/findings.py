@@ -13,6 +13,10 @@ from operators.planning.hooks.arguments import is_built_in
 
 RawObject = Mapping[str, Any]
 _TAG = re.compile(r"\{\{([^{}]*)\}\}")
+#: Headers that say where a message ends, or what happens to its connection; those of proxies besides.
+_FRAMING = frozenset(
+    {"content-length", "transfer-encoding", "connection", "upgrade", "expect", "keep-alive", "te", "trailer"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,22 @@ def entries(settings: RawObject, field: str) -> Sequence[RawObject]:
     return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else ()
 
 
+def frames_message(name: str) -> bool:
+    """Whether a header says where a message ends, or what happens to its connection: no hook may set it."""
+    lowered = name.strip().lower()
+    return lowered in _FRAMING or lowered.startswith("proxy-")
+
+
+def header_findings(field: str, headers: Sequence[RawObject], args: TemplateArguments) -> Iterator[Finding]:
+    """Headers that no hook may set, and their arguments."""
+    for header in headers:
+        name = text(header, "key")
+        where = f"{field}[{name}]"
+        if frames_message(name):
+            yield Finding(f"{where}.key", f"{name[:64]} says how messages are sent, and hooks may not set it")
+        yield from tag_findings(where, text(header, "value"), args)
+
+
 def tag_findings(field: str, templated: str, args: TemplateArguments) -> Iterator[Finding]:
     """A tag that is not closed never works; an argument that is not declared may still come from a workload's hook."""
     try:
@@ -82,7 +102,7 @@ def address_findings(field: str, url: str, args: TemplateArguments) -> Iterator[
     if url and not broken and not open_start:
         filled = substitute(url, args)
         if not _is_http(filled):
-            yield Finding(field, f"{filled[:80]!r} is not an address that begins with http:// or https://")
+            yield Finding(field, "this is not an address that begins with http:// or https:// and names a host")
 
 
 def _is_http(address: str) -> bool:

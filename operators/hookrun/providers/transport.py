@@ -8,6 +8,7 @@ request has a client of its own (docs/decisions/0036-hook-http.md).
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Mapping
 from functools import lru_cache
@@ -16,9 +17,20 @@ import httpx
 
 from operators.hookrun.providers.base import HttpResponse, ProviderError, redact_url
 from operators.hookrun.providers.egress import EgressPolicy, resolve
+from operators.hookrun.providers.findings import frames_message
 
 #: Bytes of a body that are read.
 BODY_LIMIT = 1 << 20
+_HEADER_NAME = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+#: What an error of httpx means, for messages: its own text may repeat what a URL, a header or an answer holds.
+_REASONS: Mapping[type[Exception], str] = {
+    httpx.ConnectError: "no connection could be made",
+    httpx.ReadError: "the connection broke while the answer was read",
+    httpx.WriteError: "the connection broke while the request was sent",
+    httpx.CloseError: "the connection broke",
+    httpx.RemoteProtocolError: "the answer is no HTTP, or was cut off",
+}
 
 
 @lru_cache(maxsize=1)
@@ -39,15 +51,38 @@ class HttpTransport:
         Raises:
             ProviderError: refused by policy, no answer in time, or one that is too large.
         """
+        _check_headers(headers)
         try:
             async with asyncio.timeout(seconds):
                 return await _first_reachable(httpx.URL(url), headers, self._policy, seconds)
-        except TimeoutError as error:
+        except (TimeoutError, httpx.TimeoutException) as error:
             raise ProviderError(f"no answer within {seconds} s") from error
-        except httpx.LocalProtocolError as error:  # its text would repeat the header, and what that keeps secret
+        except httpx.LocalProtocolError as error:
             raise ProviderError("a header contains characters that cannot be sent") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ProviderError(f"{type(error).__name__}: {error}") from error
+        except (httpx.InvalidURL, UnicodeError) as error:  # both texts repeat parts of the URL
+            raise ProviderError(f"url {redact_url(url, 100)} cannot be read") from error
+        except httpx.HTTPError as error:
+            raise ProviderError(f"{type(error).__name__}: {_reason(error)}") from error
+
+
+def _reason(error: httpx.HTTPError) -> str:
+    """Why there is no answer. A connection's error comes from the system and from TLS, and names the host at most."""
+    if isinstance(error, httpx.ConnectError):
+        return str(error) or _REASONS[httpx.ConnectError]
+    return _REASONS.get(type(error), "the request failed")
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    """Refuse what would not be sent as it stands, without a word of any value.
+
+    Raises:
+        ProviderError: a header frames the message, or cannot be sent.
+    """
+    for name, value in headers.items():
+        if _HEADER_NAME.fullmatch(name) is None or _HEADER_VALUE.fullmatch(value) is None:
+            raise ProviderError("a header contains characters that cannot be sent")
+        if frames_message(name):
+            raise ProviderError(f"header {name[:64]} says how messages are sent, and hooks may not set it")
 
 
 async def _first_reachable(
@@ -55,7 +90,9 @@ async def _first_reachable(
 ) -> HttpResponse:
     if url.scheme not in ("http", "https") or not url.host:
         raise ProviderError(f"url must begin with http:// or https:// and name a host, not {redact_url(str(url), 100)}")
-    port = url.port or (443 if url.scheme == "https" else 80)
+    port = (443 if url.scheme == "https" else 80) if url.port is None else url.port
+    if not 0 < port < 1 << 16:
+        raise ProviderError(f"{port} is not the number of a port")
     *others, last = await resolve(url.raw_host.decode(), port, policy)
     for address in others:
         try:

@@ -22,7 +22,7 @@ from operators.hookrun.providers.findings import (
     TemplateArguments,
     address_findings,
     entries,
-    tag_findings,
+    header_findings,
     text,
 )
 
@@ -51,8 +51,7 @@ class Web:
         if path and "{" not in path:
             reason = f"{path!r} is a text, not a path: write {{{path}}} to read from the answer"
             yield Finding(f"{field}.jsonPath", reason, fatal=False)
-        for header in entries(settings, "headers"):
-            yield from tag_findings(f"{field}.headers[{text(header, 'key')}]", text(header, "value"), args)
+        yield from header_findings(f"{field}.headers", entries(settings, "headers"), args)
         yield from address_findings(f"{field}.url", text(settings, "url"), args)
 
     async def measure(self, settings: WebProvider, request: MeasurementRequest, connections: Connections) -> Answer:

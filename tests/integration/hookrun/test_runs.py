@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from operators.hookrun.controller import GRACE
+from operators.hookrun.status import STATUS_LIMIT
 from operators.kube.errors import Invalid, NotFound
 from operators.kube.resources import HOOK_RUNS
 from tests.integration.hookrun.hooks import STATUS_ROUTE, Hooks, until, web
@@ -203,3 +205,41 @@ async def test_series_of_a_run_go_with_it(hooks: Hooks, server: Server) -> None:
         assert hooks.registry.get_sample_value("bkbcs_hook_measurements_total", labels) == 1
         await hooks.client.delete(HOOK_RUNS, hooks.namespace, "r")
         await until("it is gone", lambda: not _series(hooks, name))
+
+
+@pytest.mark.parametrize("count", [9, 12])
+async def test_attack_f10_large_values_of_many_metrics_do_not_keep_a_run_from_its_end(
+    hooks: Hooks, server: Server, count: int
+) -> None:
+    server.text(json.dumps({"result": "\U0001f3ae" * 1024}))
+    asked = {"interval": "1s", "count": count, "onCountExhausted": "Failed", "successCondition": "result == 'x'"}
+    async with hooks.working():
+        names = [f"metric-{number}" for number in range(32)]
+        await hooks.create("r", *(web(server.url, name=name, failureLimit=count, **asked) for name in names))
+        status = await hooks.end_of("r", 60)
+    assert status["phase"] == "Failed"
+    assert [result["count"] for result in status["metricResults"]] == [count] * 32
+    assert len(json.dumps(status, ensure_ascii=False).encode()) <= STATUS_LIMIT + 20_000, "keys that API servers add"
+
+
+async def test_attack_f10_a_run_that_etcd_does_not_take_any_more_ends_and_says_why(
+    hooks: Hooks, server: Server
+) -> None:
+    """The spec leaves too little room for the status."""
+    server.text(json.dumps({"result": "x" * 2000}))
+    headers = [{"key": f"X-{number}", "value": "v" * 4096} for number in range(64)]
+    large = [web("http://x/", name=f"large-{number}", initialDelay="1h") for number in range(6)]
+    for number, metric in enumerate(large):
+        metric["provider"]["web"]["headers"] = headers if number < 5 else headers[:16]
+    asked = {"interval": "1s", "count": 30, "failureLimit": 30, "successCondition": "result == 'x'"}
+    async with hooks.working():
+        await hooks.create("r", *large, *(web(server.url, name=f"small-{number}", **asked) for number in range(26)))
+        status = await hooks.end_of("r", 60)
+    assert status["phase"] == "Error"
+    assert status["message"].startswith("the status cannot be written: ")
+    assert "too large" in status["message"]
+    counted = [result["count"] for result in status["metricResults"]]
+    assert len(counted) == 26
+    assert min(counted) >= 3
+    told = await hooks.events("r")
+    assert ("Warning", "Failed", status["message"]) in told

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import tarfile
+from ipaddress import ip_address, ip_network
 
 import pytest
 import yaml
@@ -105,7 +106,11 @@ def test_the_arguments_are_the_commands_own_and_say_what_the_values_say():
     changed = _arguments(
         {
             "watchNamespace": "arena",
-            "hooks": {"allowCidrs": ["127.0.0.0/8", "10.96.0.1/32"], "denyCidrs": ["10.0.0.0/8"]},
+            "hooks": {
+                "allowCidrs": ["127.0.0.0/8", "10.96.0.1/32"],
+                "denyCidrs": ["10.0.0.0/8"],
+                "allowNodePorts": ["7000-8000", "9000"],
+            },
             "operators": {
                 "concurrentSyncs": 9,
                 "resyncPeriod": 120,
@@ -120,6 +125,10 @@ def test_the_arguments_are_the_commands_own_and_say_what_the_values_say():
     )
     assert (changed.namespace, changed.hook_allow_cidr) == ("arena", ("127.0.0.0/8", "10.96.0.1/32"))
     assert changed.hook_deny_cidr == ("10.0.0.0/8",)
+    assert changed.hook_allow_node_ports == (range(7000, 8001), range(9000, 9001))
+    own = [(NAMESPACE, RELEASE), (NAMESPACE, f"{RELEASE}-webhooks")]
+    assert chosen.hook_deny_service == (("default", "kubernetes"), *own)
+    assert [(NAMESPACE, s["metadata"]["name"]) for s in render().of("Service")] == own
     assert (changed.workers, changed.resync_period, changed.metrics_port, changed.liveness_port) == (9, 120, 8080, 8081)
     assert (changed.node_lost_delay, changed.node_sick_delay) == (30, 0)
     assert (changed.leader_elect_name, changed.retry_period, changed.lease_duration) == ("other", 1.5, 9)
@@ -142,7 +151,7 @@ LEFT_OUT = {
 }
 FULL = {
     "watchNamespace": "arena",
-    "hooks": {"allowCidrs": ["127.0.0.0/8"], "denyCidrs": ["10.0.0.0/8"]},
+    "hooks": {"allowCidrs": ["127.0.0.0/8"], "denyCidrs": ["10.0.0.0/8"], "allowNodePorts": ["7000"]},
 }
 
 
@@ -369,7 +378,10 @@ def test_the_network_policy_lets_hooks_reach_pods_and_metrics_be_read():
     assert policy["policyTypes"] == ["Ingress", "Egress"]
     assert [p["port"] for p in policy["ingress"][0]["ports"]] == ["metrics", "liveness"]
     blocks = [to["ipBlock"] for rule in policy["egress"] for to in rule.get("to", ())]
-    assert blocks[0] == {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}
+    assert [block["cidr"] for block in blocks] == ["0.0.0.0/0", "::/0"]
+    kept_out = [ip_network(network) for block in blocks for network in block["except"]]
+    for metadata in ("169.254.169.254", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fd20:ce::254"):
+        assert any(ip_address(metadata) in network for network in kept_out), metadata
     without = render({**EVERYTHING, "controllers": {"hook": {"enabled": False}}}).one("NetworkPolicy", RELEASE)["spec"]
     assert not [to for rule in without["egress"] for to in rule.get("to", ())]
 

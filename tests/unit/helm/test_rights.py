@@ -25,7 +25,7 @@ def test_pkg_11_hooks_alone_neither_read_secrets_nor_make_pods():
     assert {v for g, r, v in granted if r in ("gamedeployments", "gamestatefulsets")} == {"get", "patch"}
     assert {v for g, r, v in granted if r == "hookruns"} == {"list", "watch", "delete"}
     assert {v for g, r, v in granted if r == "hookruns/status"} == {"patch"}
-    assert "nodes" not in {r for _, r, _ in granted}
+    assert {v for _, r, v in granted if r == "nodes"} == {"list", "watch"}
 
 
 @pytest.mark.parametrize("values", [None, only("gamedeployment", "gamestatefulset", "hook")], ids=["default", "all"])
@@ -64,6 +64,21 @@ def test_pkg_25_in_namespaced_mode_only_definitions_are_read_outside_of_the_name
     for kind in ("Role", "RoleBinding"):
         assert rendered.one(kind, RELEASE)["metadata"]["namespace"] == "arena"
         assert rendered.one(kind, f"{RELEASE}-leader")["metadata"]["namespace"] == NAMESPACE
+
+
+@pytest.mark.parametrize("values", [None, {"watchNamespace": "arena"}], ids=["everywhere", "namespaced"])
+def test_attack_f8_where_the_api_server_and_our_own_pods_are_is_read_where_they_are(values):
+    rendered = render(values)
+    name = f"{NAMESPACE}-{RELEASE}-endpoints"
+    for kind in ("Role", "RoleBinding"):
+        found = [o["metadata"]["namespace"] for o in rendered.of(kind) if o["metadata"]["name"] == name]
+        assert found == ["default", NAMESPACE]
+    rules = [o["rules"] for o in rendered.of("Role") if o["metadata"]["name"] == name]
+    listed = [{"apiGroups": [""], "resources": ["services"], "verbs": ["list", "watch"]}]
+    listed.append({"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]})
+    assert rules == [listed, listed]
+    workloads = render(only("gamedeployment"))
+    assert name not in {o["metadata"]["name"] for o in workloads.of("Role")}
 
 
 KINDS = ("gamedeployments", "gamestatefulsets", "hookruns", "hooktemplates")

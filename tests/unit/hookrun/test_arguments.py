@@ -173,31 +173,70 @@ def test_each_character_is_read_once() -> None:
     assert len(place.pieces) == 801
 
 
-def open_quote(text: str) -> str:
-    """What is open at the end of a query, read character by character."""
-    inside, at = "", 0
+def lexed(text: str) -> list[tuple[str, str]]:
+    """A query read character by character, as the lexer of PromQL does: what opens each piece, and its text.
+
+    "" opens what is no string or comment. "!" is the last piece, where a string does not end in its line.
+    """
+    pieces, inside, begin, at = [], "", 0, 0
+
+    def close(end: int, following: str) -> None:
+        nonlocal inside, begin
+        pieces.append((inside, text[begin:end]))
+        inside, begin = following, end
+
     while at < len(text):
         char = text[at]
-        if not inside and char in "\"'`#":
-            inside = char
-        elif char == ("\n" if inside == "#" else inside):
-            inside = ""
-        elif char == "\\" and inside in ("'", '"'):
+        if not inside:
+            if char in "\"'`#":
+                close(at, char)
+        elif inside == "#":
+            if char in "\r\n":
+                close(at, "")
+        elif char == inside:
+            close(at + 1, "")
+        elif inside != "`" and char == "\n":
+            close(at, "!")
+            break
+        elif inside != "`" and char == "\\" and text[at + 1 : at + 2] != "\n":
             at += 1
         at += 1
-    return inside
+    pieces.append((inside, text[begin:]))
+    return pieces
 
 
-QUERIES = st.text("ab\"'`\\# \n", max_size=6)
+def openings(text: str) -> list[str]:
+    return [opened for opened, _ in lexed(text)]
+
+
+QUERIES = st.text("ab\"'`\\# \n\r", max_size=6)
+TAG = "{{args.x}}"
 
 
 @given(QUERIES, QUERIES)
 def test_no_value_ends_what_it_stands_in(before: str, value: str) -> None:
     try:
-        query = substitute(before + "{{args.x}}", {"x": value}, query_value)
+        query = substitute(before + TAG, {"x": value}, query_value)
     except ArgumentError:
         return
-    assert open_quote(query) == open_quote(before) or not open_quote(before)
+    assert openings(query) == openings(before) or not openings(before)[-1]
+
+
+@given(st.lists(QUERIES, min_size=2, max_size=6), QUERIES)
+def test_attack_f12_what_a_query_is_made_of_does_not_depend_on_values_in_strings_and_comments(
+    pieces: list[str], value: str
+) -> None:
+    """Tags that stand outside of both are left out: their values are a part of the query itself."""
+    template, plain = pieces[0], pieces[0]
+    for piece in pieces[1:]:
+        inside = openings(plain)[-1] not in ("", "!")
+        template += (TAG if inside else "") + piece
+        plain += ("x" if inside else "") + piece
+    try:
+        query = substitute(template, {"x": value}, query_value)
+    except ArgumentError:
+        return
+    assert openings(query) == openings(plain)
 
 
 @given(st.lists(QUERIES, max_size=5))
@@ -205,4 +244,37 @@ def test_a_query_read_in_pieces_is_a_query_read_at_once(pieces: list[str]) -> No
     place = _Query()
     for piece in pieces:
         place.read(piece)
-    assert place._open == open_quote("".join(pieces))
+    expected = openings("".join(pieces))[-1]
+    assert place._broken is (expected == "!")
+    assert place._broken or place._open == expected
+
+
+def test_attack_f12_a_quote_in_a_comment_does_not_switch_the_escaping_off() -> None:
+    template = '# players aren\'t here\nsum(x{pod="{{args.a}}"})'
+    query = substitute(template, {"a": 'y"} or vector(1) or x{a="'}, query_value)
+    assert query == '# players aren\'t here\nsum(x{pod="y\\"} or vector(1) or x{a=\\""})'
+    assert lexed(query)[-2] == ('"', '"y\\"} or vector(1) or x{a=\\""')
+
+
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("up # {{ args.x }}", "a\ror vector(1)"),
+        ("it's\nup{a='{{ args.x }}'}", "a"),
+        ('up{a="b\\\nc{{ args.x }}"}', "a"),
+    ],
+    ids=["a carriage return ends a comment", "an apostrophe ends at the line", "a backslash does not join lines"],
+)
+def test_attack_f12_where_strings_and_comments_end_is_what_the_lexer_says(template: str, value: str) -> None:
+    with pytest.raises(ArgumentError, match=r"line break|does not end in its line"):
+        substitute(template, {"x": value}, query_value)
+
+
+@pytest.mark.parametrize(
+    "text", ["Bearer s3cr3t {{ args.x", "{{ s3cr3t }}", "{{ args.x }}{{ s3cr3t {{ args.x }}", "{{args.x s3cr3t}}"]
+)
+def test_attack_f13_no_message_shows_what_stands_around_a_tag(text: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        substitute(text, {"x": "s3cr3t"}, header_value)
+    assert "s3cr3t" not in str(caught.value)
+    assert "at character" in str(caught.value)

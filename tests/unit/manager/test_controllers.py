@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from kubernetes.aio.client.configuration import Configuration
 
+from operators.hookrun.providers.egress import EgressPolicy
 from operators.hookrun.view import RunView, run_view
 from operators.kube import resources
 from operators.kube.official import OfficialCredentials
@@ -35,9 +36,10 @@ async def made():
         await one._background_client.close()
 
 
-async def test_the_hook_controller_watches_hookruns_only(made):
-    controllers = made("hook").controllers
-    assert [source.resource for source in controllers.sources().values()] == [resources.HOOK_RUNS]
+async def test_the_hook_controller_watches_hookruns_and_what_no_hook_may_reach(made):
+    controllers = made("hook", "--hook-deny-service=default/kubernetes,ops/a,ops/b").controllers
+    services = {"endpointslices/default", "services/default", "endpointslices/ops", "services/ops"}
+    assert set(controllers.sources()) == {"hookruns", "nodes", *services}
     assert not controllers.feeds
     assert len(controllers.workers) == 1
 
@@ -103,11 +105,13 @@ async def test_both_readers_are_told_of_a_hookrun(made):
 
 
 async def test_in_one_namespace_nothing_needs_rights_outside_of_it(made):
+    refused = (resources.ENDPOINT_SLICES, resources.SERVICES)
     for source in made("--namespace", "games").controllers.sources().values():
-        assert source._namespace == "games" or (source.resource is resources.NODES and source._optional)
+        assert source._namespace == "games" or (source.resource in (resources.NODES, *refused) and source._optional)
     for source in made().controllers.sources().values():
-        assert source._namespace is None
-        assert not getattr(source, "_optional", False)
+        assert source._namespace is None or (source.resource in refused and source._optional)
+        assert source.resource in refused or not getattr(source, "_optional", False)
+    assert "nodes" not in made("--namespace", "games", "hook").controllers.sources()
 
 
 async def test_not_ready_until_every_cache_is_filled(made):
@@ -193,3 +197,20 @@ async def test_every_resync_period_everything_is_looked_at(made):
     await asyncio.sleep(305)
     task.cancel()
     assert told == ["GameDeployment", "GameStatefulSet", "HookRun"] * 3
+
+
+async def test_attack_f8_hooks_are_kept_from_what_the_caches_say(made, monkeypatch):
+    monkeypatch.setenv("HOST_IP", "192.168.0.1")
+    one = made("hook", "--hook-allow-node-ports=7000-8000")
+    policy = EgressPolicy(cluster=one.controllers._cluster_addresses())
+    sources = one.controllers.sources()
+    assert policy.refusal("192.168.0.1", 80)
+    assert not policy.refusal("192.168.0.2", 10250)
+    address = [{"type": "InternalIP", "address": "192.168.0.2"}, {"type": "Hostname", "address": "n"}]
+    metadata = {"name": "n", "uid": "n", "resourceVersion": "1"}
+    sources["nodes"]._apply("ADDED", {"metadata": metadata, "status": {"addresses": address}})
+    labels = {"kubernetes.io/service-name": "kubernetes"}
+    metadata = {"namespace": "default", "name": "kubernetes", "uid": "k", "resourceVersion": "2", "labels": labels}
+    body = {"metadata": metadata, "endpoints": [{"addresses": ["192.168.0.2"]}], "ports": [{"port": 7443}]}
+    sources["endpointslices/default"]._apply("ADDED", body)
+    assert [bool(policy.refusal("192.168.0.2", port)) for port in (10250, 7443, 7777)] == [True, True, False]

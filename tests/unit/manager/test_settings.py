@@ -22,6 +22,8 @@ def test_defaults_are_those_of_the_specification():
     assert settings.leader_elect is True
     assert settings.namespace is None
     assert settings.hook_allow_cidr == ()
+    assert settings.hook_deny_service == (("default", "kubernetes"),)
+    assert settings.hook_allow_node_ports == ()
     assert "_" in settings.identity, "host and process"
 
 
@@ -39,6 +41,7 @@ def test_every_flag_has_a_variable_and_both_mean_the_same(flag):
         "log_level": "DEBUG",
         "hook_allow_cidr": "10.0.0.0/8,fd00::/8",
         "hook_deny_cidr": "10.0.0.0/8,fd00::/8",
+        "hook_deny_service": "games/secret,default/kubernetes",
         "retry_period": "1.5",
         "lease_duration": "30",
         "renew_deadline": "12",
@@ -65,6 +68,10 @@ def test_every_flag_has_a_variable_and_both_mean_the_same(flag):
         (["--log-level", "LOUD"], "must be one of DEBUG, INFO, WARNING, ERROR"),
         (["--log-format", "xml"], "must be one of json, text"),
         (["--hook-allow-cidr", "10.0.0.0/99"], "--hook-allow-cidr"),
+        (["--hook-deny-service", "kubernetes"], "must be namespace/name"),
+        (["--hook-allow-node-ports", "8000-7000"], "'8000-7000' ends before it begins"),
+        (["--hook-allow-node-ports", "7000-"], "--hook-allow-node-ports"),
+        (["--hook-allow-node-ports", "7000-70000"], "must be from 0 to 65535"),
         (["--leader-elect-renew-deadline", "15"], "must be less than"),
         (["--leader-elect-retry-period", "10"], "must be less than"),
         (["gamedeployments"], "unknown controller 'gamedeployments': known are gamedeployment, gamestatefulset, hook"),
@@ -105,3 +112,10 @@ def test_an_abbreviated_flag_is_unknown():
     with pytest.raises(SystemExit) as ended:
         parsed("--metric", "1")
     assert ended.value.code == 2
+
+
+def test_ports_of_nodes_are_ranges_or_single_ports():
+    assert parsed("--hook-allow-node-ports", "7000-7002, 9000").hook_allow_node_ports == (
+        range(7000, 7003),
+        range(9000, 9001),
+    )

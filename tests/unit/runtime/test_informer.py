@@ -266,6 +266,8 @@ async def test_what_is_only_good_to_have_may_be_forbidden(server, client):
         assert run.held == {}
         await asyncio.sleep(0)
         assert server.count() == 1, "it asks again after minutes only"
+        async with asyncio.timeout(1):
+            await run.informer.refresh()
 
 
 async def test_resync_tells_of_everything_once_more(server, client):

@@ -345,6 +345,20 @@ async def test_an_argument_that_is_not_declared_is_a_warning():
     assert_warned(await template(metric(provider=query)), "prometheus.query", "{{ args.Pod }}")
 
 
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "Expect", "Proxy-Connection"])
+async def test_attack_f13_headers_that_frame_a_message_are_refused(name):
+    headers = [{"key": name, "value": "50"}]
+    where = f"provider.web.headers[{name}].key"
+    assert_refused(await template(metric(provider=web(headers=headers))), where, "hooks may not set it")
+
+
+@pytest.mark.parametrize("url", ["http://u:s3cr3t@x/{{ args.PodIP", "ftp://u:s3cr3t@x/", "http:///x?s3cr3t"])
+async def test_attack_f13_the_answer_of_admission_does_not_show_the_url(url):
+    answer = await template(metric(provider=web(url=url)))
+    assert_refused(answer, "provider.web.url")
+    assert "s3cr3t" not in str(answer)
+
+
 async def test_a_tag_that_is_not_closed_is_refused():
     assert_refused(await template(metric(provider=web(url="http://{{ args.PodIP/x"))), "Cannot find end tag")
 
