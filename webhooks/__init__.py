@@ -1,1 +1,1 @@
-"""Admission webhooks: deletion protection and validation, in a process of its own (spec/admission.md)."""
+"""Admission webhooks: deletion protection and validation, in a process of its own (docs/spec/admission.md)."""

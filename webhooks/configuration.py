@@ -1,4 +1,4 @@
-"""The ValidatingWebhookConfiguration (spec/admission.md 4)."""
+"""The ValidatingWebhookConfiguration (docs/spec/admission.md 4)."""
 
 from __future__ import annotations
 

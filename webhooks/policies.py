@@ -2,7 +2,7 @@
 
 A ValidatingAdmissionPolicy needs no server, no certificate and no network, so it goes on protecting while the webhooks
 are down or already uninstalled. It cannot count: what is labelled Cascading and needs counting is left to the webhooks,
-or, where there are none, refused (spec/admission.md 4.1).
+or, where there are none, refused (docs/spec/admission.md 4.1).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Whether a DELETE is accepted: the label on the object decides, and without it the answer is no (spec/admission.md 2).
+"""Whether a DELETE is accepted: the label on the object decides, and without it the answer is no.
+
+Rules: docs/spec/admission.md 2.
 
 Pure: a rule that needs to know more than the review says returns a `Question`, and decides by the answer to it.
 """

@@ -1,4 +1,4 @@
-"""The AdmissionReview protocol, without a server around it (spec/admission.md 3).
+"""The AdmissionReview protocol, without a server around it (docs/spec/admission.md 3).
 
 `read` turns the body of a request into a `Review`, `answer` a verdict into the body of the response. Both v1 and
 v1beta1 are spoken; a review is answered in the version it came in. Bodies hold secrets of users: nothing quotes them.

@@ -1,7 +1,7 @@
 """The CustomResourceDefinitions, made from the models.
 
 Rules that one object can break are CEL rules here, so that the API server refuses it with the field and the value; what
-needs more than one object, or annotations, is shown by the controllers (spec/admission.md 6).
+needs more than one object, or annotations, is shown by the controllers (docs/spec/admission.md 6).
 """
 
 from __future__ import annotations

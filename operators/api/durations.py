@@ -1,4 +1,4 @@
-"""Durations as Go writes them: ``5s``, ``1h30m``, ``1.5h`` (spec/hooks.md 1.3)."""
+"""Durations as Go writes them: ``5s``, ``1h30m``, ``1.5h`` (docs/spec/hooks.md 1.3)."""
 
 from __future__ import annotations
 

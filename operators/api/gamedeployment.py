@@ -1,4 +1,4 @@
-"""GameDeployment (spec/gamedeployment.md 1)."""
+"""GameDeployment (docs/spec/gamedeployment.md 1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GameStatefulSet (spec/gamestatefulset.md 1)."""
+"""GameStatefulSet (docs/spec/gamestatefulset.md 1)."""
 
 from __future__ import annotations
 

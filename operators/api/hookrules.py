@@ -1,4 +1,4 @@
-"""What one HookTemplate or HookRun can get wrong by itself (spec/admission.md 6, H1 to H12)."""
+"""What one HookTemplate or HookRun can get wrong by itself (docs/spec/admission.md 6, H1 to H12)."""
 
 from __future__ import annotations
 

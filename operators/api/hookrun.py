@@ -1,4 +1,4 @@
-"""HookRun (spec/hooks.md 1.5, 1.6)."""
+"""HookRun (docs/spec/hooks.md 1.5, 1.6)."""
 
 from __future__ import annotations
 

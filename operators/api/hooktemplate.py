@@ -1,4 +1,4 @@
-"""HookTemplate (spec/hooks.md 1)."""
+"""HookTemplate (docs/spec/hooks.md 1)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every label, annotation, condition and name that stands on an object of the API server.
 
-Objects written by the Go operators carry the same keys, so none may change (spec/gamedeployment.md 1.4,
-spec/hooks.md 6.1).
+Objects written by the Go operators carry the same keys, so none may change (docs/spec/gamedeployment.md 1.4,
+docs/spec/hooks.md 6.1).
 """
 
 from typing import Final

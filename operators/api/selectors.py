@@ -1,4 +1,4 @@
-"""Label selectors (spec/gamedeployment.md 1.2)."""
+"""Label selectors (docs/spec/gamedeployment.md 1.2)."""
 
 from __future__ import annotations
 

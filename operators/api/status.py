@@ -1,4 +1,4 @@
-"""Status fields shared by both kinds of workload (spec/gamedeployment.md 1.3)."""
+"""Status fields shared by both kinds of workload (docs/spec/gamedeployment.md 1.3)."""
 
 from __future__ import annotations
 

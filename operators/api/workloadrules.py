@@ -1,4 +1,4 @@
-"""What one workload object can get wrong by itself (spec/admission.md 6, V1 to V18)."""
+"""What one workload object can get wrong by itself (docs/spec/admission.md 6, V1 to V18)."""
 
 from __future__ import annotations
 

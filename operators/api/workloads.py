@@ -1,4 +1,7 @@
-"""What the specs of both workloads have in common (spec/gamedeployment.md 1.2, spec/gamestatefulset.md 1.1)."""
+"""What the specs of both workloads have in common.
+
+Rules: docs/spec/gamedeployment.md 1.2, docs/spec/gamestatefulset.md 1.1.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One pass over a GameDeployment, decided (spec/gamedeployment.md 2).
+"""One pass over a GameDeployment, decided (docs/spec/gamedeployment.md 2).
 
 Pure and level-triggered: the same observation gives the same plan, and nothing is remembered between passes.
 """

@@ -1,4 +1,4 @@
-"""Creating and removing pods (spec/gamedeployment.md 6)."""
+"""Creating and removing pods (docs/spec/gamedeployment.md 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pods of a GameDeployment are updated, and in which order (spec/gamedeployment.md 2.7)."""
+"""Which pods of a GameDeployment are updated, and in which order (docs/spec/gamedeployment.md 2.7)."""
 
 from __future__ import annotations
 

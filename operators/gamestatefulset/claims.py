@@ -1,4 +1,4 @@
-"""Volume claims: their names and bodies, the volumes of a pod, and who owns them (spec/gamestatefulset.md 2.11).
+"""Volume claims: their names and bodies, the volumes of a pod, and who owns them (docs/spec/gamestatefulset.md 2.11).
 
 A claim belongs to an ordinal, not to a pod: whoever holds the ordinal next finds the same data. By default nothing
 ever deletes one. ``persistentVolumeClaimRetentionPolicy`` works by owner references, as in native StatefulSets, so

@@ -1,4 +1,4 @@
-"""Pods of lost nodes: when the place of one may be given to another (spec/gamestatefulset.md 2.10).
+"""Pods of lost nodes: when the place of one may be given to another (docs/spec/gamestatefulset.md 2.10).
 
 A pod that is being deleted on a node whose kubelet is silent stays there for ever: nobody confirms that it has ended,
 and its name, its ordinal and its claims stay taken. Deleting it by force gives them free, and gives up the promise

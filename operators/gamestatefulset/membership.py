@@ -1,4 +1,4 @@
-"""Whose pods these are, and which ordinals they hold (spec/gamestatefulset.md 6.4)."""
+"""Whose pods these are, and which ordinals they hold (docs/spec/gamestatefulset.md 6.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pods to create, remove and retire now, in the order of their ordinals (spec/gamestatefulset.md 2.5).
+"""Which pods to create, remove and retire now, in the order of their ordinals (docs/spec/gamestatefulset.md 2.5).
 
 OrderedReady changes one pod at a time: the lowest missing ordinal is created, and nothing goes on before it is ready;
 scaling in begins at the highest, and goes on when that one is gone. A pod that is not ready at an older revision does
@@ -146,7 +146,7 @@ def _lowest_unready(ordinals: Ordinals, ready: Callable[[PodView], bool]) -> int
 def created_at_current(
     ordinal: int, ordinals: Ordinals, target: str, *, ordered_changes: bool, held: bool, on_delete: bool
 ) -> bool:
-    """Whether a missing pod comes back at the old version (spec/gamestatefulset.md 2.9, decision 6).
+    """Whether a missing pod comes back at the old version (docs/spec/gamestatefulset.md 2.9, decision 6).
 
     It does below the partition; and, where an update is under way, in the part that it has not reached yet: under
     OrderedReady below a pod that is still old, under a pause below every pod that is updated. OnDelete has no old

@@ -1,4 +1,4 @@
-"""Ordinals: which there are to be, and which pod holds one (spec/gamestatefulset.md 2.3)."""
+"""Ordinals: which there are to be, and which pod holds one (docs/spec/gamestatefulset.md 2.3)."""
 
 from __future__ import annotations
 

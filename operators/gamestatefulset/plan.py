@@ -1,4 +1,4 @@
-"""One pass over a GameStatefulSet, decided (spec/gamestatefulset.md 2).
+"""One pass over a GameStatefulSet, decided (docs/spec/gamestatefulset.md 2).
 
 Pure and level-triggered: the same observation gives the same plan, and nothing is remembered between passes. Scaling
 comes first and is never stopped by what holds an update: a pause, a canary step, a change not possible in place.

@@ -1,4 +1,6 @@
-"""The body of a pod that holds an ordinal, and what of its identity may be repaired (spec/gamestatefulset.md 1.4, 2.3).
+"""The body of a pod that holds an ordinal, and what of its identity may be repaired.
+
+Rules: docs/spec/gamestatefulset.md 1.4, 2.3.
 
 Name, host name and subdomain give the pod its place in the DNS of the headless Service:
 ``<pod>.<service>.<namespace>.svc.<cluster domain>``. They cannot change on a living pod; its labels can.

@@ -1,4 +1,4 @@
-"""Creating and removing pods by ordinal, with their claims (spec/gamestatefulset.md 2.5, 2.6, 2.10, 2.11)."""
+"""Creating and removing pods by ordinal, with their claims (docs/spec/gamestatefulset.md 2.5, 2.6, 2.10, 2.11)."""
 
 from __future__ import annotations
 

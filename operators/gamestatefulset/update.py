@@ -1,4 +1,4 @@
-"""Which pods of a GameStatefulSet are updated, and in which order (spec/gamestatefulset.md 2.7)."""
+"""Which pods of a GameStatefulSet are updated, and in which order (docs/spec/gamestatefulset.md 2.7)."""
 
 from __future__ import annotations
 

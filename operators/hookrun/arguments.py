@@ -1,4 +1,4 @@
-"""``{{ args.X }}`` in URLs, headers and queries (spec/hooks.md 3.3).
+"""``{{ args.X }}`` in URLs, headers and queries (docs/spec/hooks.md 3.3).
 
 A value is written as its place needs it: escaped in a quoted string of a query, percent-encoded in a URL. The place
 follows from the text before the value, which is read once, piece by piece: the time is linear in the finished text.

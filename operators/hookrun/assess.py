@@ -1,4 +1,4 @@
-"""What a HookRun measures now, and the phases that follow from its measurements (spec/hooks.md 4)."""
+"""What a HookRun measures now, and the phases that follow from its measurements (docs/spec/hooks.md 4)."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Assessment:
 
 
 def refusal(spec: HookRunSpec, unreadable: Mapping[str, str] = NO_UNREADABLE) -> str:
-    """Why the run cannot be executed, "" when it can; the first reason counts (spec/hooks.md 4.1).
+    """Why the run cannot be executed, "" when it can; the first reason counts (docs/spec/hooks.md 4.1).
 
     ``unreadable`` says of metrics, by name, which condition does not parse: all their measurements would be errors,
     until the count runs out and the pod goes.
@@ -188,7 +188,7 @@ def effective_count(metric: Metric) -> int | None:
 
 
 def metric_phase(metric: Metric, result: MetricState, *, terminating: bool) -> str:
-    """The phase that the measurements so far mean; the first rule that matches counts (spec/hooks.md 4.4)."""
+    """The phase that the measurements so far mean; the first rule that matches counts (docs/spec/hooks.md 4.4)."""
     if result.phase in FINAL_PHASES:
         return result.phase
     if not result.measurements:

@@ -1,4 +1,4 @@
-"""Addresses of the cluster's own parts, which hooks may not reach (spec/hooks.md 5.1).
+"""Addresses of the cluster's own parts, which hooks may not reach (docs/spec/hooks.md 5.1).
 
 They come from the nodes, and from the EndpointSlices and Services of the API server and of the operators themselves;
 the caches of these tell every change. A part may have an address of a node: whoever allows a port of the nodes for game

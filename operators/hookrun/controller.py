@@ -1,4 +1,4 @@
-"""The HookRun controller: starts measurements, and writes their results into the status (spec/hooks.md 4).
+"""The HookRun controller: starts measurements, and writes their results into the status (docs/spec/hooks.md 4).
 
 A pass never waits for a measurement: it starts one and ends; the result adds the key to the queue again. A slow answer
 therefore holds up no other run. Everything a run needs after a restart is in its status.

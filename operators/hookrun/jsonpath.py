@@ -1,4 +1,4 @@
-"""Values out of a JSON answer, in the dialect of kubectl (spec/hooks.md 5.1), on jsonpath-ng.
+"""Values out of a JSON answer, in the dialect of kubectl (docs/spec/hooks.md 5.1), on jsonpath-ng.
 
 ``{$.a.b}``, ``{.a.b}`` and the white paper's ``${.a.b}`` are the same. Text around the braces is kept, ``{"text"}`` is
 text, and ``{range .list[*]}...{end}`` repeats what it encloses.

@@ -1,4 +1,4 @@
-"""Metrics of hooks under the names that dashboards know (spec/packaging.md 5.1), and two of our own.
+"""Metrics of hooks under the names that dashboards know (docs/spec/packaging.md 5.1), and two of our own.
 
 Series of a run are removed with the run. Those of an owner stay for an hour after its last run: runs last seconds, and
 a series must not be removed before it was scraped.

@@ -1,4 +1,4 @@
-"""The phase of a measurement, from the value that was measured (spec/hooks.md 2.4)."""
+"""The phase of a measurement, from the value that was measured (docs/spec/hooks.md 2.4)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ASKS_FOR_NAN = re.compile(r"\bisNaN\s*\(")
 def measurement_phase(metric: Metric, value: MeasuredValue) -> tuple[HookPhase, str]:
     """Phase and message of a measurement.
 
-    A NaN is inconclusive, whatever the conditions are, unless one of them asks for it (spec/hooks.md 5.2).
+    A NaN is inconclusive, whatever the conditions are, unless one of them asks for it (docs/spec/hooks.md 5.2).
     """
     if value.phase is not None:
         return value.phase, ""

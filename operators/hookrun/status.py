@@ -1,4 +1,4 @@
-"""The status of a HookRun as the API has it, to and from the state that is assessed (spec/hooks.md 1.6).
+"""The status of a HookRun as the API has it, to and from the state that is assessed (docs/spec/hooks.md 1.6).
 
 An object that is larger than etcd takes can never be written again, so its run would never end. A status therefore has
 a size that it keeps: single texts are cut, and of measurements the oldest go first. Counters always stay.

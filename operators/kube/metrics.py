@@ -1,4 +1,4 @@
-"""Metrics of requests to the API server, under the names that dashboards know (spec/packaging.md 5.4)."""
+"""Metrics of requests to the API server, under the names that dashboards know (docs/spec/packaging.md 5.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs, as a metric (spec/packaging.md 5.4)."""
+"""What runs, as a metric (docs/spec/packaging.md 5.4)."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Action:
 
     @property
     def failure_reason(self) -> EventReason:
-        """Reason of the Event for a failure (spec/gamedeployment.md 8.1)."""
+        """Reason of the Event for a failure (docs/spec/gamedeployment.md 8.1)."""
         return EventReason.FAILED_WRITE
 
     def refused(self, held: HeldBack) -> Blocked:
@@ -121,7 +121,7 @@ class CreateRevision(Action):
 
 @dataclass(frozen=True, slots=True)
 class RenumberRevision(Action):
-    """Give an older revision the newest number: a rollback reuses it (spec/gamedeployment.md 2.5)."""
+    """Give an older revision the newest number: a rollback reuses it (docs/spec/gamedeployment.md 2.5)."""
 
     name: str
     uid: str
@@ -328,7 +328,7 @@ class DeletePod(Action):
 
 @dataclass(frozen=True, slots=True)
 class ForceDeletePod(Action):
-    """Delete a pod without grace, because its node is lost (spec/gamestatefulset.md 2.10).
+    """Delete a pod without grace, because its node is lost (docs/spec/gamestatefulset.md 2.10).
 
     The executor first asks the API server, uncached, whether ``node`` is lost indeed.
     """

@@ -1,4 +1,4 @@
-"""How many pods an update may take at once (spec/gamedeployment.md 2.7, 6.2; decisions 2 and 3).
+"""How many pods an update may take at once (docs/spec/gamedeployment.md 2.7, 6.2; decisions 2 and 3).
 
 Percentages are taken of the desired replicas: the partition and maxSurge round up, maxUnavailable rounds down.
 """
@@ -73,7 +73,7 @@ class Difference:
 
 
 def difference(replicas: int, kept: int, active: int, outdated: int, surge: int) -> Difference:
-    """Compare the pods there are with those there should be (spec/gamedeployment.md 6.2).
+    """Compare the pods there are with those there should be (docs/spec/gamedeployment.md 6.2).
 
     Never negative surge: a lost old pod is replaced, and raising the partition in mid-rollout deletes nothing.
     """

@@ -27,7 +27,7 @@ def with_transition_times(
     """Give each new condition its transition time: the old one unless the status changed.
 
     A mapping among ``new`` is an old condition that stays as it is. So do conditions of types that are not `OURS`:
-    they belong to others (spec/gamestatefulset.md 8.4).
+    they belong to others (docs/spec/gamestatefulset.md 8.4).
     """
     before = {c.get("type"): c for c in old}
     timed = [_timed(entry, before.get(entry.type), now) if isinstance(entry, Condition) else entry for entry in new]

@@ -1,4 +1,4 @@
-"""Names of new pods and the indexes they carry (spec/gamedeployment.md 6.3, 6.6)."""
+"""Names of new pods and the indexes they carry (docs/spec/gamedeployment.md 6.3, 6.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Updates that have begun: carried on in every pass, whatever else holds (spec/gamedeployment.md 3, 5.6)."""
+"""Updates that have begun: carried on in every pass, whatever else holds (docs/spec/gamedeployment.md 3, 5.6)."""
 
 from __future__ import annotations
 

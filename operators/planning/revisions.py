@@ -1,4 +1,7 @@
-"""Which revision pods should run, which one they come from, and which may be forgotten (spec/gamedeployment.md 2.5)."""
+"""Which revision pods should run, which one they come from, and which may be forgotten.
+
+Rules: docs/spec/gamedeployment.md 2.5.
+"""
 
 from __future__ import annotations
 

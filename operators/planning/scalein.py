@@ -1,4 +1,4 @@
-"""Who goes first: the order of updates and of scale-in (spec/gamedeployment.md 2.7, 6.4; decision 10)."""
+"""Who goes first: the order of updates and of scale-in (docs/spec/gamedeployment.md 2.7, 6.4; decision 10)."""
 
 from __future__ import annotations
 

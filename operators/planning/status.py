@@ -1,4 +1,4 @@
-"""The status of a workload (spec/gamedeployment.md 1.3, 2.9)."""
+"""The status of a workload (docs/spec/gamedeployment.md 1.3, 2.9)."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Revisions written by the Go operators hold typed zero values, quantities in another spelling, and sometimes defaults
 that the manifest never named. A comparison of bytes would see a new version in every one of them, and restart every
-pod of a cluster that moves to these operators (spec/gamedeployment.md 2.5). Only what the API server itself would
+pod of a cluster that moves to these operators (docs/spec/gamedeployment.md 2.5). Only what the API server itself would
 fill in counts as unsaid; everything else is compared as it is written.
 """
 

@@ -1,4 +1,4 @@
-"""Bringing pods to the version they should have, within the budget (spec/gamedeployment.md 2.7, 2.8)."""
+"""Bringing pods to the version they should have, within the budget (docs/spec/gamedeployment.md 2.7, 2.8)."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class UpdatePass:
         return UpdateOutcome(found, self.targets)
 
     def _refused(self, pod: PodView) -> bool:
-        """The API server refused to change it a moment ago; others are tried meanwhile (spec 9.1 #27)."""
+        """The API server refused to change it a moment ago; others are tried meanwhile (spec 2.6)."""
         if not self.rollout.observed.refusals:
             return False
         kind = DeletePod if self.replaces(pod) else UpdatePodInPlace

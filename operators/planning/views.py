@@ -100,7 +100,7 @@ class PodView:
 
     @property
     def active(self) -> bool:
-        """Neither finished nor being deleted (spec/gamedeployment.md 2.3)."""
+        """Neither finished nor being deleted (docs/spec/gamedeployment.md 2.3)."""
         return not self.deleting and not self.finished
 
     @property

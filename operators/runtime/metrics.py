@@ -1,4 +1,4 @@
-"""Metrics of the process under the names that dashboards know (spec/packaging.md 5.4), and a few of our own."""
+"""Metrics of the process under the names that dashboards know (docs/spec/packaging.md 5.4), and a few of our own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics of workloads (spec/packaging.md 5.2 and 5.3). The series of a workload go when it goes."""
+"""Metrics of workloads (docs/spec/packaging.md 5.2 and 5.3). The series of a workload go when it goes."""
 
 from __future__ import annotations
 
@@ -133,13 +133,13 @@ class WorkloadMetrics:
 
 
 def statefulset_metrics(registry: CollectorRegistry) -> WorkloadMetrics:
-    """Metrics of GameStatefulSets (spec/gamestatefulset.md 7.2)."""
+    """Metrics of GameStatefulSets (docs/spec/gamestatefulset.md 7.2)."""
     prefix, identity = "bkbcs_gamestatefulset_", ("namespace", "name")
     return WorkloadMetrics(registry, prefix, identity=identity, gauges=GAME_STATEFUL_SET_GAUGES)
 
 
 class HookRunCreations:
-    """Starting a HookRun for a pod, for all kinds of workload (spec/packaging.md 5.4)."""
+    """Starting a HookRun for a pod, for all kinds of workload (docs/spec/packaging.md 5.4)."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._histogram = Histogram(

@@ -1,4 +1,4 @@
-"""The deletion label (spec/admission.md 6, V19)."""
+"""The deletion label (docs/spec/admission.md 6, V19)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The limits of the CRDs on what the webhooks read: lengths of texts and numbers of items (spec/admission.md 6).
+"""The limits of the CRDs on what the webhooks read: lengths of texts and numbers of items (docs/spec/admission.md 6).
 
 The API server has applied them when it asks, but a review may come from anybody. They are applied here again before
 anything is compiled. The tables hold the fields that the rules look at, and a test compares them with the CRDs.

@@ -1,4 +1,7 @@
-"""What workloads say about HookTemplates that are other objects (spec/admission.md V15; spec/hooks.md 3.1)."""
+"""What workloads say about HookTemplates that are other objects.
+
+Rules: docs/spec/admission.md V15; docs/spec/hooks.md 3.1.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HookTemplates: the languages inside their texts (spec/admission.md 6, H7 to H10)."""
+"""HookTemplates: the languages inside their texts (docs/spec/admission.md 6, H7 to H10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GameDeployments and GameStatefulSets (spec/admission.md 6 V10, V14, V19; spec/gamedeployment.md 7.5)."""
+"""GameDeployments and GameStatefulSets (docs/spec/admission.md 6 V10, V14, V19; docs/spec/gamedeployment.md 7.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conditions over a measured value (spec/hooks.md 2), evaluated by simpleeval with operators of our own.
+"""Conditions over a measured value (docs/spec/hooks.md 2), evaluated by simpleeval with operators of our own.
 
 A condition is parsed once by `parser`, can reach nothing but ``result``, is checked by `typecheck` against the type of
 value it meets, and must come out as true or false. The work is bounded: every node evaluated, every element touched and

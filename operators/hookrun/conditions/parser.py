@@ -1,4 +1,4 @@
-"""Parses conditions (spec/hooks.md 2.2) into a tree of :mod:`ast` nodes that only this parser makes.
+"""Parses conditions (docs/spec/hooks.md 2.2) into a tree of :mod:`ast` nodes that only this parser makes.
 
 The language is not Python: ``&&``, ``contains``, ``1..3``, ``c ? x : y`` and ``all(x, {# > 1})`` have no Python
 spelling, and much of Python must not be reachable. So the text is parsed here, and Python's parser never sees it.

@@ -1,4 +1,4 @@
-"""Regular expressions of conditions (``matches``, spec/hooks.md 2.2): RE2, as in the Go operators.
+"""Regular expressions of conditions (``matches``, docs/spec/hooks.md 2.2): RE2, as in the Go operators.
 
 RE2 moves all possibilities along the text at once, so its time is bounded by text times program, never exponential.
 Both are charged to the condition before the work is done: docs/decisions/0032-regular-expressions.md has the figures.

@@ -1,4 +1,4 @@
-"""Types of conditions (spec/hooks.md 2.3), checked before anything is evaluated.
+"""Types of conditions (docs/spec/hooks.md 2.3), checked before anything is evaluated.
 
 What a condition may do with a value follows from the value's type: a string never meets a number, ``in`` looks into
 lists and maps, ``&&`` joins truths. A part that short-circuiting would skip is checked all the same, so that a wrong

@@ -1,4 +1,4 @@
-"""Which addresses hooks may reach (spec/hooks.md 5.1).
+"""Which addresses hooks may reach (docs/spec/hooks.md 5.1).
 
 A HookTemplate makes a privileged pod send requests, so addresses that only that pod could reach are refused: loopback,
 link-local (cloud metadata), multicast, unspecified, and all that belongs to the cluster itself. What is checked is the

@@ -1,4 +1,4 @@
-"""What is wrong with a metric of a HookTemplate, found without measuring it (spec/admission.md 6, H7 to H10)."""
+"""What is wrong with a metric of a HookTemplate, found without measuring it (docs/spec/admission.md 6, H7 to H10)."""
 
 from __future__ import annotations
 

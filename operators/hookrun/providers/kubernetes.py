@@ -1,4 +1,4 @@
-"""Reads and writes annotations of the pod, or of its workload (spec/hooks.md 5.3).
+"""Reads and writes annotations of the pod, or of its workload (docs/spec/hooks.md 5.3).
 
 A patch is made once. The other side answers by changing what was written (an ingress controller sets ``ready`` back to
 true), so a patch that is repeated after a crash, or because its answer was lost, would undo that answer. Therefore the

@@ -1,4 +1,4 @@
-"""Measures by a Prometheus instant query (spec/hooks.md 5.2).
+"""Measures by a Prometheus instant query (docs/spec/hooks.md 5.2).
 
 prometheus-api-client makes the request and judges its status, through a session of ours that sends it like every
 request of a hook. Its own session would follow redirects, repeat requests on a schedule of its own, and connect to

@@ -1,4 +1,4 @@
-"""HTTP requests of hooks (spec/hooks.md 5.1).
+"""HTTP requests of hooks (docs/spec/hooks.md 5.1).
 
 The author of a HookTemplate decides where a privileged pod sends them. So they carry no credentials, cookies or proxy
 of the operator, follow no redirects, read at most a megabyte, and connect only to addresses that were checked. Every

@@ -1,4 +1,4 @@
-"""Measures by an HTTP GET that answers JSON (spec/hooks.md 5.1)."""
+"""Measures by an HTTP GET that answers JSON (docs/spec/hooks.md 5.1)."""
 
 from __future__ import annotations
 

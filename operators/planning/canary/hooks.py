@@ -1,4 +1,4 @@
-"""HookRuns of canary steps (spec/gamedeployment.md 4.5, spec/hooks.md 6.4).
+"""HookRuns of canary steps (docs/spec/gamedeployment.md 4.5, docs/spec/hooks.md 6.4).
 
 A step speaks for the whole application, so its run gets no arguments of a pod.
 """

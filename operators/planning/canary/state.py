@@ -1,4 +1,4 @@
-"""Canary steps: where a rollout stands, what holds it, when it goes on (spec/gamedeployment.md 4).
+"""Canary steps: where a rollout stands, what holds it, when it goes on (docs/spec/gamedeployment.md 4).
 
 The same for every kind of workload, and remembered on the object alone: the status holds the index of the step, the
 hash of the list, the pauses and the stable revision; the spec holds ``paused``, and beside it, in an annotation, the

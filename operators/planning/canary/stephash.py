@@ -1,4 +1,4 @@
-"""Whether the list of canary steps is still the one a rollout began with (spec/gamedeployment.md 4.1).
+"""Whether the list of canary steps is still the one a rollout began with (docs/spec/gamedeployment.md 4.1).
 
 The hash on the object is ours, marked by its prefix. A rollout that the Go operators began carries theirs; it is
 computed here too, so that such a rollout goes on where it stands instead of starting over.

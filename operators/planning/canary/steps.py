@@ -1,4 +1,4 @@
-"""What a pass does about a canary: one move a phase (spec/gamedeployment.md 2.9, 4).
+"""What a pass does about a canary: one move a phase (docs/spec/gamedeployment.md 2.9, 4).
 
 `operators.planning.canary.phases` says which phase holds; the table `MOVES` says what is done in it. Every pass makes
 at most one move: a patch of the spec, or another record in the status, never one that counts on the other.

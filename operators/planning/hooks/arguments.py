@@ -1,4 +1,4 @@
-"""Arguments of a HookRun: the template's, filled and completed by who starts it (spec/hooks.md 3.1)."""
+"""Arguments of a HookRun: the template's, filled and completed by who starts it (docs/spec/hooks.md 3.1)."""
 
 from __future__ import annotations
 

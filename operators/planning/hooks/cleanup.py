@@ -1,4 +1,7 @@
-"""HookRuns that are asked once more, and those that nobody waits for any more (spec/gamedeployment.md 5.3 to 5.7)."""
+"""HookRuns that are asked once more, and those that nobody waits for any more.
+
+Rules: docs/spec/gamedeployment.md 5.3 to 5.7.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,7 @@ def marks(rollout: Rollout, actions: list[Action]) -> list[Action]:
 
     And "false" on one of which nobody asks any more, also when somebody else has removed the run. Once its update in
     place has begun that is so when it is over, unless a hook after the update is configured: then it is for that hook
-    to say when the pod is in use again (spec/gamestatefulset.md 5.4).
+    to say when the pod is in use again (docs/spec/gamestatefulset.md 5.4).
     """
     kinds: tuple[PodHook, ...] = ("predelete", "preinplace")
     asked_now = {a.pod for a in actions if isinstance(a, CreateHookRun) and a.kind in kinds}

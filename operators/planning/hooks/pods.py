@@ -1,4 +1,4 @@
-"""Hooks that guard one pod: before delete, before and after an in-place update (spec/gamedeployment.md 5).
+"""Hooks that guard one pod: before delete, before and after an in-place update (docs/spec/gamedeployment.md 5).
 
 A pod is free to go when its HookRun succeeded. Which HookRun speaks for which pod follows from labels alone: type,
 revision and instance. An answer that nobody waits for any more is removed, and one that could not be acted on in time
@@ -214,7 +214,7 @@ def ask(
     templates: Mapping[str, HookTemplateView],
     wanted: Mapping[str, str] | None = None,
 ) -> HookVerdict:
-    """Whether the pod may be deleted or updated (spec/gamedeployment.md 5.3).
+    """Whether the pod may be deleted or updated (docs/spec/gamedeployment.md 5.3).
 
     Pods that do not run serve nobody and go unasked.
     """

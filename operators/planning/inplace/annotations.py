@@ -1,4 +1,4 @@
-"""What stands on a pod about its in-place update (spec/gamedeployment.md 3.3, 3.4).
+"""What stands on a pod about its in-place update (docs/spec/gamedeployment.md 3.3, 3.4).
 
 Two annotations in the words of the Go operators, so that either side can go on from what the other began. Keys of
 ours are optional; unknown ones are ignored. Text that cannot be read counts as absent, so that the pod can heal.

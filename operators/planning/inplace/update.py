@@ -1,4 +1,4 @@
-"""In-place update of one pod, restartable at every step (spec/gamedeployment.md 3).
+"""In-place update of one pod, restartable at every step (docs/spec/gamedeployment.md 3).
 
 What must survive a restart is in two annotations of the pod (`operators.planning.inplace.annotations`). Everything else
 follows from comparing the pod with the template of the revision it is labelled with.
@@ -154,7 +154,7 @@ def container_done(container: ContainerView, before: ContainerBefore, since: flo
 
 
 def _next_images(pending: Images, policy: str) -> dict[str, str]:
-    """All at once, or one container at a time in template order (spec/gamedeployment.md 3.6)."""
+    """All at once, or one container at a time in template order (docs/spec/gamedeployment.md 3.6)."""
     if policy == "DisOrdered":
         return dict(pending)
     return dict(list(pending.items())[:1])
@@ -243,7 +243,7 @@ def take_back(pod: PodView, templates: Mapping[str, Template], current: str, now
 
 
 def _unmark(pod: PodView) -> dict[str, str | None]:
-    """The pod stays after all: take back the mark that its hook had set (spec/gamedeployment.md 5.4)."""
+    """The pod stays after all: take back the mark that its hook had set (docs/spec/gamedeployment.md 5.4)."""
     marked = pod.annotations.get(keys.POD_DELETING_ANNOTATION) == "true"
     return {keys.POD_DELETING_ANNOTATION: "false"} if marked else {}
 

@@ -63,7 +63,7 @@ class PodWrites:
     async def update_in_place(self, action: act.UpdatePodInPlace) -> None:
         """The first write only meets the pod that was planned on: what an update records must be how it was before.
 
-        A leader that has just taken over may see less than the one before it has done (spec/gamestatefulset.md 3.6).
+        A leader that has just taken over may see less than its predecessor has done (docs/spec/gamestatefulset.md 3.6).
         """
         seen: Json = {"resourceVersion": action.resource_version} if action.resource_version else {}
         body: Json = {

@@ -1,4 +1,4 @@
-"""Annotations read and written through the real API server (spec/hooks.md 5.3, cases 96 to 105)."""
+"""Annotations read and written through the real API server (docs/spec/hooks.md 5.3, cases 96 to 105)."""
 
 from __future__ import annotations
 

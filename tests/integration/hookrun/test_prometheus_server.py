@@ -1,4 +1,4 @@
-"""A real Prometheus server is asked (spec/hooks.md 5.2, cases 89 to 94)."""
+"""A real Prometheus server is asked (docs/spec/hooks.md 5.2, cases 89 to 94)."""
 
 from __future__ import annotations
 

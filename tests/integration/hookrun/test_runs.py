@@ -1,4 +1,4 @@
-"""HookRuns on the real API server: what is written, what is not, and what is told (spec/hooks.md 4)."""
+"""HookRuns on the real API server: what is written, what is not, and what is told (docs/spec/hooks.md 4)."""
 
 from __future__ import annotations
 

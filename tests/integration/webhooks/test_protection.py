@@ -1,4 +1,4 @@
-"""Deletions on the real API server (spec/admission.md 7)."""
+"""Deletions on the real API server (docs/spec/admission.md 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two replicas behind a Service, and what happens when they go (spec/admission.md 7, cases 53 to 55)."""
+"""Two replicas behind a Service, and what happens when they go (docs/spec/admission.md 7, cases 53 to 55)."""
 
 from __future__ import annotations
 

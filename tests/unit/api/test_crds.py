@@ -190,7 +190,7 @@ def test_pod_templates_keep_what_no_rule_knows(file):
 
 
 def test_pkg_9_defaults():
-    """Every default that the specs name stands in the schema (spec/admission.md 5)."""
+    """Every default that the specs name stands in the schema (docs/spec/admission.md 5)."""
     both = {
         "spec.replicas": 1,
         "spec.revisionHistoryLimit": 10,

@@ -88,3 +88,9 @@ def test_links_lead_somewhere(document):
         if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
             lost.append(link)
     assert not lost
+
+
+def test_specifications_are_cited_in_one_form():
+    code = [(name, text) for name, text in texts() if not name.endswith(".md")]
+    loose = {name for name, text in code if re.search(r"(?<![/\w])spec/[a-z]+\.md", text)}
+    assert not loose, "docs/spec/NAME.md"

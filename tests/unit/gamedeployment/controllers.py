@@ -1,4 +1,4 @@
-"""The real controller of GameDeployments over an API server in memory (spec/gamedeployment.md 2.1, 2.10)."""
+"""The real controller of GameDeployments over an API server in memory (docs/spec/gamedeployment.md 2.1, 2.10)."""
 
 from operators.gamedeployment.controller import GameDeploymentController
 from operators.gamedeployment.observed import gamedeployment_view

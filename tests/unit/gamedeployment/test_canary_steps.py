@@ -1,4 +1,4 @@
-"""Canary steps of GameDeployment, as a user lives through them (spec/gamedeployment.md 4 and 10)."""
+"""Canary steps of GameDeployment, as a user lives through them (docs/spec/gamedeployment.md 4 and 10)."""
 
 import pytest
 

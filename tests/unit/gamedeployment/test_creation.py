@@ -1,4 +1,7 @@
-"""Creating pods: which version, which ids, which index (spec/gamedeployment.md 6.3, 6.6, and 10, cases 1 to 20)."""
+"""Creating pods: which version, which ids, which index.
+
+Rules: docs/spec/gamedeployment.md 6.3, 6.6, and 10, cases 1 to 20.
+"""
 
 import pytest
 

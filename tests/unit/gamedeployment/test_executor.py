@@ -1,6 +1,8 @@
-"""What becomes of a plan: writes that fail, names that are taken, events that wake (spec/gamedeployment.md 2.1, 2.10).
+"""What becomes of a plan: writes that fail, names that are taken, events that wake.
 
-And its cases 18, 61, 133, 134, 138, 140 and 150 of section 10; spec/hooks.md case 111.
+Rules: docs/spec/gamedeployment.md 2.1, 2.10.
+
+And its cases 18, 61, 133, 134, 138, 140 and 150 of section 10; docs/spec/hooks.md case 111.
 """
 
 import asyncio

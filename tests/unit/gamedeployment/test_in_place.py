@@ -1,4 +1,4 @@
-"""Updates in place (spec/gamedeployment.md 3, 7.1, and 10, cases 73 to 90)."""
+"""Updates in place (docs/spec/gamedeployment.md 3, 7.1, and 10, cases 73 to 90)."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Taking over from the Go operators (spec/gamedeployment.md 2.5, 9, and 10, case 65; decision 16).
+"""Taking over from the Go operators (docs/spec/gamedeployment.md 2.5, 9, and 10, case 65; decision 16).
 
 The objects are as those wrote them: revisions with typed zero values and amounts in their own spelling, pods with their
 labels and annotations, a status without the fields that are ours.

@@ -1,4 +1,7 @@
-"""A user's pause, and whose pods are whose (spec/gamedeployment.md 2.3, 7.2, 7.4, and 10, cases 126 to 132, 149)."""
+"""A user's pause, and whose pods are whose.
+
+Rules: docs/spec/gamedeployment.md 2.3, 7.2, 7.4, and 10, cases 126 to 132, 149.
+"""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""Hooks that guard a pod (spec/gamedeployment.md 5, 10 cases 91 to 106, 148; spec/hooks.md 6, cases 107 to 115)."""
+"""Hooks that guard a pod.
+
+Rules: docs/spec/gamedeployment.md 5, 10 cases 91 to 106, 148; docs/spec/hooks.md 6, cases 107 to 115.
+"""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""ControllerRevisions: found again, made, numbered, kept (spec/gamedeployment.md 2.5, and 10, cases 64 to 72, 145)."""
+"""ControllerRevisions: found again, made, numbered, kept.
+
+Rules: docs/spec/gamedeployment.md 2.5, and 10, cases 64 to 72, 145.
+"""
 
 import pytest
 

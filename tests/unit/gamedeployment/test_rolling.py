@@ -1,4 +1,4 @@
-"""Updates within their budget (spec/gamedeployment.md 2.7, 2.8, and 10, cases 46 to 63)."""
+"""Updates within their budget (docs/spec/gamedeployment.md 2.7, 2.8, and 10, cases 46 to 63)."""
 
 import pytest
 

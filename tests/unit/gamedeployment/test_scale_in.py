@@ -1,4 +1,4 @@
-"""Removing pods: how many, whose, in which order (spec/gamedeployment.md 6.1 to 6.5, and 10, cases 21 to 45)."""
+"""Removing pods: how many, whose, in which order (docs/spec/gamedeployment.md 6.1 to 6.5, and 10, cases 21 to 45)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The real controller of GameStatefulSets over an API server in memory (spec/gamestatefulset.md 2.1, 8.5)."""
+"""The real controller of GameStatefulSets over an API server in memory (docs/spec/gamestatefulset.md 2.1, 8.5)."""
 
 from operators.gamestatefulset.claims import claim_view
 from operators.gamestatefulset.controller import GameStatefulSetController

@@ -1,4 +1,6 @@
-"""Canary steps of a set: which holds, when it is over, what is left of others (spec/gamestatefulset.md 4, and 9.10).
+"""Canary steps of a set: which holds, when it is over, what is left of others.
+
+Rules: docs/spec/gamestatefulset.md 4, and 9.10.
 
 The Go operator writes spec and status in one pass; here a pass makes one move, and the object tells at every moment
 where the rollout stands.

@@ -1,4 +1,6 @@
-"""What becomes of a set's plan: writes that fail, caches that lag, events that wake (spec/gamestatefulset.md 2.1, 8.5).
+"""What becomes of a set's plan: writes that fail, caches that lag, events that wake.
+
+Rules: docs/spec/gamestatefulset.md 2.1, 8.5.
 
 Its cases 7, 30, 82, 93, 133, 134, 136, 140, 141, 146 to 148 of section 9.
 """

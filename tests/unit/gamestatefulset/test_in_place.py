@@ -1,4 +1,4 @@
-"""Updates in place of a set's pods (spec/gamestatefulset.md 3, and 9.9).
+"""Updates in place of a set's pods (docs/spec/gamestatefulset.md 3, and 9.9).
 
 Where the Go operator leaves pods unready for ever, the record on the pod is shown as it left it.
 """

@@ -1,4 +1,4 @@
-"""An operator that is killed at any request loses nothing and doubles nothing (spec/gamestatefulset.md 8.5).
+"""An operator that is killed at any request loses nothing and doubles nothing (docs/spec/gamestatefulset.md 8.5).
 
 The process dies right before, or right after, the n-th write; the one that follows it begins with the caches as they
 were, for every n there is.

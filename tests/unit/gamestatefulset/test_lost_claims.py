@@ -1,4 +1,4 @@
-"""No data is lost: which claims go, and which never do (spec/gamestatefulset.md 2.6, 2.11, and 9.2, 9.8)."""
+"""No data is lost: which claims go, and which never do (docs/spec/gamestatefulset.md 2.6, 2.11, and 9.2, 9.8)."""
 
 import pytest
 

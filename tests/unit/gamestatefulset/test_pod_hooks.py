@@ -1,4 +1,4 @@
-"""Hooks that guard the pods of a set (spec/gamestatefulset.md 5, and 9.11)."""
+"""Hooks that guard the pods of a set (docs/spec/gamestatefulset.md 5, and 9.11)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""ControllerRevisions of a set: found again, made, numbered, kept (spec/gamestatefulset.md 2.4, and 9.3)."""
+"""ControllerRevisions of a set: found again, made, numbered, kept (docs/spec/gamestatefulset.md 2.4, and 9.3)."""
 
 import pytest
 

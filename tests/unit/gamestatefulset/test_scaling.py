@@ -1,4 +1,4 @@
-"""Creating, scaling and keeping identity, pass by pass (spec/gamestatefulset.md 9.1 to 9.5, 9.12, 9.13)."""
+"""Creating, scaling and keeping identity, pass by pass (docs/spec/gamestatefulset.md 9.1 to 9.5, 9.12, 9.13)."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Updating pods by ordinal, pass by pass (spec/gamestatefulset.md 9.6 to 9.11)."""
+"""Updating pods by ordinal, pass by pass (docs/spec/gamestatefulset.md 9.6 to 9.11)."""
 
 import pytest
 

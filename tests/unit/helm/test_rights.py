@@ -1,4 +1,4 @@
-"""The rights of operators and people: no more than spec/packaging.md 2.2 lists."""
+"""The rights of operators and people: no more than docs/spec/packaging.md 2.2 lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cases 72 to 80 of spec/hooks.md section 8: arguments, merged and filled in."""
+"""Cases 72 to 80 of docs/spec/hooks.md section 8: arguments, merged and filled in."""
 
 from __future__ import annotations
 

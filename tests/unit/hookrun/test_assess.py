@@ -1,4 +1,4 @@
-"""Cases 1 to 71 of spec/hooks.md section 8: what is refused, measured, waited for, and concluded."""
+"""Cases 1 to 71 of docs/spec/hooks.md section 8: what is refused, measured, waited for, and concluded."""
 
 from __future__ import annotations
 

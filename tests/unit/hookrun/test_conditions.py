@@ -1,4 +1,4 @@
-"""The condition language (spec/hooks.md 2) and the cases of section 8 that need no server."""
+"""The condition language (docs/spec/hooks.md 2) and the cases of section 8 that need no server."""
 
 from __future__ import annotations
 

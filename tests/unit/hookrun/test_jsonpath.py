@@ -1,4 +1,4 @@
-"""The JSONPath dialect of spec/hooks.md 5.1."""
+"""The JSONPath dialect of docs/spec/hooks.md 5.1."""
 
 from __future__ import annotations
 

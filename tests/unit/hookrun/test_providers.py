@@ -1,4 +1,7 @@
-"""Web and Prometheus measurements against servers on this machine (spec/hooks.md 5.1, 5.2 and cases 81 to 95, 106)."""
+"""Web and Prometheus measurements against servers on this machine.
+
+Rules: docs/spec/hooks.md 5.1, 5.2 and cases 81 to 95, 106.
+"""
 
 from __future__ import annotations
 

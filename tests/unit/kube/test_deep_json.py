@@ -1,4 +1,7 @@
-"""One object that is nested absurdly deep hides no other (spec/gamedeployment.md 7.5: bad objects, never a crash)."""
+"""One object that is nested absurdly deep hides no other.
+
+Rules: docs/spec/gamedeployment.md 7.5: bad objects, never a crash.
+"""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The rules of canary steps, one by one (spec/gamedeployment.md 4.1 to 4.5)."""
+"""The rules of canary steps, one by one (docs/spec/gamedeployment.md 4.1 to 4.5)."""
 
 import json
 from dataclasses import replace

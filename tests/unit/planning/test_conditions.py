@@ -1,4 +1,4 @@
-"""Conditions are merged by type: whose they are decides who writes them (spec/gamestatefulset.md 8.4)."""
+"""Conditions are merged by type: whose they are decides who writes them (docs/spec/gamestatefulset.md 8.4)."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What stands on a pod about its update in place (spec/gamedeployment.md 3.3, 3.4)."""
+"""What stands on a pod about its update in place (docs/spec/gamedeployment.md 3.3, 3.4)."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The limits of the CRDs, applied before anything is compiled (spec/admission.md 6)."""
+"""The limits of the CRDs, applied before anything is compiled (docs/spec/admission.md 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deletion protection, as pure decisions (spec/admission.md 7, cases 1 to 44)."""
+"""Deletion protection, as pure decisions (docs/spec/admission.md 7, cases 1 to 44)."""
 
 from __future__ import annotations
 

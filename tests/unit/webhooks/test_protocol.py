@@ -1,4 +1,4 @@
-"""AdmissionReview, without and with a server around it (spec/admission.md 7, cases 43 to 52 and 56)."""
+"""AdmissionReview, without and with a server around it (docs/spec/admission.md 7, cases 43 to 52 and 56)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates over the years, in virtual time: callers never meet a stranger (spec/admission.md 4)."""
+"""Certificates over the years, in virtual time: callers never meet a stranger (docs/spec/admission.md 4)."""
 
 from __future__ import annotations
 

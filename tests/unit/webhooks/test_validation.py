@@ -1,4 +1,4 @@
-"""Rules on specs, as pure decisions (spec/admission.md 7, cases 63 to 78)."""
+"""Rules on specs, as pure decisions (docs/spec/admission.md 7, cases 63 to 78)."""
 
 from __future__ import annotations
 
