@@ -55,7 +55,7 @@ class Informer(Cache[V]):
         """Run until cancelled; errors are waited out, longer each time."""
         while True:
             try:
-                if self._refresh_wanted or not self._version:
+                while self._refresh_wanted or not self._version:
                     await self._list()
                 await self._watch_until_refresh()
             except ApiError as error:

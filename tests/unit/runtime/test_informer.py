@@ -310,3 +310,13 @@ async def test_a_refresh_outlives_lists_that_fail(server, client):
         await asyncio.wait_for(run.informer.refresh(), 30)
         assert not server.faults
         assert run.held == {"a": "red"}
+
+
+async def test_a_refresh_during_a_list_waits_for_the_next_one(server, client):
+    """The list that is under way may have been answered before the call."""
+    server.put("a", "red")
+    server.faults.append((is_list, slow(0.3)))
+    async with Running(client) as run:
+        await until(lambda: server.count(is_list) == 1)
+        await asyncio.wait_for(run.informer.refresh(), 10)
+        assert server.count(is_list) == 2
