@@ -30,7 +30,7 @@ def kubeconfig(cluster: Cluster) -> Path:
     """
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     cluster.kubectl("apply", "--server-side", "-f", "-", input=json.dumps(namespace))
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-n", NAMESPACE, "-f", "-", input=_roles(cluster))
+    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=_roles(cluster))
     token = cluster.kubectl("create", "token", "game-operators", "-n", NAMESPACE, "--duration=24h").strip()
     config = json.loads(cluster.kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
     config["users"] = [{"name": config["users"][0]["name"], "user": {"token": token}}]
@@ -47,4 +47,6 @@ def remove(cluster: Cluster) -> None:
     ours = [name for name in bound if name.rpartition("/")[2].startswith(f"{NAMESPACE}-")]
     if ours:
         cluster.kubectl("delete", *ours)
+    # The right to read the addresses of the API server is in its namespace.
+    cluster.kubectl("delete", "roles,rolebindings", "-n", "default", "-l", selector, "--ignore-not-found")
     cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false", "--ignore-not-found")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -15,20 +14,21 @@ from typing import Any, Final
 from operators.kube.client import Client
 from operators.kube.errors import ApiError, Conflict, NotFound
 from operators.kube.resources import SECRETS, VALIDATING_WEBHOOK_CONFIGURATIONS
+from operators.logs import get_logger
 from webhooks import rotation
 from webhooks.metrics import Metrics
 from webhooks.objects import Json, entries, part, text, texts
 from webhooks.rotation import BUNDLE, CERTIFICATE, KEY, Policy
 from webhooks.tls import ServedCertificate, UnusableCertificate
 
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = get_logger(__name__)
 _ATTEMPTS: Final = 5
 
 
 def _serve(served: ServedCertificate, metrics: Metrics, certificate: bytes, key: bytes) -> None:
     if served.load(certificate, key) and served.expires:
         metrics.expiry.set(served.expires.timestamp())
-        _LOG.info("serving a certificate that is valid until %s", f"{served.expires:%Y-%m-%dT%H:%M:%SZ}")
+        _LOG.info("serving a certificate", valid_until=f"{served.expires:%Y-%m-%dT%H:%M:%SZ}")
 
 
 class CertificateFromFiles:
@@ -60,7 +60,7 @@ class CertificateFromFiles:
                 self._metrics.certificate_changed("error")
                 if str(error) != last_error:
                     last_error = str(error)
-                    _LOG.error("cannot use the certificate in %s: %s", self._certificate, last_error)
+                    _LOG.error("cannot use the certificate", file=str(self._certificate), error=str(last_error))
             await asyncio.sleep(self._period)
 
 
@@ -96,7 +96,7 @@ class CertificateFromSecret:
             except (ApiError, UnusableCertificate) as error:
                 failed = True
                 self._metrics.certificate_changed("error")
-                _LOG.warning("cannot renew the certificate in Secret %s: %s", self._secret_name, error)
+                _LOG.warning("cannot renew the certificate", secret=self._secret_name, error=str(error))
             pause = min(self._period, 2.0) if failed and self._served.expires is None else self._period
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - replicas should not move in step
 
@@ -130,7 +130,7 @@ class CertificateFromSecret:
                     continue
                 contents = dict(change.contents)
                 self._metrics.certificate_changed(change.what)
-                _LOG.info("certificates in Secret %s updated: %s", self._secret_name, change.what)
+                _LOG.info("certificates updated", secret=self._secret_name, change=change.what)
             _serve(self._served, self._metrics, contents[CERTIFICATE], contents[KEY])
             for name, configuration in zip(self._configurations, configurations, strict=True):
                 await self._ensure_trusted(name, configuration, contents[BUNDLE])
@@ -145,7 +145,7 @@ class CertificateFromSecret:
         except NotFound:
             return {}
         except ApiError as error:
-            _LOG.warning("cannot read webhook configuration %s: %s", name, error)
+            _LOG.warning("cannot read webhook configuration", name=name, error=str(error))
             return None
 
     async def _ensure_trusted(self, name: str, configuration: Json | None, bundle: bytes) -> None:
@@ -155,7 +155,7 @@ class CertificateFromSecret:
             without = _webhooks_without(configuration, bundle)
             current = not without or await self._write_bundle(name, configuration, without, bundle)
         elif configuration is not None:
-            _LOG.warning("webhook configuration %s not found, no reviews will come", name)
+            _LOG.warning("webhook configuration not found, no reviews will come", name=name)
         self._metrics.bundle.labels(name).set(1 if current else 0)
 
     async def _write_bundle(self, name: str, configuration: Json, without: Sequence[int], bundle: bytes) -> bool:
@@ -166,9 +166,9 @@ class CertificateFromSecret:
         try:
             await self._client.json_patch(VALIDATING_WEBHOOK_CONFIGURATIONS, None, name, operations)
         except ApiError as error:
-            _LOG.warning("cannot write the caBundle of webhook configuration %s: %s", name, error)
+            _LOG.warning("cannot write caBundle of webhook configuration", name=name, error=str(error))
             return False
-        _LOG.info("caBundle of webhook configuration %s updated", name)
+        _LOG.info("caBundle of webhook configuration updated", name=name)
         return True
 
 

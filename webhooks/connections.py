@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from operators.logs import get_logger
 from webhooks.load import LoadLimits
 
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = get_logger(__name__)
 #: What aiohttp says of requests: it goes nowhere but to the count of broken connections.
 _REQUESTS_LOG: Final = logging.getLogger(f"{__name__}.requests")
 _LOG_SECONDS: Final = 60.0
@@ -46,7 +47,7 @@ class Broken(logging.Handler):
         self._next = self._clock() + _LOG_SECONDS
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self._counts.items()))
         self._counts.clear()
-        _LOG.warning("connections ended early: %s", reasons)
+        _LOG.warning("connections ended early", reasons=reasons)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count what aiohttp logs."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from typing import Final
 
 from operators.api import keys
 from operators.kube.errors import ApiError
+from operators.logs import get_logger
 from webhooks import protection
 from webhooks.hooktemplates import Caller, HookTemplateValidation
 from webhooks.lookups import Lookups
@@ -21,7 +21,7 @@ from webhooks.validation.references import reference_problems, references
 from webhooks.validation.workloads import change_problems, scale_problems, workload_problems
 from webhooks.verdicts import Verdict, allow
 
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +126,4 @@ class ReviewHandlers:
 
     def _lookup_failed(self, lookup: str, error: ApiError) -> None:
         self._metrics.lookup_failed(lookup)
-        _LOG.warning("lookup of %s failed: %s", lookup, error)
+        _LOG.warning("lookup failed", lookup=lookup, error=str(error))

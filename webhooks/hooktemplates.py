@@ -6,9 +6,9 @@ a warning (docs/decisions/0006-validation-fails-open.md). Deletions are judged e
 
 from __future__ import annotations
 
-import logging
 from typing import Any, Final, Protocol
 
+from operators.logs import get_logger
 from operators.sandbox.errors import LimitExceeded, SandboxError, WallLimitExceeded
 from webhooks.objects import Json, texts
 from webhooks.protection import LABEL
@@ -16,7 +16,7 @@ from webhooks.validation.limits import HOOK_TEMPLATE, known_part, limit_problems
 from webhooks.validation.problems import Problem, new_problems, verdict, warning
 from webhooks.verdicts import Verdict
 
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = get_logger(__name__)
 #: Characters of a namespace: workers are shared between namespaces, and a review may name any.
 _NAMESPACE: Final = 63
 
@@ -51,7 +51,7 @@ class HookTemplateValidation:
         except LimitExceeded as error:
             return [Problem("spec", f"cannot be checked: {error}; make its texts shorter or simpler")]
         except SandboxError as error:
-            _LOG.warning("HookTemplates are not validated: %s", error)
+            _LOG.warning("HookTemplates are not validated", error=str(error))
             return [warning("spec", f"not checked, because the worker for it is not available: {error}")]
         except TypeError:  # a text that is no UTF-8
             return [Problem("spec", "holds a text that is no valid Unicode")]

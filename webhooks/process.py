@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import signal
 from typing import Final
 
@@ -13,6 +12,7 @@ from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 from operators.kube.client import Client
 from operators.kube.credentials import PlainCredentials
 from operators.kube.metrics import RestMetrics
+from operators.logs import get_logger
 from operators.runtime.serving import health_application, listen
 from operators.sandbox.errors import Unavailable
 from operators.sandbox.limits import Limits
@@ -27,7 +27,7 @@ from webhooks.server import Admission
 from webhooks.settings import Files, Settings
 from webhooks.tls import ServedCertificate
 
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = get_logger(__name__)
 _FILE_PERIOD: Final = 5.0
 #: Of the worker that reads what users write in HookTemplates. The wall time leaves the API server time to hear of it.
 VALIDATION_LIMITS: Final = Limits(cpu_seconds=0.25, wall_seconds=2.0, memory_bytes=128 << 20)
@@ -77,7 +77,7 @@ async def _start(pool: WorkerPool) -> None:
     try:
         await pool.start()
     except Unavailable as error:
-        _LOG.warning("HookTemplates are not validated: %s", error)
+        _LOG.warning("HookTemplates are not validated", error=str(error))
 
 
 def _client(settings: Settings, registry: CollectorRegistry) -> Client:
@@ -124,7 +124,7 @@ async def _until_stopped(settings: Settings, admission: Admission, source: Certi
         stopping.cancel()
         _LOG.critical("certificate manager stopped", exc_info=certificates.exception())
         return 1
-    _LOG.info("received %s, serving for another %g s", stopping.result(), settings.drain)
+    _LOG.info("received signal, draining", signal=stopping.result(), seconds=settings.drain)
     admission.draining = True
     try:
         async with asyncio.timeout(settings.drain):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from operators.api.durations import parse_duration
+from operators.logs import get_logger
 from operators.runtime.serving import ok
 from webhooks.connections import Connections, Request
 from webhooks.handlers import ReviewHandlers
@@ -21,7 +21,7 @@ from webhooks.protection import KINDS
 from webhooks.reviews import CONTENT_TYPE, BadReview, Review, answer, read
 from webhooks.verdicts import Verdict
 
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = get_logger(__name__)
 #: Seconds for a verdict where the caller does not say how long it waits, and what is left of its time for the way.
 _LIMIT, _RESERVE = 9.0, 0.5
 _OPERATIONS: Final = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
@@ -148,7 +148,7 @@ class Admission:
         except TimeoutError:
             return web.Response(status=504, text=f"no verdict within {limit:g} s")
         except Exception:  # noqa: BLE001 - the caller's failure policy then decides; one bad review must not end the process
-            _LOG.exception("review of %s %s failed", operation, resource)
+            _LOG.exception("review failed", operation=operation, resource=resource)
             return web.Response(status=500, text="the review could not be judged; the webhook's log says why")
         finally:
             self._metrics.in_flight.dec()
@@ -191,10 +191,13 @@ def _outcome(verdict: Verdict) -> str:
 def _log_refusal(path: str, review: Review, verdict: Verdict) -> None:
     """Refusals are logged for the administrator who is asked about them; what is in the objects is not."""
     if not verdict.allowed:
-        where = "/".join(part for part in (review.namespace, review.name) if part)
         _LOG.info(
-            "%s: %s of %s %s by %s refused: %s",
-            path,
-            *(text[:_LOGGED] for text in (review.operation, review.kind, where, review.username)),
-            verdict.message[:_LOGGED_MESSAGE],
+            "review refused",
+            path=path,
+            operation=review.operation[:_LOGGED],
+            kind=review.kind[:_LOGGED],
+            namespace=review.namespace[:_LOGGED],
+            name=review.name[:_LOGGED],
+            user=review.username[:_LOGGED],
+            error=verdict.message[:_LOGGED_MESSAGE],
         )

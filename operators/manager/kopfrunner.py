@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -20,10 +19,11 @@ import prometheus_client
 from operators.api import keys
 from operators.kube.credentials import NoCredentials
 from operators.kube.wire import read_deep
+from operators.logs import get_logger
 from operators.manager.manager import CannotListen, Manager
 from operators.manager.settings import Settings
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class _EndlessBackoff:
@@ -126,7 +126,7 @@ def run(settings: Settings) -> int:
     try:
         return asyncio.run(_main(settings))
     except (NoCredentials, CannotListen) as error:
-        log.critical("%s", error)
+        log.critical(str(error))
     except Exception:  # the last line before the exit code
         log.critical("unexpected error, the process ends", exc_info=True)
     return 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import random
 import signal
@@ -19,6 +18,7 @@ from operators.kube.metrics import RestMetrics
 from operators.kube.official import OfficialCredentials
 from operators.kube.resources import CUSTOM_RESOURCE_DEFINITIONS
 from operators.kube.retries import backoff
+from operators.logs import get_logger
 from operators.manager.controllers import Controllers
 from operators.manager.leadership import Leadership
 from operators.manager.settings import Settings
@@ -28,7 +28,7 @@ from operators.runtime.leaderelection import LeadershipLost
 from operators.runtime.metrics import EventMetrics
 from operators.runtime.serving import Heartbeat, health_application
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 #: Seconds that reconciles under way get to end; a second signal cancels them at once.
 _DRAIN = 15.0
 _BACKGROUND_CONNECTIONS = 8
@@ -121,10 +121,10 @@ class Manager:
     def handle_signal(self, number: signal.Signals) -> None:
         """Stop: after the reconciles under way at the first signal, at once at the second."""
         if self.stopping.is_set():
-            log.warning("received %s again, cancelling the reconciles under way", number.name)
+            log.warning("received a second signal, cancelling the reconciles under way", signal=number.name)
             self._stop_now.set()
         else:
-            log.info("received %s, shutting down", number.name)
+            log.info("received signal, shutting down", signal=number.name)
             self.stopping.set()
 
     async def stop(self) -> None:
@@ -156,7 +156,7 @@ class Manager:
                 stop_now.cancel()
                 ended.cancel()
         except TimeoutError:
-            log.warning("reconciles did not end within %g s, cancelling them", _DRAIN)
+            log.warning("reconciles did not end in time, cancelling them", seconds=_DRAIN)
         await _cancel(self._worker_tasks)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -169,7 +169,7 @@ class Manager:
         try:
             await work
         except LeadershipLost as error:
-            log.error("leadership lost, shutting down: %s", error)
+            log.error("leadership lost, shutting down", error=str(error))
             self._stop_now.set()
             for task in self._worker_tasks:
                 task.cancel()
@@ -207,13 +207,13 @@ class Manager:
                 for feed in self.controllers.feeds.values():
                     self._waiting_for = f"the CRD of {feed.resource.kind}"
                     await self.client.list(feed.resource, self.settings.namespace, limit=1)
-                log.info("connected to API server %s, version %s", self.client.credentials.server, version)
+                log.info("connected to API server", server=self.client.credentials.server, version=version)
                 return
             except ApiError as error:
                 failures += 1
                 wait = backoff(failures, first=0.5, cap=10.0, chance=random.random())  # noqa: S311 - jitter
                 what = "not installed" if isinstance(error, NotFound) else str(error)
-                log.warning("waiting for %s: %s; retrying in %.1f s", self._waiting_for, what, wait)
+                log.warning("not ready yet", waiting_for=self._waiting_for, error=what, retry_in=round(wait, 1))
                 await asyncio.sleep(wait)
 
     async def _connect(self) -> OfficialCredentials:
@@ -235,7 +235,7 @@ class Manager:
             self._lease_task = self._start(self.leadership.hold())
             await asyncio.gather(*(source.refresh() for source in sources))
         self._leader.set(1)
-        log.info("controllers started: %s", ", ".join(self.settings.controllers))
+        log.info("controllers started", controllers=", ".join(self.settings.controllers))
         self._worker_tasks = [self._start(worker.run()) for worker in self.controllers.workers]
 
     async def _publish_version(self) -> None:
@@ -256,7 +256,7 @@ class Manager:
         try:
             crd = await self.client.get(CUSTOM_RESOURCE_DEFINITIONS, None, f"{plural}.{keys.GROUP}")
         except ApiError as error:
-            log.info("cannot read the version of CRD %s: %s", plural, error)
+            log.info("cannot read the version of a CRD", name=plural, error=str(error))
             return ""
         return str((crd["metadata"].get("annotations") or {}).get("version", ""))
 

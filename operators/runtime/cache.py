@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -11,11 +10,12 @@ from typing import Generic, TypeVar
 from operators.kube.client import Client
 from operators.kube.errors import Gone
 from operators.kube.resources import Json, Resource
+from operators.logs import get_logger
 from operators.runtime.metrics import CacheMetrics
 from operators.runtime.store import Change, Identified, Key, Store
 
 V = TypeVar("V", bound=Identified)
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Cache(Generic[V]):
         try:
             return await self._pages(500)
         except Gone:
-            log.info("continue token of list %s expired, listing again without pages", self._name)
+            log.info("continue token expired, listing again without pages", cache=self._name)
             return await self._pages(0)
 
     async def _pages(self, limit: int) -> Snapshot[V]:
@@ -125,7 +125,10 @@ class Cache(Generic[V]):
         try:
             return self._decode(body)
         except Exception:  # whatever is odd about one object must not stop the others
-            log.exception("cannot decode %s %s, leaving it out", self.resource.kind, "/".join(_key(body)))
+            namespace, name = _key(body)
+            log.exception(
+                "cannot decode object, leaving it out", kind=self.resource.kind, namespace=namespace, name=name
+            )
             if self._metrics:
                 self._metrics.unreadable.labels(self._name).inc()
             return None
@@ -136,7 +139,8 @@ class Cache(Generic[V]):
                 handler(change)
             except Exception:  # the others still have to hear of it
                 view = change.new or change.old
-                log.exception("handler %s failed on a change of %s", handler, view and f"{view.namespace}/{view.name}")
+                about = {"namespace": view.namespace, "name": view.name} if view is not None else {}
+                log.exception("handler failed on a change", kind=self.resource.kind, **about)
                 if self._metrics:
                     self._metrics.handler_errors.labels(self._name).inc()
 

@@ -18,12 +18,13 @@ from operators.kube.client import Client
 from operators.kube.errors import AlreadyExists, ApiError, NotFound, Throttled, Unavailable
 from operators.kube.resources import EVENTS, Json
 from operators.kube.retries import backoff
+from operators.logs import get_logger
 from operators.runtime.eventseries import CAPACITY, EventCorrelator, ObjectReference, Series
 from operators.runtime.metrics import EventMetrics
 
 __all__ = ["EventRecorder", "ObjectReference"]
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _ATTEMPTS = 5
 _MAX_MESSAGE = 1000
 
@@ -84,7 +85,7 @@ class EventRecorder:
             except ApiError as error:
                 self._retry_or_drop(series, error)
             except Exception:  # a defect here must not silence all other Events
-                log.exception("cannot write event %s %s", series.reason, series.name)
+                log.exception("cannot write event", **_fields(series))
                 self._drop(series.count - series.written)
             self._writing = None
             if not self._due:
@@ -103,7 +104,7 @@ class EventRecorder:
                 waiting[id(self._writing)] = self._writing
             left = sum(series.count - series.written for series in waiting.values())
             self._drop(left)
-            log.warning("%d events dropped at shutdown", left)
+            log.warning("events dropped at shutdown", count=left)
 
     def _schedule(self, series: Series) -> None:
         heapq.heappush(self._due, (series.due or 0.0, next(self._order), series))
@@ -141,11 +142,11 @@ class EventRecorder:
                 await self._client.merge_patch(EVENTS, namespace, series.name, patch)
                 return
             except NotFound:
-                log.debug("event %s expired, creating it again", series.name)
+                log.debug("event expired, creating it again", **_fields(series))
         try:
             await self._client.create(EVENTS, namespace, self._body(series, namespace, count))
         except AlreadyExists:
-            log.debug("event %s exists, an attempt that seemed to fail has created it", series.name)
+            log.debug("event exists, an attempt that seemed to fail has created it", **_fields(series))
 
     def _body(self, series: Series, namespace: str, count: int) -> Json:
         about = series.about
@@ -185,7 +186,7 @@ class EventRecorder:
         level = logging.DEBUG if expected or error.reason in self._logged_reasons else logging.WARNING
         if not expected:
             self._logged_reasons.add(error.reason)
-        log.log(level, "event %s on %s dropped: %s", series.reason, series.about.name, error)
+        log.log(level, "event dropped", error=str(error), **_fields(series))
 
     def _drop(self, count: int) -> None:
         self.dropped += count
@@ -195,3 +196,9 @@ class EventRecorder:
 
 def _stamp(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _fields(series: Series) -> dict[str, str]:
+    """Fields of log lines about an Event: its reason, and the object that it is about."""
+    about = series.about
+    return {"reason": series.reason, "kind": about.kind, "namespace": about.namespace, "name": about.name}

@@ -6,15 +6,15 @@ functions of the store, looked at when a pass begins and dropped from the front 
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from operators.logs import get_logger
 from operators.runtime.store import Store, newer
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 TIMEOUT = 300.0
 
 
@@ -45,10 +45,10 @@ class Expectations:
                 if now < deadline:
                     return expectation
                 log.warning(
-                    "%s: cache did not show the %s within %g s, reconciling without it",
-                    key,
-                    expectation.describe,
-                    TIMEOUT,
+                    "cache did not show a write in time, reconciling without it",
+                    key=str(key),
+                    expected=expectation.describe,
+                    seconds=TIMEOUT,
                 )
             queue.popleft()
         self._open.pop(key, None)

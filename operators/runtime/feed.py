@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,12 +11,13 @@ from typing import TypeVar
 from operators.kube.client import Client
 from operators.kube.errors import ApiError
 from operators.kube.resources import Json, Resource
+from operators.logs import get_logger
 from operators.runtime.cache import Cache
 from operators.runtime.store import Identified, Store
 from operators.runtime.watchbackoff import WatchBackoff
 
 V = TypeVar("V", bound=Identified)
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 #: Seconds that the events of a list of kopf get to come in before we list too.
 _LIST_DELAY = 2.0
 
@@ -71,7 +71,7 @@ class Feed(Cache[V]):
             except ApiError as error:
                 self._failed(error)
                 wait = waits.failed(error, random.random())  # noqa: S311 - jitter
-                log.warning("list of %s failed: %s; retrying in %.1f s", self._name, error, wait)
+                log.warning("list failed", cache=self._name, error=str(error), retry_in=round(wait, 1))
                 await asyncio.sleep(wait)
             else:
                 return

@@ -12,12 +12,13 @@ from typing import TypeVar
 from operators.kube.client import Client
 from operators.kube.errors import ApiError, Forbidden, Gone, Unavailable
 from operators.kube.resources import Json, Resource
+from operators.logs import get_logger
 from operators.runtime.cache import Cache
 from operators.runtime.store import Identified, Store, went_back
 from operators.runtime.watchbackoff import WatchBackoff
 
 V = TypeVar("V", bound=Identified)
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 #: Seconds. A watch that ends sooner and without an event counts as failed: watching again at once would be a hot loop.
 _SHORTEST_WATCH = 1.0
 #: After so many failures in a row the collection is listed again: the resourceVersion may be the reason.
@@ -96,7 +97,7 @@ class Informer(Cache[V]):
             self._refreshed.set()
             wait = _FORBIDDEN_PAUSE
         level = logging.INFO if isinstance(error, Gone) or failures == 1 else logging.WARNING
-        log.log(level, "list or watch of %s failed: %s; retrying in %.1f s", self._name, error, wait)
+        log.log(level, "list or watch failed", cache=self._name, error=str(error), retry_in=round(wait, 1))
         await asyncio.sleep(wait)
 
     async def _list(self) -> None:

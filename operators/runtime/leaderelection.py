@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from operators.kube.client import Client
 from operators.kube.errors import AlreadyExists, ApiError, Conflict, NotFound
 from operators.kube.resources import LEASES, Json
+from operators.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _RELEASE_TIMEOUT = 3.0
 
 
@@ -48,6 +49,8 @@ class LeaderElector:
         if not 0 < retry_period < renew_deadline < lease_duration:
             raise ValueError("retry period < renew deadline < lease duration must hold")
         self._client, self._namespace, self._name, self._identity = client, namespace, name, identity
+        #: Fields of log lines.
+        self._lease = {"namespace": namespace, "name": name}
         self._duration, self._deadline, self._period = lease_duration, renew_deadline, retry_period
         self._version, self._seen = "", 0.0
         self._renewed = float("-inf")
@@ -64,7 +67,7 @@ class LeaderElector:
         """Take the lease if it is free now; whether it is ours."""
         if not self.leading and await self._attempt(self._deadline):
             self.leading = True
-            log.info("became leader as %s, lease %s/%s", self._identity, self._namespace, self._name)
+            log.info("became leader", identity=self._identity, **self._lease)
         return self.leading
 
     async def acquire(self) -> None:
@@ -99,9 +102,9 @@ class LeaderElector:
                 if lease["spec"].get("holderIdentity") == self._identity:
                     lease["spec"].update(holderIdentity="", renewTime=_now())
                     await self._client.replace(LEASES, self._namespace, self._name, lease)
-                    log.info("lease %s/%s released", self._namespace, self._name)
+                    log.info("lease released", **self._lease)
         except (ApiError, TimeoutError) as error:
-            log.warning("cannot release lease %s/%s: %s", self._namespace, self._name, error)
+            log.warning("cannot release lease", error=str(error), **self._lease)
 
     async def _renew(self) -> bool:
         unfit = self._unfit()
@@ -134,7 +137,7 @@ class LeaderElector:
     def _failed(self, problem: str, level: int = logging.INFO) -> bool:
         """Say why there is no lease, once for each reason; False."""
         if problem != self._problem:
-            log.log(level, "cannot take or renew lease %s/%s: %s", self._namespace, self._name, problem)
+            log.log(level, "cannot take or renew lease", error=problem, **self._lease)
         self._problem = problem
         return False
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from operators.kube.errors import AlreadyExists, ApiError, Conflict, NotFound, NotLeading
+from operators.logs import get_logger
 from operators.runtime.metrics import PassMetrics
 from operators.runtime.workqueue import QueueClosed, WorkQueue
 
 K = TypeVar("K")
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 #: What a reconcile read has changed meanwhile: normal, unless it happens again and again.
 _OUTDATED = (Conflict, NotFound, AlreadyExists)
 _FAILURES_TO_REPORT = 5
@@ -75,7 +76,7 @@ class Controller(Generic[K]):
         else:
             failures = self.queue.failures(key)
             if failures >= _FAILURES_TO_REPORT:
-                log.info("%s %s: reconcile succeeded after %d failures", self.name, key, failures)
+                log.info("reconcile succeeded", failures=failures, **self._fields(key))
             self.queue.forget(key)
             if outcome.quiet > 0:
                 self.queue.keep_quiet(key, outcome.quiet)
@@ -95,5 +96,12 @@ class Controller(Generic[K]):
         trace = None if isinstance(error, ApiError) else error
         if trace is not None:
             level = logging.ERROR
-        text = "%s %s: reconcile failed: %s: %s; retrying in %.2f s"
-        log.log(level, text, self.name, key, type(error).__name__, error, delay, exc_info=trace)
+        told = f"{type(error).__name__}: {error}"
+        retry = round(delay, 2)
+        log.log(level, "reconcile failed", error=told, retry_in=retry, exc_info=trace, **self._fields(key))
+
+    def _fields(self, key: K) -> dict[str, str]:
+        """Fields of log lines about a key, which is a namespace and a name."""
+        if isinstance(key, tuple) and len(key) == 2:
+            return {"controller": self.name, "namespace": str(key[0]), "name": str(key[1])}
+        return {"controller": self.name, "key": str(key)}

@@ -8,7 +8,6 @@ they use (`operators.sandbox.shares`), so one whose requests all run into the li
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from operators.logs import get_logger
 from operators.sandbox import protocol
 from operators.sandbox.errors import (
     AnswerTooLarge,
@@ -35,7 +35,7 @@ from operators.sandbox.protocol import Status
 from operators.sandbox.shares import FairQueue
 from operators.sandbox.zygote import WorkerProcess, ZygoteClient
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _EXIT_SECONDS = 1.0
 _STATUSES = frozenset(Status)
@@ -171,7 +171,7 @@ class WorkerPool:
         try:
             worker = await self._forked()
         except Unavailable as error:
-            log.warning("%s", error)
+            log.warning("worker processes cannot be started", error=str(error))
             while self._queue:
                 served = self._queue.pop()
                 _fail(served.item, error)
@@ -309,7 +309,7 @@ async def _receive(connection: socket.socket, size: int) -> bytearray:
 def _settle(call: _Call, outcome: _Outcome) -> None:
     if outcome.error is not None:
         if not isinstance(outcome.error, Refused):
-            log.info("%s: %s", call.name, outcome.error)
+            log.info("call of a worker failed", function=call.name, error=str(outcome.error))
         _fail(call, outcome.error)
     elif not call.answered.done():
         call.answered.set_result(outcome.value)

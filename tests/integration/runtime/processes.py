@@ -80,7 +80,9 @@ class Process:
         return [json.loads(line) for line in self.log_file.read_text().splitlines()]
 
     def messages(self):
-        return [record["msg"] for record in self.log]
+        """Message and fields of each record, as one text."""
+        frame = ("ts", "level", "logger", "exc")
+        return [" ".join(str(v) for k, v in record.items() if k not in frame) for record in self.log]
 
     def until(self, what, condition, seconds=60.0):
         """Wait for a condition; fail with the end of the log."""

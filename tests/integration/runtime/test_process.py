@@ -51,7 +51,7 @@ def test_it_starts_answers_works_and_ends_politely(cluster, namespace, start):
     assert process.end() == 0
     assert time.monotonic() - began < 20
     assert lease(cluster, namespace)["holderIdentity"] == "", "released, so that a standby need not wait"
-    assert "received SIGTERM, shutting down" in process.messages()
+    assert "received signal, shutting down SIGTERM" in process.messages()
     assert not [r for r in process.log if r["level"] in ("error", "critical", "warning")], process.log
 
 

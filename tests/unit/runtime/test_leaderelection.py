@@ -9,6 +9,7 @@ from operators.kube.errors import Conflict, Forbidden, Unavailable
 from operators.kube.resources import LEASES
 from operators.runtime import leaderelection
 from operators.runtime.leaderelection import LeaderElector, LeadershipLost
+from tests.logged import told
 from tests.unit.runtime.memory import MemoryApi, never
 
 pytestmark = pytest.mark.looptime
@@ -289,7 +290,7 @@ async def test_why_there_is_no_lease_is_told_once(api, replicas, caplog, error):
     first.line.fault = fault
     with caplog.at_level("WARNING"):
         await asyncio.sleep(60)
-    assert [str(error) in r.getMessage() for r in caplog.records] == [True]
+    assert [str(error) in told(r) for r in caplog.records] == [True]
     assert not first.led
 
 

@@ -11,6 +11,7 @@ from operators.kube.errors import Conflict, Invalid, NotLeading, Throttled, Unav
 from operators.runtime.metrics import PassMetrics
 from operators.runtime.reconciler import Controller, Outcome
 from operators.runtime.workqueue import WorkQueue
+from tests.logged import told
 
 pytestmark = pytest.mark.looptime
 
@@ -126,9 +127,9 @@ async def test_a_defect_is_logged_with_its_traceback_and_a_conflict_only_when_it
     async with Running(*[Conflict(409, "Conflict", "changed")] * 6, Outcome()) as run:
         run.queue.add("a")
         await asyncio.sleep(10)
-    messages = [r.getMessage() for r in caplog.records]
+    messages = [told(r) for r in caplog.records]
     assert len([m for m in messages if "Conflict: changed" in m]) == 1
-    assert "test a: reconcile succeeded after 6 failures" in messages
+    assert "reconcile succeeded failures=6 controller=test key=a" in messages
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from tests.logged import told
 from tests.unit.webhooks.builders import DEFAULT
 from tests.unit.webhooks.test_protocol import NoLookups, body
 from webhooks.connections import Broken, Connections
@@ -231,7 +232,7 @@ async def test_attack_f4_hundreds_of_callers_that_do_not_finish_stop_nobody(capl
         await assert_answers(server)
     lines = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(lines) == 1
-    assert len(lines[0].getMessage()) < 200
+    assert len(told(lines[0])) < 200
     assert "connections ended early" in lines[0].getMessage()
 
 
@@ -257,7 +258,7 @@ def test_broken_connections_get_a_line_a_minute(caplog):
     broken = Broken(lambda: now)
     for now in (0.0, 1.0, 2.0, 59.0, 60.0, 61.0):
         broken.count("idle" if now == 1 else "slow")
-    assert [record.getMessage() for record in caplog.records] == [
-        "connections ended early: 1 slow",
-        "connections ended early: 1 idle, 3 slow",
+    assert [told(record) for record in caplog.records] == [
+        "connections ended early reasons=1 slow",
+        "connections ended early reasons=1 idle, 3 slow",
     ]
