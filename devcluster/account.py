@@ -43,10 +43,10 @@ def kubeconfig(cluster: Cluster) -> Path:
 def remove(cluster: Cluster) -> None:
     """Take the account and its rights away."""
     selector = "app.kubernetes.io/instance=game-operators,app.kubernetes.io/component=operators"
-    bound = cluster.kubectl("get", "clusterroles,clusterrolebindings", "-l", selector, "-o", "name").split()
-    ours = [name for name in bound if name.rpartition("/")[2].startswith(f"{NAMESPACE}-")]
-    if ours:
-        cluster.kubectl("delete", *ours)
-    # The right to read the addresses of the API server is in its namespace.
-    cluster.kubectl("delete", "roles,rolebindings", "-n", "default", "-l", selector, "--ignore-not-found")
+    # The right to read the addresses of the API server is in its own namespace.
+    for kinds, where in (("clusterroles,clusterrolebindings", []), ("roles,rolebindings", ["-n", "default"])):
+        bound = cluster.kubectl("get", kinds, *where, "-l", selector, "-o", "name").split()
+        ours = [name for name in bound if name.rpartition("/")[2].startswith(f"{NAMESPACE}-")]
+        if ours:
+            cluster.kubectl("delete", *where, *ours)
     cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false", "--ignore-not-found")
