@@ -9,7 +9,7 @@ import orjson
 import psutil
 
 from operators.hookrun.isolated import FUNCTIONS
-from operators.hookrun.judge import FUNCTIONS as MODULE
+from operators.hookrun.workers import FUNCTIONS as MODULE
 from operators.sandbox.errors import CpuLimitExceeded
 from operators.sandbox.limits import Limits
 from operators.sandbox.pool import WorkerPool

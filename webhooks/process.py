@@ -24,7 +24,7 @@ from webhooks.load import LoadLimits
 from webhooks.lookups import Lookups
 from webhooks.metrics import Metrics
 from webhooks.server import Admission
-from webhooks.settings import Files, Settings
+from webhooks.settings import Files, WebhookSettings
 from webhooks.tls import ServedCertificate
 
 _LOG: Final = get_logger(__name__)
@@ -33,7 +33,7 @@ _FILE_PERIOD: Final = 5.0
 VALIDATION_LIMITS: Final = Limits(cpu_seconds=0.25, wall_seconds=2.0, memory_bytes=128 << 20)
 
 
-async def run(settings: Settings) -> int:
+async def run(settings: WebhookSettings) -> int:
     """Serve until told to stop; the exit code.
 
     Raises:
@@ -80,7 +80,7 @@ async def _start(pool: WorkerPool) -> None:
         _LOG.warning("HookTemplates are not validated", error=str(error))
 
 
-def _client(settings: Settings, registry: CollectorRegistry) -> Client:
+def _client(settings: WebhookSettings, registry: CollectorRegistry) -> Client:
     """A client that repeats nothing: a caller of ours has little time, and the certificates' next pass comes anyway."""
     credentials = PlainCredentials.load(settings.kubeconfig or None, settings.context or None)
     return Client(
@@ -95,7 +95,7 @@ def _client(settings: Settings, registry: CollectorRegistry) -> Client:
 
 
 def _certificate_source(
-    settings: Settings, client: Client, served: ServedCertificate, metrics: Metrics
+    settings: WebhookSettings, client: Client, served: ServedCertificate, metrics: Metrics
 ) -> CertificateSource:
     chosen = settings.certificate
     if isinstance(chosen, Files):
@@ -111,7 +111,7 @@ def _certificate_source(
     )
 
 
-async def _until_stopped(settings: Settings, admission: Admission, source: CertificateSource) -> int:
+async def _until_stopped(settings: WebhookSettings, admission: Admission, source: CertificateSource) -> int:
     """Wait for SIGTERM or SIGINT, then go on serving while callers turn away; a second signal ends that wait."""
     signals: asyncio.Queue[str] = asyncio.Queue()
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Settings of ``game-webhooks serve``."""
+"""WebhookSettings of ``game-webhooks serve``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class BuiltIn:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class WebhookSettings:
     """How the webhooks run. Durations in seconds."""
 
     address: str
@@ -112,17 +112,17 @@ FLAGS: Final = Flags(
 )
 
 
-def from_arguments(options: argparse.Namespace, environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings of parsed flags, of the environment where a flag is not given, else by default.
+def from_arguments(options: argparse.Namespace, environment: Mapping[str, str] | None = None) -> WebhookSettings:
+    """WebhookSettings of parsed flags, of the environment where a flag is not given, else by default.
 
     Raises:
         InvalidSettings: a value cannot be used, or there is not exactly one way to a certificate.
     """
     values = FLAGS.read(options, environment)
-    taken = {field.name: values[field.name] for field in fields(Settings) if field.name in values}
+    taken = {field.name: values[field.name] for field in fields(WebhookSettings) if field.name in values}
     rules = Rules(frozenset(values["exempt_users"]), values["allow_namespace_termination"])
     chosen = Options(rules=rules, strict_inplace=values["strict_inplace"], enable_hotpatch=values["enable_hotpatch"])
-    return Settings(certificate=_certificate(values), options=chosen, **taken)
+    return WebhookSettings(certificate=_certificate(values), options=chosen, **taken)
 
 
 def _certificate(values: Mapping[str, Any]) -> Files | BuiltIn:

@@ -29,5 +29,5 @@ def update(rollout: Rollout, scaling: ScaleOutcome, begun: Findings) -> UpdateOu
     update_pass = UpdatePass(rollout, outdated, allowance, begun)
     # First whose hook is running: no pod that turns unready pushes it out (spec 5.8). Then who is down anyway: the
     # budget may be waiting for just that one. Then whose hook has answered, so that no other is asked in its place.
-    outdated.sort(key=lambda p: (not update_pass.waits(p), p.ready, not update_pass.asked(p), expendable(p)))
+    outdated.sort(key=lambda p: (not update_pass.waits(p), p.ready, not update_pass.hook_asked(p), expendable(p)))
     return update_pass.run(outdated[: max(0, len(outdated) - rollout.kept)])

@@ -35,9 +35,9 @@ def update(state: SetRollout, changes: OrdinalChanges, scaling: ScaleOutcome, be
         counted = tuple(o for o in state.due if o > _ordinal(state, outdated[0]))
     update_pass = UpdatePass(rollout, outdated, _allowance(state, counted), begun)
     # A pod whose hook is being asked stays a target while others are waited for: it would be asked anew every time.
-    asked = {p.name: update_pass.guard(p) for p in outdated if update_pass.asked(p)}
+    asked = {p.name: update_pass.guard(p) for p in outdated if update_pass.hook_asked(p)}
     if not state.ordered:
-        outcome = update_pass.run(sorted(outdated, key=lambda p: (p.ready, not update_pass.asked(p))))
+        outcome = update_pass.run(sorted(outdated, key=lambda p: (p.ready, not update_pass.hook_asked(p))))
         return replace(outcome, targets={**asked, **outcome.targets})
     allowed, waits = (True, ()) if changes.open else _repairs(state, changes, outdated[0])
     outcome = update_pass.run(outdated[:1] if allowed else ())

@@ -16,7 +16,6 @@ from operators.api import keys
 from operators.api.hookphase import FINAL_PHASES, HookPhase
 from operators.hookrun.assess import NO_UNREADABLE, Assessment, RunState, assess
 from operators.hookrun.clusteraddresses import ClusterAddresses
-from operators.hookrun.judge import FUNCTIONS, Judge
 from operators.hookrun.metrics import HookMetrics
 from operators.hookrun.providers.base import Connections
 from operators.hookrun.providers.blocking import ThreadedCalls
@@ -27,6 +26,7 @@ from operators.hookrun.settings import HookSettings
 from operators.hookrun.status import difference, dump_status, end_as_too_large, is_too_large
 from operators.hookrun.tasks import MeasurementTasks, ProviderMeasurer, UnsavedMeasurement, with_unsaved
 from operators.hookrun.view import RunView
+from operators.hookrun.workers import FUNCTIONS, HookWorkers
 from operators.kube.client import Client
 from operators.kube.errors import ApiError, Conflict, NotFound
 from operators.kube.resources import HOOK_RUNS, Json
@@ -71,10 +71,10 @@ class HookRunController:
         refused = (*settings.deny_cidrs, *settings.refused_hosts, client.credentials.server)
         transport = HttpTransport(EgressPolicy(settings.allow_cidrs, refused, cluster))
         self._pool = WorkerPool(FUNCTIONS, workers=_WORKERS, limits=Limits(cpu_seconds=settings.cpu_seconds))
-        self._judge = Judge(self._pool)
+        self._work = HookWorkers(self._pool)
         blocking = ThreadedCalls(transport, settings.max_concurrent)
-        connections = Connections(transport, client, self._judge, blocking)
-        measurer = ProviderMeasurer(providers, connections, self._judge)
+        connections = Connections(transport, client, self._work, blocking)
+        measurer = ProviderMeasurer(providers, connections, self._work)
         self._tasks = MeasurementTasks(measurer, self._queue, self._metrics, now, settings.max_concurrent)
         self._first_looks: dict[Key, tuple[str, float]] = {}
         self._unreadable: dict[str, Mapping[str, str]] = {}
@@ -150,7 +150,7 @@ class HookRunController:
         if run.state.results or run.state.refused:
             return NO_UNREADABLE
         if run.uid not in self._unreadable:
-            self._unreadable[run.uid] = await self._judge.unreadable_conditions(run.namespace, run.state.spec)
+            self._unreadable[run.uid] = await self._work.unreadable_conditions(run.namespace, run.state.spec)
         return self._unreadable[run.uid]
 
     def _start(self, run: RunView, assessment: Assessment) -> None:

@@ -16,11 +16,11 @@ from operators.api.hookphase import HookPhase
 from operators.api.hooktemplate import Metric
 from operators.hookrun.arguments import values_of
 from operators.hookrun.assess import MeasurementState, MetricState, RunState, add_measurement
-from operators.hookrun.judge import Judge, Verdict
 from operators.hookrun.metrics import HookMetrics
 from operators.hookrun.providers.base import Answer, Connections, MeasuredValue, MeasurementRequest, ProviderError
 from operators.hookrun.providers.registry import ProviderRegistry
 from operators.hookrun.view import RunView
+from operators.hookrun.workers import HookWorkers, MeasurementVerdict
 from operators.logs import get_logger
 from operators.runtime.store import Key
 from operators.runtime.workqueue import WorkQueue
@@ -57,7 +57,7 @@ class Measurer(Protocol):
             ValueError: arguments are missing or do not fit.
         """
 
-    async def verdict(self, run: RunView, metric: Metric, found: Answer | MeasuredValue) -> Verdict:
+    async def verdict(self, run: RunView, metric: Metric, found: Answer | MeasuredValue) -> MeasurementVerdict:
         """What the conditions make of it."""
 
 
@@ -67,16 +67,16 @@ class ProviderMeasurer:
 
     providers: ProviderRegistry
     connections: Connections
-    judge: Judge
+    workers: HookWorkers
 
     async def measure(self, run: RunView, metric: Metric, successes: int) -> Answer | MeasuredValue:
         """See `Measurer`."""
         request = MeasurementRequest(values_of(run.args), run.namespace, run.owner, run.uid, metric.name, successes)
         return await self.providers.measure(metric.provider, request, self.connections)
 
-    async def verdict(self, run: RunView, metric: Metric, found: Answer | MeasuredValue) -> Verdict:
+    async def verdict(self, run: RunView, metric: Metric, found: Answer | MeasuredValue) -> MeasurementVerdict:
         """See `Measurer`."""
-        return await self.judge.verdict(run.namespace, metric, found)
+        return await self.workers.verdict(run.namespace, metric, found)
 
 
 class MeasurementTasks:

@@ -21,7 +21,7 @@ from operators.hookrun.view import run_view
 from operators.kube import resources
 from operators.kube.client import Client
 from operators.kube.resources import Json, Resource
-from operators.manager.settings import Settings
+from operators.manager.settings import ManagerSettings
 from operators.planning.views import hookrun_view, hooktemplate_view, node_view, pod_view, revision_view
 from operators.runtime.cache import Cache
 from operators.runtime.events import EventRecorder
@@ -58,7 +58,9 @@ class Worker(Protocol):
 class Controllers:
     """The controllers and caches of one process. ``feeds`` are by plural: kopf brings their events."""
 
-    def __init__(self, settings: Settings, client: Client, events: EventRecorder, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, settings: ManagerSettings, client: Client, events: EventRecorder, registry: CollectorRegistry
+    ) -> None:
         self._settings, self._client, self._events, self._registry = settings, client, events, registry
         self._caches, self._queues = CacheMetrics(registry), QueueFamilies(registry)
         self._pass_metrics = PassMetrics(registry)

@@ -21,7 +21,7 @@ from operators.kube.credentials import NoCredentials
 from operators.kube.wire import read_deep
 from operators.logs import get_logger
 from operators.manager.manager import CannotListen, Manager
-from operators.manager.settings import Settings
+from operators.manager.settings import ManagerSettings
 
 log = get_logger(__name__)
 
@@ -80,7 +80,7 @@ def _registry(manager: Manager) -> kopf.OperatorRegistry:
     return registry
 
 
-async def _main(settings: Settings) -> int:
+async def _main(settings: ManagerSettings) -> int:
     """Run until told to stop; the exit code."""
     manager = await Manager.prepare(settings)
     try:
@@ -114,7 +114,7 @@ def _tune_garbage_collector() -> None:
     gc.set_threshold(50_000, 10, 10)
 
 
-def run(settings: Settings) -> int:
+def run(settings: ManagerSettings) -> int:
     """Run until told to stop.
 
     Returns:

@@ -14,7 +14,7 @@ from aiohttp import web
 from operators.kube.client import Client
 from operators.kube.credentials import Credentials
 from operators.kube.metrics import RestMetrics
-from operators.manager.settings import Settings
+from operators.manager.settings import ManagerSettings
 from operators.runtime.leaderelection import LeaderElector
 from operators.runtime.loopthread import LoopThread
 from operators.runtime.serving import listen
@@ -31,7 +31,7 @@ class Leadership:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ManagerSettings,
         connect: Callable[[], Awaitable[Credentials]],
         metrics: RestMetrics,
         problem: Callable[[], str],

@@ -21,7 +21,7 @@ from operators.kube.retries import backoff
 from operators.logs import get_logger
 from operators.manager.controllers import Controllers
 from operators.manager.leadership import Leadership
-from operators.manager.settings import Settings
+from operators.manager.settings import ManagerSettings
 from operators.manager.version import operator_version
 from operators.runtime.events import EventRecorder
 from operators.runtime.leaderelection import LeadershipLost
@@ -52,7 +52,7 @@ class Manager:
     `Leadership` one for the Lease.
     """
 
-    def __init__(self, settings: Settings, credentials: OfficialCredentials) -> None:
+    def __init__(self, settings: ManagerSettings, credentials: OfficialCredentials) -> None:
         self.settings, self.credentials = settings, credentials
         self.registry = CollectorRegistry()
         self.heartbeat = Heartbeat()
@@ -76,7 +76,7 @@ class Manager:
         self._stopped = False
 
     @classmethod
-    async def prepare(cls, settings: Settings) -> Self:
+    async def prepare(cls, settings: ManagerSettings) -> Self:
         """Load the credentials and build everything; nothing is sent yet.
 
         Raises:

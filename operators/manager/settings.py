@@ -1,4 +1,4 @@
-"""Settings of ``game-operators run``: flags, each with an environment variable GAME_OPERATORS_<FLAG>."""
+"""ManagerSettings of ``game-operators run``: flags, each with an environment variable GAME_OPERATORS_<FLAG>."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONTROLLERS = ("gamedeployment", "gamestatefulset", "hook")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ManagerSettings:
     """How the operators run. Durations in seconds."""
 
     controllers: tuple[str, ...]
@@ -181,8 +181,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     FLAGS.add_to(parser)
 
 
-def from_arguments(options: argparse.Namespace, environment: Mapping[str, str] | None = None) -> Settings:
-    """Settings of parsed flags, of the environment where a flag is not given, else by default.
+def from_arguments(options: argparse.Namespace, environment: Mapping[str, str] | None = None) -> ManagerSettings:
+    """ManagerSettings of parsed flags, of the environment where a flag is not given, else by default.
 
     Raises:
         InvalidSettings: an unknown controller, a value that cannot be, or times that do not fit together.
@@ -202,4 +202,4 @@ def from_arguments(options: argparse.Namespace, environment: Mapping[str, str] |
         raise InvalidSettings(f"unknown controller {unknown[0]!r}: known are {', '.join(CONTROLLERS)}")
     identity = variables.get("POD_NAME") or f"{socket.gethostname()}_{os.getpid()}"
     chosen = tuple(c for c in CONTROLLERS if c in named) or CONTROLLERS
-    return Settings(controllers=chosen, identity=identity, **values)
+    return ManagerSettings(controllers=chosen, identity=identity, **values)

@@ -9,7 +9,7 @@ from operators.api import keys
 from operators.api.reasons import BlockedReason
 from operators.planning.actions import Action, AnnotatePod, Blocked
 from operators.planning.findings import NOTHING, Findings, join
-from operators.planning.hooks.pods import HookAnswer, PodHook, asked
+from operators.planning.hooks.pods import HookAnswer, HookKind, ask_hook
 from operators.planning.inplace import update as inplace
 from operators.planning.inplace.annotations import UpdateState
 from operators.planning.rollout import Rollout, awaits_post_hook
@@ -21,7 +21,7 @@ class UpdateOutcome:
     """What updating does. ``targets`` are the pods that an update is still meant for, by the hook that guards it."""
 
     found: Findings = NOTHING
-    targets: Mapping[str, PodHook] = field(default_factory=dict)
+    targets: Mapping[str, HookKind] = field(default_factory=dict)
 
 
 def continue_updates(rollout: Rollout) -> Findings:
@@ -73,7 +73,7 @@ def _post_hook(rollout: Rollout, pod: PodView) -> Findings:
     actions: list[Action] = []
     if not state.post_hook:
         actions.append(_marked(pod, state, post_hook=True))  # left by the Go operators: ours from now on
-    verdict = asked("postinplace", hook, pod, rollout.runs, rollout.observed.templates)
+    verdict = ask_hook("postinplace", hook, pod, rollout.runs, rollout.observed.templates)
     if verdict.answer is HookAnswer.PROCEED and state.post_hook:
         actions.append(_marked(pod, state, post_hook=False))
     if verdict.start is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from operators.api.strategies import StrategyBase
 from operators.planning.budgets import Budget
 from operators.planning.canary.state import CanaryState, DesiredRollout, PodCounts, canary_state, read_recorded
-from operators.planning.hooks.pods import Hook, HookRuns, PodHook
+from operators.planning.hooks.pods import Hook, HookKind, HookRuns
 from operators.planning.inplace import update as inplace
 from operators.planning.revisions import History, RecordedRevisions, Revisions, resolve
 from operators.planning.templates import produces
@@ -83,7 +83,7 @@ class Rollout:
         return inplace.InPlaceSettings(details.grace_period_seconds, details.policy, post_hook=post_hook)
 
     @property
-    def update_hook(self) -> PodHook:
+    def update_hook(self) -> HookKind:
         """Kind of hook that guards the update of a pod: a lone pre-delete hook guards in-place updates too."""
         return "preinplace" if self.in_place and self.hooks["preinplace"] else "predelete"
 

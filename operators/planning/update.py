@@ -9,7 +9,7 @@ from functools import cache
 from operators.api.reasons import BlockedReason
 from operators.planning.actions import Action, Blocked, DeletePod, UpdatePodInPlace
 from operators.planning.findings import Findings
-from operators.planning.hooks.pods import HookAnswer, HookVerdict, PodHook, ask
+from operators.planning.hooks.pods import HookAnswer, HookKind, HookVerdict, ask
 from operators.planning.inplace import update as inplace
 from operators.planning.inprogress import UpdateOutcome
 from operators.planning.refusals import pod_refused
@@ -81,9 +81,9 @@ class UpdatePass:
         self.candidates: Sequence[PodView] = ()
         self.begun: list[Action] = []
         self.blocked: list[Blocked] = []
-        self.targets: dict[str, PodHook] = {}
+        self.targets: dict[str, HookKind] = {}
 
-    def asked(self, pod: PodView) -> bool:
+    def hook_asked(self, pod: PodView) -> bool:
         """The hook that guards the pod's update has been asked."""
         return self.runs.get(pod.name) is not None
 
@@ -102,7 +102,7 @@ class UpdatePass:
         """The pod is updated by a new one in its place."""
         return not self.in_place or self.ineligible(pod.revision) is not None
 
-    def guard(self, pod: PodView) -> PodHook:
+    def guard(self, pod: PodView) -> HookKind:
         """The hook that guards this pod's update: replacing it is a deletion, also under InplaceUpdate."""
         return "predelete" if self.replaces(pod) else self.rollout.update_hook
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from operators.api import keys
 from operators.planning.actions import Action, AnnotatePod, CreateHookRun, DeleteHookRun, Stage
-from operators.planning.hooks.pods import PodHook, run_subject
+from operators.planning.hooks.pods import HookKind, run_subject
 from operators.planning.refusals import Refusal
 from operators.planning.rollout import Rollout, awaits_post_hook
 from operators.planning.views import PodView
@@ -40,7 +40,7 @@ def retry(rollout: Rollout) -> tuple[list[Action], list[str]]:
     return actions, done
 
 
-def clean(rollout: Rollout, victims: Mapping[str, PodView], targets: Mapping[str, PodHook]) -> list[Action]:
+def clean(rollout: Rollout, victims: Mapping[str, PodView], targets: Mapping[str, HookKind]) -> list[Action]:
     """Remove answers that nobody waits for or that are too old, and take back the mark on pods that stay (spec 5.4).
 
     The mark first: the run is what reminds a later pass of it. So the mark comes before everything else, and a run
@@ -88,7 +88,7 @@ def marks(rollout: Rollout, actions: list[Action]) -> list[Action]:
     place has begun that is so when it is over, unless a hook after the update is configured: then it is for that hook
     to say when the pod is in use again (docs/spec/gamestatefulset.md 5.4).
     """
-    kinds: tuple[PodHook, ...] = ("predelete", "preinplace")
+    kinds: tuple[HookKind, ...] = ("predelete", "preinplace")
     asked_now = {a.pod for a in actions if isinstance(a, CreateHookRun) and a.kind in kinds}
     dropped = {a.name for a in actions if isinstance(a, DeleteHookRun)}
     open_runs = [r for kind in kinds for r in rollout.runs.of_kind(kind) if not r.completed and r.name not in dropped]

@@ -20,7 +20,7 @@ from operators.planning.hooks.arguments import UnresolvedArgument, merge_argumen
 from operators.planning.inplace.update import modified_containers
 from operators.planning.views import HookRunView, HookTemplateView, PodView
 
-PodHook = Literal["predelete", "preinplace", "postinplace"]
+HookKind = Literal["predelete", "preinplace", "postinplace"]
 
 TYPE_LABELS: Mapping[str, str] = {
     "predelete": "pre-delete-step",
@@ -86,7 +86,7 @@ class HookRuns:
             if held.deleting and not run.deleting:
                 self._by_subject[kind, *run_subject(run)] = run
 
-    def of(self, kind: PodHook, pod: PodView) -> HookRunView | None:
+    def of(self, kind: HookKind, pod: PodView) -> HookRunView | None:
         """The run that speaks for the pod in its present revision; of several, the first by name that stays."""
         return self._by_subject.get((kind, pod.revision, pod.instance)) if self._by_subject else None
 
@@ -116,7 +116,7 @@ def cut_name(name: str) -> str:
     return f"{name[: _NAME_LIMIT - 11].rstrip('-.')}-{digest}"
 
 
-def run_name(kind: PodHook, pod: PodView, template: str) -> str:
+def run_name(kind: HookKind, pod: PodView, template: str) -> str:
     """``<kind>-<revision>-<instance>-<template>``."""
     return cut_name(f"{kind}-{pod.revision}-{pod.instance}-{template}")
 
@@ -159,7 +159,7 @@ def compose(
 
 
 def new_run(
-    kind: PodHook,
+    kind: HookKind,
     hook: Hook,
     template: HookTemplateView | None,
     pod: PodView,
@@ -207,7 +207,7 @@ def answer_of_run(run: HookRunView, pod: PodView) -> HookVerdict:
 
 
 def ask(
-    kind: PodHook,
+    kind: HookKind,
     hook: Hook | None,
     pod: PodView,
     runs: HookRuns,
@@ -220,11 +220,11 @@ def ask(
     """
     if hook is None or pod.phase != "Running":
         return HookVerdict(HookAnswer.PROCEED)
-    return asked(kind, hook, pod, runs, templates, wanted)
+    return ask_hook(kind, hook, pod, runs, templates, wanted)
 
 
-def asked(
-    kind: PodHook,
+def ask_hook(
+    kind: HookKind,
     hook: Hook,
     pod: PodView,
     runs: HookRuns,

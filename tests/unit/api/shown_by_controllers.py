@@ -3,10 +3,10 @@
 import asyncio
 
 from operators.hookrun.assess import MeasurementState, add_measurement, assess
-from operators.hookrun.judge import Judge
 from operators.hookrun.outcome import measurement_phase
 from operators.hookrun.providers.base import MeasuredValue
 from operators.hookrun.view import run_view
+from operators.hookrun.workers import HookWorkers
 from operators.planning.actions import Blocked
 from operators.simulation.cluster import UID, SimulatedCluster
 from tests.integration.api.broken import Shown, changed
@@ -62,7 +62,7 @@ def _run(case: Shown) -> tuple[str, str]:
     body["metadata"].update(_STORED)
     body["status"] = {}
     state = run_view(body).state
-    unreadable = asyncio.run(Judge(InProcess()).unreadable_conditions("game", state.spec))
+    unreadable = asyncio.run(HookWorkers(InProcess()).unreadable_conditions("game", state.spec))
     assessment = assess(state, 0.0, unreadable=unreadable)
     for metric in assessment.measure:
         phase, message = measurement_phase(metric, MeasuredValue("1", "1"))

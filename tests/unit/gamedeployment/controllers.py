@@ -6,12 +6,12 @@ from operators.kube.resources import GAME_DEPLOYMENTS
 from operators.simulation.cluster import gamedeployment
 from operators.workload.metrics import WorkloadMetrics
 from tests.unit.gamedeployment.observations import NEW, NOW, OLD, STRATEGY, raw_revision, template
-from tests.unit.workload import station
+from tests.unit.workload import harness
 
 KEY = ("game", "gd")
 
 
-class Station(station.Station):
+class Harness(harness.Harness):
     """The GameDeployment ``gd`` with its revisions OLD and NEW."""
 
     def __init__(self, pods=(), spec=None, *, strategy=None):

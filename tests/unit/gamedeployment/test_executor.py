@@ -16,7 +16,7 @@ from operators.kube.resources import HOOK_RUNS, HOOK_TEMPLATES, PODS
 from operators.planning.views import HookRunView, OwnerView
 from operators.runtime.store import Change
 from operators.simulation.cluster import UID, hook_template
-from tests.unit.gamedeployment.controllers import KEY, Station
+from tests.unit.gamedeployment.controllers import KEY, Harness
 from tests.unit.gamedeployment.observations import NEW, NOW, OLD, OWNER, decide, new, pod, raw_pod
 
 QUOTA = Forbidden(403, "Forbidden", "exceeded quota: pods, used 7, limited 7")
@@ -33,196 +33,196 @@ def olds(*instances, **how):
 
 
 async def test_gd_18_a_first_creation_that_fails_is_the_only_one_and_is_tried_again():
-    station = Station(spec={"replicas": 5})
-    station.api.refuse["POST", "pods"] = QUOTA
-    outcome = await station.one_pass()
-    assert len(station.api.sent("POST", "pods")) == 1, "batches of 1, 2, 4: the first one failed"
-    assert station.expectations.pending(KEY, 0.0) is None
+    harness = Harness(spec={"replicas": 5})
+    harness.api.refuse["POST", "pods"] = QUOTA
+    outcome = await harness.one_pass()
+    assert len(harness.api.sent("POST", "pods")) == 1, "batches of 1, 2, 4: the first one failed"
+    assert harness.expectations.pending(KEY, 0.0) is None
     assert outcome.requeue_after == 0.0
-    waits = (await station.one_pass()).requeue_after
-    assert len(station.api.sent("POST", "pods")) == 1, "not in a hot loop"
+    waits = (await harness.one_pass()).requeue_after
+    assert len(harness.api.sent("POST", "pods")) == 1, "not in a hot loop"
     assert waits == pytest.approx(1.0)
-    failed = station.condition("FailedScale")
+    failed = harness.condition("FailedScale")
     assert failed["message"] == "5 pods to create are refused: exceeded quota: pods, used 7, limited 7 (403 Forbidden)"
-    assert station.condition("Blocked")["reason"] == "FailedScale"
-    reasons = {(t, r) for t, r, _ in await station.told()}
+    assert harness.condition("Blocked")["reason"] == "FailedScale"
+    reasons = {(t, r) for t, r, _ in await harness.told()}
     assert ("Warning", "FailedCreate") in reasons
-    station.api.refuse.clear()
-    station.time += 1
-    await station.one_pass()
-    assert len(station.api.names("pods")) == 5
-    await station.one_pass()
-    assert station.condition("FailedScale") is None
+    harness.api.refuse.clear()
+    harness.time += 1
+    await harness.one_pass()
+    assert len(harness.api.names("pods")) == 5
+    await harness.one_pass()
+    assert harness.condition("FailedScale") is None
 
 
 async def test_gd_18_a_creation_of_unknown_outcome_is_waited_for():
     """The pod may exist all the same; a pass that made up a new name would create one too many."""
-    station = Station(spec={"replicas": 1})
+    harness = Harness(spec={"replicas": 1})
 
     async def lost(verb, name):
         if verb == "POST":
             raise Unavailable(0, "NoAnswer", "connection lost")
 
-    station.api.lose = lost
-    station.sync()
-    await station.controller.reconcile(KEY)
-    (name,) = station.api.names("pods")
-    assert station.expectations.pending(KEY, 0.0).describe == f"creation of {name}"
-    assert (await station.controller.reconcile(KEY)).requeue_after == 1.0
-    station.api.lose = None
-    await station.one_pass()
-    assert station.api.names("pods") == [name]
+    harness.api.lose = lost
+    harness.sync()
+    await harness.controller.reconcile(KEY)
+    (name,) = harness.api.names("pods")
+    assert harness.expectations.pending(KEY, 0.0).describe == f"creation of {name}"
+    assert (await harness.controller.reconcile(KEY)).requeue_after == 1.0
+    harness.api.lose = None
+    await harness.one_pass()
+    assert harness.api.names("pods") == [name]
 
 
 async def test_a_pass_waits_until_the_caches_show_its_own_writes():
-    station = Station(spec={"replicas": 3})
-    await station.one_pass()
-    count = len(station.api.requests)
-    assert (await station.controller.reconcile(KEY)).requeue_after == 1.0
-    assert len(station.api.requests) == count
-    await station.one_pass()
-    assert len(station.api.names("pods")) == 3
+    harness = Harness(spec={"replicas": 3})
+    await harness.one_pass()
+    count = len(harness.api.requests)
+    assert (await harness.controller.reconcile(KEY)).requeue_after == 1.0
+    assert len(harness.api.requests) == count
+    await harness.one_pass()
+    assert len(harness.api.names("pods")) == 3
 
 
 # ---- one that fails does not hold up the others
 
 
 async def test_gd_150_one_update_that_is_refused_leaves_the_others_alone_and_is_named():
-    station = Station(olds("a", "b", "c"), {"replicas": 3}, strategy=IN_PLACE)
-    station.api.refuse["PATCH", "gd-b"] = Invalid(422, "Invalid", "spec.containers[0].image: not allowed here")
-    await station.one_pass()
-    await station.one_pass()
-    images = {n: station.api.named("pods", n)["spec"]["containers"][0]["image"] for n in station.api.names("pods")}
+    harness = Harness(olds("a", "b", "c"), {"replicas": 3}, strategy=IN_PLACE)
+    harness.api.refuse["PATCH", "gd-b"] = Invalid(422, "Invalid", "spec.containers[0].image: not allowed here")
+    await harness.one_pass()
+    await harness.one_pass()
+    images = {n: harness.api.named("pods", n)["spec"]["containers"][0]["image"] for n in harness.api.names("pods")}
     assert images == {"gd-a": "game:2", "gd-b": "game:1", "gd-c": "game:2"}
-    failed = station.condition("FailedUpdate")
+    failed = harness.condition("FailedUpdate")
     text = "pod gd-b is not updated: spec.containers[0].image: not allowed here (422 Invalid)"
     assert (failed["status"], failed["message"]) == ("True", text)
-    told = await station.told()
+    told = await harness.told()
     assert ("Warning", "FailedUpdate", text) in told
     assert [r for _, r, _ in told].count("FailedUpdatePodInPlace") == 1
 
 
 async def test_gd_150_one_deletion_that_is_refused_leaves_the_others_alone():
-    station = Station(olds("a", "b", "c"), {"replicas": 3}, strategy={"maxUnavailable": 3})
-    station.api.refuse["DELETE", "gd-a"] = Forbidden(403, "Forbidden", "a disruption budget says no")
-    await station.one_pass()
-    await station.one_pass()
-    assert "gd-a" in station.api.names("pods")
-    assert not {"gd-b", "gd-c"} & set(station.api.names("pods"))
-    assert station.condition("FailedUpdate")["message"].startswith("pod gd-a is not updated: a disruption budget")
+    harness = Harness(olds("a", "b", "c"), {"replicas": 3}, strategy={"maxUnavailable": 3})
+    harness.api.refuse["DELETE", "gd-a"] = Forbidden(403, "Forbidden", "a disruption budget says no")
+    await harness.one_pass()
+    await harness.one_pass()
+    assert "gd-a" in harness.api.names("pods")
+    assert not {"gd-b", "gd-c"} & set(harness.api.names("pods"))
+    assert harness.condition("FailedUpdate")["message"].startswith("pod gd-a is not updated: a disruption budget")
 
 
 async def test_gd_150_a_refusal_is_tried_later_each_time_and_forgotten_when_the_spec_changes():
-    station = Station(olds("a"), {"replicas": 1}, strategy=IN_PLACE)
-    station.api.refuse["PATCH", "gd-a"] = Invalid(422, "Invalid", "no")
+    harness = Harness(olds("a"), {"replicas": 1}, strategy=IN_PLACE)
+    harness.api.refuse["PATCH", "gd-a"] = Invalid(422, "Invalid", "no")
     tries = []
     for _ in range(40):
-        before = len(station.api.sent("PATCH", "pods"))
-        await station.one_pass()
-        if len(station.api.sent("PATCH", "pods")) > before:
-            tries.append(station.time - NOW)
-        station.time += 0.5
+        before = len(harness.api.sent("PATCH", "pods"))
+        await harness.one_pass()
+        if len(harness.api.sent("PATCH", "pods")) > before:
+            tries.append(harness.time - NOW)
+        harness.time += 0.5
     assert tries == [0.0, 1.0, 3.0, 7.0, 15.0]
-    body = station.api.named("gamedeployments", "gd")
+    body = harness.api.named("gamedeployments", "gd")
     body["metadata"]["generation"] += 1
-    body["metadata"]["resourceVersion"] = str(station.api.version + 1)
-    station.api.version += 1
-    before = len(station.api.sent("PATCH", "pods"))
-    await station.one_pass()
-    assert len(station.api.sent("PATCH", "pods")) == before + 1
+    body["metadata"]["resourceVersion"] = str(harness.api.version + 1)
+    harness.api.version += 1
+    before = len(harness.api.sent("PATCH", "pods"))
+    await harness.one_pass()
+    assert len(harness.api.sent("PATCH", "pods")) == before + 1
 
 
 # ---- one that later ones count on
 
 
 async def test_nothing_is_created_before_an_orphan_is_adopted():
-    station = Station([raw_pod("a", owner=None)], {"replicas": 2})
-    station.api.refuse["PATCH", "gd-a"] = Forbidden(403, "Forbidden", "no")
-    await station.one_pass()
-    assert station.api.sent("PATCH", "pods") == ["gd-a"]
-    assert station.api.sent("POST", "pods") == []
+    harness = Harness([raw_pod("a", owner=None)], {"replicas": 2})
+    harness.api.refuse["PATCH", "gd-a"] = Forbidden(403, "Forbidden", "no")
+    await harness.one_pass()
+    assert harness.api.sent("PATCH", "pods") == ["gd-a"]
+    assert harness.api.sent("POST", "pods") == []
 
 
 async def test_nothing_is_done_to_pods_while_an_old_answer_cannot_be_removed():
     """The answer could let a later deletion through."""
-    station = Station([raw_pod("a")], {"replicas": 2, **PRE_DELETE})
+    harness = Harness([raw_pod("a")], {"replicas": 2, **PRE_DELETE})
     name = f"predelete-{OLD}-a-check"
-    station.api.put(HOOK_RUNS, _hook_run(name, OWNER, "Successful"))
-    station.api.refuse["DELETE", name] = Unavailable(500, "InternalError", "etcd is slow")
-    await station.one_pass()
-    assert station.api.sent("DELETE", "hookruns") == [name]
-    assert station.api.sent("POST", "pods") == []
-    station.api.refuse.clear()
-    station.time += 1
-    await station.one_pass()
-    assert (station.api.names("hookruns"), len(station.api.names("pods"))) == ([], 2)
+    harness.api.put(HOOK_RUNS, _hook_run(name, OWNER, "Successful"))
+    harness.api.refuse["DELETE", name] = Unavailable(500, "InternalError", "etcd is slow")
+    await harness.one_pass()
+    assert harness.api.sent("DELETE", "hookruns") == [name]
+    assert harness.api.sent("POST", "pods") == []
+    harness.api.refuse.clear()
+    harness.time += 1
+    await harness.one_pass()
+    assert (harness.api.names("hookruns"), len(harness.api.names("pods"))) == ([], 2)
 
 
 async def test_gd_105_a_mark_that_could_not_be_taken_back_is_not_forgotten():
     """Players would never be sent to the pod again. The run that put it there reminds of it."""
     marked = raw_pod("a", annotations={keys.POD_DELETING_ANNOTATION: "true"})
-    station = Station([marked], {"replicas": 1, **PRE_DELETE})
+    harness = Harness([marked], {"replicas": 1, **PRE_DELETE})
     name = f"predelete-{NEW}-a-check"
-    station.api.put(HOOK_RUNS, _hook_run(name, OWNER, "Running", revision=NEW))
-    station.api.refuse["PATCH", "gd-a"] = Unavailable(500, "InternalError", "etcd is slow")
+    harness.api.put(HOOK_RUNS, _hook_run(name, OWNER, "Running", revision=NEW))
+    harness.api.refuse["PATCH", "gd-a"] = Unavailable(500, "InternalError", "etcd is slow")
     for _ in range(3):
-        await station.one_pass()
-        assert station.api.names("hookruns") == [name]
-    station.api.refuse.clear()
-    station.time += 2
-    await station.one_pass()
-    assert station.api.names("hookruns") == []
-    assert station.api.named("pods", "gd-a")["metadata"]["annotations"][keys.POD_DELETING_ANNOTATION] == "false"
+        await harness.one_pass()
+        assert harness.api.names("hookruns") == [name]
+    harness.api.refuse.clear()
+    harness.time += 2
+    await harness.one_pass()
+    assert harness.api.names("hookruns") == []
+    assert harness.api.named("pods", "gd-a")["metadata"]["annotations"][keys.POD_DELETING_ANNOTATION] == "false"
 
 
 async def test_gd_105_an_answer_goes_in_the_end_although_its_mark_stays():
     marked = raw_pod("a", annotations={keys.POD_DELETING_ANNOTATION: "true"})
-    station = Station([marked], {"replicas": 1, **PRE_DELETE})
-    station.api.put(HOOK_RUNS, _hook_run(f"predelete-{NEW}-a-check", OWNER, "Running", revision=NEW))
-    station.api.refuse["PATCH", "gd-a"] = Unavailable(500, "InternalError", "etcd is slow")
+    harness = Harness([marked], {"replicas": 1, **PRE_DELETE})
+    harness.api.put(HOOK_RUNS, _hook_run(f"predelete-{NEW}-a-check", OWNER, "Running", revision=NEW))
+    harness.api.refuse["PATCH", "gd-a"] = Unavailable(500, "InternalError", "etcd is slow")
     for _ in range(20):
-        await station.one_pass()
-        station.time += 1
-    assert station.api.names("hookruns") == []
-    assert ("Warning", "FailedWrite", "AnnotatePod gd-a: etcd is slow") in await station.told()
+        await harness.one_pass()
+        harness.time += 1
+    assert harness.api.names("hookruns") == []
+    assert ("Warning", "FailedWrite", "AnnotatePod gd-a: etcd is slow") in await harness.told()
 
 
 @pytest.mark.parametrize(("planning", "least", "most"), [(0.02, 0.2, 0.5), (0.07, 0.5, 0.5)])
 async def test_a_workload_rests_for_longer_the_longer_its_plan_took(monkeypatch, planning, least, most):
-    station = Station(pods=[raw_pod("a")])
-    decided, loop = station.controller.decide, asyncio.get_running_loop()
+    harness = Harness(pods=[raw_pod("a")])
+    decided, loop = harness.controller.decide, asyncio.get_running_loop()
     clock = loop.time
 
     def slowly(workload):
         monkeypatch.setattr(loop, "time", lambda: clock() + planning)
         return decided(workload)
 
-    monkeypatch.setattr(station.controller, "decide", slowly)
-    outcome = await station.one_pass()
+    monkeypatch.setattr(harness.controller, "decide", slowly)
+    outcome = await harness.one_pass()
     assert least <= outcome.quiet <= most
 
 
 async def test_a_plan_that_cannot_be_made_is_told_on_the_object(monkeypatch):
     """What stands in the log of the operators alone nobody finds at night."""
-    station = Station([raw_pod("a")], {"replicas": 1})
-    await station.one_pass()
-    before = station.status
+    harness = Harness([raw_pod("a")], {"replicas": 1})
+    await harness.one_pass()
+    before = harness.status
 
     def broken(_):
         raise KeyError("containers")
 
     with monkeypatch.context() as patched:
-        patched.setattr(station.controller, "decide", broken)
+        patched.setattr(harness.controller, "decide", broken)
         for _ in range(2):
             with pytest.raises(KeyError):
-                await station.one_pass()
-    blocked = station.condition("Blocked")
+                await harness.one_pass()
+    blocked = harness.condition("Blocked")
     assert (blocked["reason"], blocked["message"]) == ("InternalError", "no plan can be made: KeyError: 'containers'")
-    assert station.status == {**before, "conditions": station.status["conditions"]}
-    assert len(station.status["conditions"]) == len(before["conditions"])
-    assert [m for _, reason, m in await station.told() if reason == "InternalError"] == [blocked["message"]]
-    await station.one_pass()
-    assert station.condition("Blocked")["status"] == "False"
+    assert harness.status == {**before, "conditions": harness.status["conditions"]}
+    assert len(harness.status["conditions"]) == len(before["conditions"])
+    assert [m for _, reason, m in await harness.told() if reason == "InternalError"] == [blocked["message"]]
+    await harness.one_pass()
+    assert harness.condition("Blocked")["status"] == "False"
 
 
 # ---- names that are taken
@@ -231,30 +231,30 @@ async def test_a_plan_that_cannot_be_made_is_told_on_the_object(monkeypatch):
 @pytest.mark.parametrize("phase", ["", "Running", "Successful", "Failed"])
 async def test_gd_61_hook_111_a_hook_run_of_ours_that_exists_is_taken_as_the_one_wanted(phase):
     """The Go operator makes a second one, ``<name>.1`` (G); names are deterministic here, and the UID is checked."""
-    station = Station(olds("a"), {"replicas": 1, **PRE_DELETE})
-    station.api.put(HOOK_TEMPLATES, hook_template("check"))
-    station.sync()
+    harness = Harness(olds("a"), {"replicas": 1, **PRE_DELETE})
+    harness.api.put(HOOK_TEMPLATES, hook_template("check"))
+    harness.sync()
     name = f"predelete-{OLD}-a-check"
     body = _hook_run(name, OWNER, phase)
-    station.api.put(HOOK_RUNS, body)  # the cache does not know it yet
-    outcome = await station.controller.reconcile(KEY)
-    assert station.api.sent("POST", "hookruns") == station.api.names("hookruns") == [name]
+    harness.api.put(HOOK_RUNS, body)  # the cache does not know it yet
+    outcome = await harness.controller.reconcile(KEY)
+    assert harness.api.sent("POST", "hookruns") == harness.api.names("hookruns") == [name]
     assert outcome.requeue_after != 0.0, "it did not fail"
-    assert "gd-a" in station.api.names("pods"), "its answer counts from the next pass on"
-    await station.one_pass()
-    assert ("gd-a" in station.api.names("pods")) == (phase != "Successful")
+    assert "gd-a" in harness.api.names("pods"), "its answer counts from the next pass on"
+    await harness.one_pass()
+    assert ("gd-a" in harness.api.names("pods")) == (phase != "Successful")
 
 
 async def test_gd_103_an_argument_that_nobody_declared_is_told_of():
     given = {"templateName": "check", "args": [{"name": "zone", "value": "x"}]}
     spec = {"replicas": 0, "preDeleteUpdateStrategy": {"hook": given}}
-    station = Station(olds("a"), spec)
-    station.api.put(HOOK_TEMPLATES, hook_template("check"))
-    await station.one_pass()
+    harness = Harness(olds("a"), spec)
+    harness.api.put(HOOK_TEMPLATES, hook_template("check"))
+    await harness.one_pass()
     name = f"predelete-{OLD}-a-check"
-    assert station.api.names("hookruns") == [name]
+    assert harness.api.names("hookruns") == [name]
     text = f"hookrun {name} does without arguments its HookTemplate does not declare: zone"
-    assert ("Warning", "HookArgumentDropped", text) in await station.told()
+    assert ("Warning", "HookArgumentDropped", text) in await harness.told()
 
 
 @pytest.mark.parametrize(
@@ -269,16 +269,16 @@ async def test_gd_103_an_argument_that_nobody_declared_is_told_of():
     ids=str,
 )
 async def test_gd_61_hook_111_attack_f13_a_hook_run_of_somebody_else_is_no_answer_and_is_named(other):
-    station = Station(olds("a"), {"replicas": 1, **PRE_DELETE})
-    station.api.put(HOOK_TEMPLATES, hook_template("check"))
+    harness = Harness(olds("a"), {"replicas": 1, **PRE_DELETE})
+    harness.api.put(HOOK_TEMPLATES, hook_template("check"))
     name = f"predelete-{OLD}-a-check"
     stranger = {**OWNER, **other}
-    station.api.put(HOOK_RUNS, _hook_run(name, stranger, "Successful"))
-    await station.one_pass()
-    await station.one_pass()
-    assert station.api.names("pods") == ["gd-a"]
-    assert station.api.names("hookruns") == [name]
-    assert station.condition("Blocked")["message"] == (
+    harness.api.put(HOOK_RUNS, _hook_run(name, stranger, "Successful"))
+    await harness.one_pass()
+    await harness.one_pass()
+    assert harness.api.names("pods") == ["gd-a"]
+    assert harness.api.names("hookruns") == [name]
+    assert harness.condition("Blocked")["message"] == (
         f"HookRun {name} is not created: HookRun {name} exists and belongs to somebody else (409 NameTaken)"
     )
 
@@ -290,91 +290,91 @@ def _hook_run(name, owner, phase, revision=OLD):
 
 
 async def test_a_pod_of_that_name_of_somebody_else_is_left_alone_and_another_name_taken():
-    station = Station(spec={"replicas": 1})
-    await station.one_pass()
-    (name,) = station.api.sent("POST", "pods")
-    station = Station(spec={"replicas": 1})
-    station.sync()
+    harness = Harness(spec={"replicas": 1})
+    await harness.one_pass()
+    (name,) = harness.api.sent("POST", "pods")
+    harness = Harness(spec={"replicas": 1})
+    harness.sync()
     stranger = raw_pod(name.removeprefix("gd-"), owner=None)
-    station.api.put(PODS, {**stranger, "metadata": {**stranger["metadata"], "labels": {}}})
-    await station.controller.reconcile(KEY)
-    assert station.api.named("pods", name)["metadata"]["ownerReferences"] == []
-    station.time += 2
-    await station.one_pass()
-    assert len(station.api.names("pods")) == 2
+    harness.api.put(PODS, {**stranger, "metadata": {**stranger["metadata"], "labels": {}}})
+    await harness.controller.reconcile(KEY)
+    assert harness.api.named("pods", name)["metadata"]["ownerReferences"] == []
+    harness.time += 2
+    await harness.one_pass()
+    assert len(harness.api.names("pods")) == 2
 
 
 # ---- what wakes a workload
 
 
 async def test_gd_133_pods_of_other_controllers_wake_nobody():
-    station = Station(spec={"replicas": 1})
-    station.sync()
+    harness = Harness(spec={"replicas": 1})
+    harness.sync()
     stranger = {"kind": "ReplicaSet", "name": "gd", "uid": "uid-rs", "controller": True}
     theirs = pod("a", owner=stranger)
     for change in (Change(None, theirs), Change(theirs, replace(theirs, phase="Failed")), Change(theirs, None)):
-        assert await station.woken(change, station.controller.on_pod) == []
+        assert await harness.woken(change, harness.controller.on_pod) == []
 
 
 async def test_gd_133_a_pod_of_ours_wakes_its_workload():
-    station = Station(spec={"replicas": 1})
+    harness = Harness(spec={"replicas": 1})
     seen = pod("a")
     for change in (Change(None, seen), Change(seen, replace(seen, phase="Failed")), Change(seen, None)):
-        assert await station.woken(change, station.controller.on_pod) == ["gd"]
+        assert await harness.woken(change, harness.controller.on_pod) == ["gd"]
 
 
 async def test_gd_133_an_update_that_is_none_wakes_nobody():
     """Equal versions do not even get out of the cache; a new version in which nothing is of interest does."""
-    station = Station(spec={"replicas": 1})
+    harness = Harness(spec={"replicas": 1})
     seen = pod("a")
-    assert station.stores.pods.put(seen) is not None
-    assert station.stores.pods.put(replace(seen, phase="Failed")) is None, "an equal resourceVersion says nothing new"
-    beat = station.stores.pods.put(replace(seen, resource_version="6"))
-    assert await station.woken(beat, station.controller.on_pod) == []
+    assert harness.stores.pods.put(seen) is not None
+    assert harness.stores.pods.put(replace(seen, phase="Failed")) is None, "an equal resourceVersion says nothing new"
+    beat = harness.stores.pods.put(replace(seen, resource_version="6"))
+    assert await harness.woken(beat, harness.controller.on_pod) == []
 
 
 async def test_gd_133_a_change_of_owner_wakes_both():
-    station = Station(spec={"replicas": 1})
+    harness = Harness(spec={"replicas": 1})
     other = OwnerView("GameDeployment", "other", "uid-other")
     change = Change(pod("a"), replace(pod("a"), owner=other, resource_version="6"))
-    assert await station.woken(change, station.controller.on_pod) == ["gd", "other"]
+    assert await harness.woken(change, harness.controller.on_pod) == ["gd", "other"]
 
 
 async def test_gd_133_orphans_wake_who_may_adopt_them():
-    station = Station(spec={"replicas": 1})
-    station.sync()
+    harness = Harness(spec={"replicas": 1})
+    harness.sync()
     orphan = pod("a", owner=None)
-    assert await station.woken(Change(None, orphan), station.controller.on_pod) == ["gd"]
-    assert await station.woken(Change(orphan, None), station.controller.on_pod) == [], "a deleted one"
+    assert await harness.woken(Change(None, orphan), harness.controller.on_pod) == ["gd"]
+    assert await harness.woken(Change(orphan, None), harness.controller.on_pod) == [], "a deleted one"
     running = Change(orphan, replace(orphan, phase="Failed", resource_version="6"))
-    assert await station.woken(running, station.controller.on_pod) == [], "neither labels nor owner changed"
+    assert await harness.woken(running, harness.controller.on_pod) == [], "neither labels nor owner changed"
     debug = replace(orphan, labels={"app": "debug"})
-    assert await station.woken(Change(debug, orphan), station.controller.on_pod) == ["gd"], "it matches now"
-    assert await station.woken(Change(None, debug), station.controller.on_pod) == []
+    assert await harness.woken(Change(debug, orphan), harness.controller.on_pod) == ["gd"], "it matches now"
+    assert await harness.woken(Change(None, debug), harness.controller.on_pod) == []
 
 
 async def test_gd_134_a_hook_run_wakes_its_workload_when_its_phase_changes():
-    station = Station()
+    harness = Harness()
     run = HookRunView("game", "run", "uid-run", "7", NOW, {}, "Running", owner=MINE)
-    handler = station.controller.on_hook_run
-    assert await station.woken(Change(run, replace(run, phase="Successful")), handler) == ["gd"]
-    assert await station.woken(Change(run, replace(run, resource_version="8", message="m: 3 of 5")), handler) == []
-    assert await station.woken(Change(run, replace(run, terminate=True)), handler) == ["gd"], "it may go now"
-    assert await station.woken(Change(None, run), handler) == ["gd"]
-    assert await station.woken(Change(run, None), handler) == ["gd"]
+    handler = harness.controller.on_hook_run
+    assert await harness.woken(Change(run, replace(run, phase="Successful")), handler) == ["gd"]
+    assert await harness.woken(Change(run, replace(run, resource_version="8", message="m: 3 of 5")), handler) == []
+    assert await harness.woken(Change(run, replace(run, terminate=True)), handler) == ["gd"], "it may go now"
+    assert await harness.woken(Change(None, run), handler) == ["gd"]
+    assert await harness.woken(Change(run, None), handler) == ["gd"]
     stranger = replace(run, owner=OwnerView("GameStatefulSet", "gd", UID))
-    assert await station.woken(Change(None, stranger), handler) == []
+    assert await harness.woken(Change(None, stranger), handler) == []
 
 
 async def test_what_a_hook_measures_anew_is_shown_a_while_later(monkeypatch):
     """The status says what was measured last; a pass for every measurement would cost more than that is worth."""
-    station, asked = Station(), []
-    monkeypatch.setattr(station.queue, "add_after", lambda key, delay: asked.append((key, delay)))
+    harness, asked = Harness(), []
+    monkeypatch.setattr(harness.queue, "add_after", lambda key, delay: asked.append((key, delay)))
     run = HookRunView("game", "run", "uid-run", "7", NOW, {}, "Running", "players: 3", MINE)
-    handler = station.controller.on_hook_run
-    assert await station.woken(Change(run, replace(run, resource_version="8", message="players: 1")), handler) == []
+    handler = harness.controller.on_hook_run
+    assert await harness.woken(Change(run, replace(run, resource_version="8", message="players: 1")), handler) == []
     assert asked == [(KEY, 10.0)]
-    await station.woken(Change(run, replace(run, resource_version="8")), handler)
+    await harness.woken(Change(run, replace(run, resource_version="8")), handler)
     assert len(asked) == 1
 
 
@@ -384,16 +384,16 @@ async def test_what_a_hook_measures_anew_is_shown_a_while_later(monkeypatch):
 async def test_gd_138_a_write_that_was_overtaken_is_not_waited_for():
     """The Go operator expects a revision, and forgets that when it goes for another one. Here a write is seen as soon
     as the cache holds this version of the pod or a newer one, whatever revision that carries."""
-    station = Station(olds("a"), {"replicas": 1}, strategy=IN_PLACE)
-    await station.one_pass()
-    assert station.expectations.pending(KEY, 0.0) is not None, "the update to NEW is not in the cache"
-    body = station.api.named("pods", "gd-a")
+    harness = Harness(olds("a"), {"replicas": 1}, strategy=IN_PLACE)
+    await harness.one_pass()
+    assert harness.expectations.pending(KEY, 0.0) is not None, "the update to NEW is not in the cache"
+    body = harness.api.named("pods", "gd-a")
     body["metadata"]["labels"][keys.REVISION_LABEL] = "gd-another"
-    station.api.version += 1
-    body["metadata"]["resourceVersion"] = str(station.api.version)
-    station.sync()
-    assert station.stores.pods.get("game", "gd-a").revision == "gd-another"
-    assert station.expectations.pending(KEY, 0.0) is None
+    harness.api.version += 1
+    body["metadata"]["resourceVersion"] = str(harness.api.version)
+    harness.sync()
+    assert harness.stores.pods.get("game", "gd-a").revision == "gd-another"
+    assert harness.expectations.pending(KEY, 0.0) is None
 
 
 @pytest.mark.parametrize(
@@ -417,12 +417,12 @@ async def test_gd_140_the_earliest_of_several_times_counts(young, leaving, wante
 
 async def test_gd_140_a_pass_asks_to_be_woken_then():
     strategy = {"maxUnavailable": 0, "maxSurge": 1}
-    station = Station([raw_pod("a", ready_for=28.0)], {"replicas": 1, "minReadySeconds": 30}, strategy=strategy)
-    assert (await station.one_pass()).requeue_after == pytest.approx(2.0)
-    assert station.condition("Available")["status"] == "False"
-    station.time += 2
-    assert (await station.one_pass()).requeue_after is None
-    assert station.condition("Available")["status"] == "True"
+    harness = Harness([raw_pod("a", ready_for=28.0)], {"replicas": 1, "minReadySeconds": 30}, strategy=strategy)
+    assert (await harness.one_pass()).requeue_after == pytest.approx(2.0)
+    assert harness.condition("Available")["status"] == "False"
+    harness.time += 2
+    assert (await harness.one_pass()).requeue_after is None
+    assert harness.condition("Available")["status"] == "True"
 
 
 def test_a_settled_workload_asks_for_nothing():

@@ -9,13 +9,13 @@ from operators.runtime.store import Store
 from operators.workload.metrics import statefulset_metrics
 from operators.workload.stores import CLAIM_INDEXES
 from tests.unit.gamestatefulset.observations import NOW, raw_revision, raw_set, template
-from tests.unit.workload import station
+from tests.unit.workload import harness
 
 NAMESPACE = "default"
 KEY = (NAMESPACE, "foo")
 
 
-class Station(station.Station):
+class Harness(harness.Harness):
     """The set ``foo`` with its revisions B and D, and a cache of its claims."""
 
     def __init__(self, held=(), spec=None, **how):

@@ -14,7 +14,7 @@ from operators.kube.errors import Conflict
 from operators.kube.resources import HOOK_RUNS, HOOK_TEMPLATES, PERSISTENT_VOLUME_CLAIMS, PODS
 from operators.kube.times import rfc3339
 from operators.simulation.cluster import hook_template
-from tests.unit.gamestatefulset.controllers import Station
+from tests.unit.gamestatefulset.controllers import Harness
 from tests.unit.gamestatefulset.observations import CHECK, NOW, raw_pod, remembered
 from tests.unit.gamestatefulset.sets import DATA
 
@@ -26,10 +26,10 @@ class Killed(Exception):
 
 
 class World:
-    """A station, the kubelets around it, and everything they have ever seen."""
+    """A harness, the kubelets around it, and everything they have ever seen."""
 
-    def __init__(self, station, kill_at, moment):
-        self.station, self.api = station, station.api
+    def __init__(self, harness, kill_at, moment):
+        self.harness, self.api = harness, harness.api
         self.left, self.moment, self.dead = kill_at, moment, False
         self.pods, self.runs, self.claims = defaultdict(set), defaultdict(set), defaultdict(set)
         body = hook_template("check")
@@ -68,7 +68,7 @@ class World:
         for container in body["spec"]["containers"]:
             held = before.get(container["name"])
             if held is None or held["runs"] != container["image"]:
-                started = {"running": {"startedAt": rfc3339(self.station.time)}}
+                started = {"running": {"startedAt": rfc3339(self.harness.time)}}
                 fresh = {"imageID": "same", "containerID": f"c-{self.api.version}", "state": started, "ready": True}
                 held = {"name": container["name"], "runs": container["image"], **fresh}
             after.append(held)
@@ -87,29 +87,29 @@ class World:
             if quiet == 3:
                 break
             self.turn()
-            self.station.sync()
-            self.station.time += 1
+            self.harness.sync()
+            self.harness.time += 1
             try:
-                await self.station.stale_pass()
+                await self.harness.stale_pass()
             except Killed:
                 killed, self.dead = True, False
-                self.station.restart()
+                self.harness.restart()
                 self.turn()
-                self.station.time += 30
+                self.harness.time += 30
                 with suppress(Conflict):  # its caches are old: to have a write refused is its right
-                    await self.station.stale_pass()
-        assert self.station.condition("Complete")["status"] == "True", self.station.status["conditions"]
+                    await self.harness.stale_pass()
+        assert self.harness.condition("Complete")["status"] == "True", self.harness.status["conditions"]
         return killed
 
 
-def station(replicas, revision, **spec):
+def harness(replicas, revision, **spec):
     """Replicas of a revision with their claims, owned by nobody."""
     strategy = spec.pop("strategy", {})
     body = {"replicas": 2, "volumeClaimTemplates": [DATA], **spec}
     held = [raw_pod(i, revision, ran={"nginx": "same"}) for i in range(replicas)]
     for pod in held:
         pod["status"]["containerStatuses"][0]["runs"] = f"nginx:{revision}"
-    made = Station(held, body, strategy=strategy, status=remembered(current=revision) if replicas else {})
+    made = Harness(held, body, strategy=strategy, status=remembered(current=revision) if replicas else {})
     for ordinal in range(replicas):
         metadata = {"namespace": "default", "name": f"data-foo-{ordinal}"}
         made.api.put(PERSISTENT_VOLUME_CLAIMS, {"metadata": metadata, "spec": {}})
@@ -117,9 +117,9 @@ def station(replicas, revision, **spec):
 
 
 STORIES = {
-    "create": lambda policy: station(0, "D", podManagementPolicy=policy),
-    "replace": lambda policy: station(2, "B", podManagementPolicy=policy, preDeleteUpdateStrategy=CHECK),
-    "in place": lambda policy: station(
+    "create": lambda policy: harness(0, "D", podManagementPolicy=policy),
+    "replace": lambda policy: harness(2, "B", podManagementPolicy=policy, preDeleteUpdateStrategy=CHECK),
+    "in place": lambda policy: harness(
         2,
         "B",
         podManagementPolicy=policy,
@@ -127,7 +127,7 @@ STORIES = {
         postInplaceUpdateStrategy=CHECK,
         strategy={"type": "InplaceUpdate"},
     ),
-    "scale in": lambda policy: station(
+    "scale in": lambda policy: harness(
         4,
         "D",
         podManagementPolicy=policy,

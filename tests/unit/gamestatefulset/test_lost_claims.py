@@ -6,7 +6,7 @@ from operators.gamestatefulset.claims import SURGE_ANNOTATION, claim_view
 from operators.kube.errors import Unavailable
 from operators.kube.resources import PERSISTENT_VOLUME_CLAIMS
 from operators.planning import actions as act
-from tests.unit.gamestatefulset.controllers import Station
+from tests.unit.gamestatefulset.controllers import Harness
 from tests.unit.gamestatefulset.observations import (
     CHECK,
     OWNER,
@@ -91,13 +91,13 @@ def test_the_mark_is_taken_off_once_and_in_the_first_pass_that_sees_a_replica_th
 
 
 async def test_the_mark_is_taken_off_at_the_api_server():
-    station = Station([raw_pod(0)], {**WITH_DATA, "replicas": 1}, status=remembered(current="D"))
-    station.api.put(PERSISTENT_VOLUME_CLAIMS, raw_claim(0, surge=True))
-    await station.one_pass()
-    assert station.api.named("persistentvolumeclaims", "data-foo-0")["metadata"]["annotations"] == {}
-    count = len(station.api.requests)
-    await station.one_pass()
-    assert station.writes(count) == []
+    harness = Harness([raw_pod(0)], {**WITH_DATA, "replicas": 1}, status=remembered(current="D"))
+    harness.api.put(PERSISTENT_VOLUME_CLAIMS, raw_claim(0, surge=True))
+    await harness.one_pass()
+    assert harness.api.named("persistentvolumeclaims", "data-foo-0")["metadata"]["annotations"] == {}
+    count = len(harness.api.requests)
+    await harness.one_pass()
+    assert harness.writes(count) == []
 
 
 @pytest.mark.parametrize("strategy", [SURGE, {"type": "OnDelete"}, {"paused": True}])
@@ -153,13 +153,13 @@ def test_a_scale_in_that_is_taken_back_takes_the_claim_back_whatever_the_pod_doe
 @pytest.mark.parametrize("policy", ["OrderedReady", "Parallel"])
 async def test_a_claim_that_could_not_be_taken_back_keeps_its_pod(policy):
     spec = {**WITH_DATA, **WHEN_SCALED, "podManagementPolicy": policy}
-    station = Station([*(raw_pod(i, "B") for i in range(3))], spec)
+    harness = Harness([*(raw_pod(i, "B") for i in range(3))], spec)
     for ordinal in range(3):
-        station.api.put(PERSISTENT_VOLUME_CLAIMS, raw_claim(ordinal, owner=of(ordinal) if ordinal == 2 else None))
-    station.api.refuse["PATCH", "persistentvolumeclaims"] = Unavailable(503, "ServiceUnavailable", "try later")
-    await station.one_pass()
-    assert station.api.sent("PATCH", "persistentvolumeclaims") == ["data-foo-2"]
-    assert station.api.sent("DELETE", "pods") == []
+        harness.api.put(PERSISTENT_VOLUME_CLAIMS, raw_claim(ordinal, owner=of(ordinal) if ordinal == 2 else None))
+    harness.api.refuse["PATCH", "persistentvolumeclaims"] = Unavailable(503, "ServiceUnavailable", "try later")
+    await harness.one_pass()
+    assert harness.api.sent("PATCH", "persistentvolumeclaims") == ["data-foo-2"]
+    assert harness.api.sent("DELETE", "pods") == []
 
 
 @pytest.mark.parametrize("more", MANAGED)

@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 
 from operators.hookrun.isolated import FUNCTIONS
-from operators.hookrun.judge import Judge
 from operators.hookrun.providers.base import Connections, MeasuredValue, Provider
 from operators.hookrun.providers.blocking import ThreadedCalls
 from operators.hookrun.providers.egress import EgressPolicy
 from operators.hookrun.providers.transport import HttpTransport
+from operators.hookrun.workers import HookWorkers
 from operators.sandbox.errors import Refused
 
 
@@ -28,7 +28,7 @@ class InProcess:
 def connections(policy: EgressPolicy | None = None, objects: Any = None, *, threads: int = 50) -> Connections:
     """Connections that this policy allows."""
     transport = HttpTransport(policy or EgressPolicy((), ()))
-    return Connections(transport, objects, Judge(InProcess()), ThreadedCalls(transport, threads))
+    return Connections(transport, objects, HookWorkers(InProcess()), ThreadedCalls(transport, threads))
 
 
 async def measured_by(provider: Provider[Any], settings: Any, asked: Any, given: Connections) -> MeasuredValue:

@@ -12,11 +12,11 @@ from prometheus_client import CollectorRegistry
 from operators.api.hookphase import HookPhase
 from operators.api.hooktemplate import Metric
 from operators.hookrun.assess import MeasurementState, MetricState
-from operators.hookrun.judge import Verdict
 from operators.hookrun.metrics import HookMetrics
 from operators.hookrun.providers.base import MeasuredValue, ProviderError
 from operators.hookrun.tasks import MeasurementTasks, UnsavedMeasurement, with_unsaved
 from operators.hookrun.view import RunView, run_view
+from operators.hookrun.workers import MeasurementVerdict
 from operators.runtime.store import Key
 from operators.runtime.workqueue import WorkQueue
 from tests.unit.hookrun.runs import T0, measured, metric, result, run, spec
@@ -50,8 +50,8 @@ class Endpoint:
             raise self.fails
         return MeasuredValue(str(successes), str(successes))
 
-    async def verdict(self, run_: RunView, metric_: Metric, found: MeasuredValue) -> Verdict:
-        return Verdict(HookPhase.SUCCESSFUL, "", found.text)
+    async def verdict(self, run_: RunView, metric_: Metric, found: MeasuredValue) -> MeasurementVerdict:
+        return MeasurementVerdict(HookPhase.SUCCESSFUL, "", found.text)
 
 
 class Measuring(MeasurementTasks):

@@ -107,7 +107,7 @@ class ClusterApi(MemoryApi):
         return sorted(n for p, _, n in self.objects if p == plural)
 
 
-class Station:
+class Harness:
     """One workload with its revisions, its controller, and its caches.
 
     Caches show what the API server holds only after `sync`, as if the watch were slow. `restart` begins anew with the

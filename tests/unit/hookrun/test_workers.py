@@ -6,8 +6,8 @@ import pytest
 
 from operators.api.hookrun import HookRunSpec
 from operators.api.hooktemplate import Metric
-from operators.hookrun.judge import FUNCTIONS, Judge, Verdict
 from operators.hookrun.providers.base import Answer, MeasuredValue, MeasurementRequest, ProviderError
+from operators.hookrun.workers import FUNCTIONS, HookWorkers, MeasurementVerdict
 from operators.sandbox.errors import CpuLimitExceeded, Refused
 from operators.sandbox.limits import Limits
 from operators.sandbox.pool import WorkerPool
@@ -35,10 +35,10 @@ def judged_by(provider: dict[str, Any], success: str | None = None, failure: str
 @pytest.fixture(params=["here", "workers"])
 async def judge(request):
     if request.param == "here":
-        yield Judge(InProcess())
+        yield HookWorkers(InProcess())
         return
     pool = WorkerPool(FUNCTIONS, limits=Limits(cpu_seconds=5.0, wall_seconds=30.0))
-    yield Judge(pool)
+    yield HookWorkers(pool)
     await pool.close()
 
 
@@ -47,13 +47,13 @@ async def test_a_measurement_takes_a_request_and_a_verdict(judge):
     filled = await judge.fill(asked(ip="10.0.0.1", token="t"), texts)
     assert filled == ["http://10.0.0.1/", "Bearer t", 'up{p="10.0.0.1"}']
     found = await judge.verdict("a", judged_by(WEB, "asInt(result) > 1"), Answer({"jsonPath": "{.n}"}, b'{"n": 2}'))
-    assert found == Verdict("Successful", "", "2")
+    assert found == MeasurementVerdict("Successful", "", "2")
 
 
 async def test_a_query_and_its_verdict(judge):
     body = b'{"status":"success","data":{"resultType":"vector","result":[{"value":[0,"3"]}]}}'
     found = await judge.verdict("a", judged_by(PROMETHEUS, None, "result[0] > 2"), Answer({"status": 200}, body))
-    assert found == Verdict("Failed", "failureCondition 'result[0] > 2' holds for '[3]'", "[3]")
+    assert found == MeasurementVerdict("Failed", "failureCondition 'result[0] > 2' holds for '[3]'", "[3]")
 
 
 async def test_arguments_that_do_not_fit_are_refused(judge):
@@ -69,19 +69,19 @@ async def test_a_condition_that_cannot_be_read_is_named_with_its_metric(judge):
 
 
 async def test_attack_f1_a_limit_makes_an_error_that_names_it():
-    found = await Judge(Overloaded()).verdict("a", judged_by(WEB), Answer({"jsonPath": "{.a}"}, b"{}"))
-    assert found == Verdict("Error", "the limit of 250 ms of CPU time was exceeded", None)
+    found = await HookWorkers(Overloaded()).verdict("a", judged_by(WEB), Answer({"jsonPath": "{.a}"}, b"{}"))
+    assert found == MeasurementVerdict("Error", "the limit of 250 ms of CPU time was exceeded", None)
     with pytest.raises(ProviderError, match="arguments: the limit of 250 ms"):
-        await Judge(Overloaded()).fill(asked(a="b"), [("url", "http://{{args.a}}")])
+        await HookWorkers(Overloaded()).fill(asked(a="b"), [("url", "http://{{args.a}}")])
     spec = HookRunSpec.model_validate({"metrics": [metric("m", successCondition="result == '1'")]})
-    found = await Judge(Overloaded()).unreadable_conditions("a", spec)
+    found = await HookWorkers(Overloaded()).unreadable_conditions("a", spec)
     assert found == {"m": "successCondition: the limit of 250 ms of CPU time was exceeded"}
 
 
 async def test_texts_without_arguments_need_no_worker():
-    assert await Judge(Overloaded()).fill(asked(), [("url", "http://x/")]) == ["http://x/"]
+    assert await HookWorkers(Overloaded()).fill(asked(), [("url", "http://x/")]) == ["http://x/"]
 
 
 async def test_a_value_that_is_read_already_is_judged_here():
-    found = await Judge(Overloaded()).verdict("a", judged_by(WEB, "result == 'x'"), MeasuredValue("x", "x"))
-    assert found == Verdict("Successful", "", "x")
+    found = await HookWorkers(Overloaded()).verdict("a", judged_by(WEB, "result == 'x'"), MeasuredValue("x", "x"))
+    assert found == MeasurementVerdict("Successful", "", "x")

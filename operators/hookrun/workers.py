@@ -29,7 +29,7 @@ class Caller(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class MeasurementVerdict:
     """Phase, message and value of a measurement, as the status has them."""
 
     phase: HookPhase
@@ -37,7 +37,7 @@ class Verdict:
     value: str | None
 
 
-class Judge:
+class HookWorkers:
     """Asks the workers on behalf of hooks. Every method raises `SandboxError` when there are no workers."""
 
     def __init__(self, workers: Caller) -> None:
@@ -54,14 +54,14 @@ class Judge:
             raise ProviderError(f"arguments: {error}") from error
         return filled
 
-    async def verdict(self, namespace: str, metric: Metric, found: Answer | MeasuredValue) -> Verdict:
+    async def verdict(self, namespace: str, metric: Metric, found: Answer | MeasuredValue) -> MeasurementVerdict:
         """The verdict on what a provider has found.
 
         A provider that returns a value instead of an answer is trusted to have read it within limits.
         """
         if isinstance(found, MeasuredValue):
             phase, message = measurement_phase(metric, found)
-            return Verdict(phase, message, clip(found.text))
+            return MeasurementVerdict(phase, message, clip(found.text))
         argument = {
             "provider": next(iter(metric.provider.given())),
             "reading": found.reading,
@@ -71,8 +71,8 @@ class Judge:
         try:
             told = await self._workers.call(namespace, "judge_measurement", argument, found.body)
         except LimitExceeded as error:
-            return Verdict(HookPhase.ERROR, str(error), None)
-        return Verdict(HookPhase(told["phase"]), told["message"], told["value"])
+            return MeasurementVerdict(HookPhase.ERROR, str(error), None)
+        return MeasurementVerdict(HookPhase(told["phase"]), told["message"], told["value"])
 
     async def unreadable_conditions(self, namespace: str, spec: HookRunSpec) -> dict[str, str]:
         """Why a condition of a metric cannot be read, by the metric's name; only metrics with such a condition."""
