@@ -200,7 +200,8 @@ class FaultProxy:
         ) as answer:
             self._note(request, "answer dropped" if lose else str(answer.status))
             if lose:
-                await answer.read()
+                if "watch" not in request.query:  # whose answer has no end
+                    await answer.read()
                 return self._break(request, "after the fact")
             response = web.StreamResponse(status=answer.status)
             for name, value in answer.headers.items():

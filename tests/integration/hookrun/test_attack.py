@@ -14,7 +14,7 @@ from aiohttp import web as http
 from operators.api.hookphase import FINAL_PHASES
 from operators.hookrun.settings import HookSettings
 from operators.kube.resources import HOOK_RUNS
-from tests.integration.hookrun.hooks import LOOPBACK, Hooks, web
+from tests.integration.hookrun.hooks import API_VERSION, LOOPBACK, Hooks, web
 from tests.unit.hookrun.servers import Server
 
 #: Seconds. The loop also carries the test, its server and its client.
@@ -49,7 +49,8 @@ async def good_run(hooks: Hooks, server: Server, name: str) -> float:
     """Seconds from the creation of a run in another namespace to its good end."""
     began = time.monotonic()
     metric = web(server.url + "/good", successCondition="asInt(result) == 1")
-    body = {"metadata": {"name": name}, "spec": {"metrics": [metric]}}
+    head = {"apiVersion": API_VERSION, "kind": "HookRun", "metadata": {"name": name}}
+    body = {**head, "spec": {"metrics": [metric]}}
     await hooks.client.create(HOOK_RUNS, "default", body)
     try:
         while True:

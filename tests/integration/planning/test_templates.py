@@ -27,8 +27,9 @@ _ZEROS = {
     "integers": [],
 }
 
-#: Fields whose zero value is refused: by the decoder, which wants a time, and by the admission of runtime classes.
-_NULL_ONLY = {("ObjectMeta", "creationTimestamp"), ("PodSpec", "overhead")}
+#: Fields whose zero value is refused: by the decoder, which wants a time, by the validation of the claim templates of
+#: ephemeral volumes, and by the admission of runtime classes.
+_NULL_ONLY = {("ObjectMeta", "creationTimestamp"), ("ObjectMeta", "finalizers"), ("PodSpec", "overhead")}
 
 
 class Server:

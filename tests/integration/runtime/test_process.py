@@ -235,9 +235,12 @@ def test_the_hook_controller_alone_needs_rights_on_hookruns_alone(cluster, names
         return cluster.kubectl("-n", namespace, "get", "hookrun", "r", "-o", "jsonpath={.status.phase}") != ""
 
     process.until("the run has begun", begun)
-    assert not any("forbidden" in m for m in process.messages())
+    # What hooks may not reach is asked of these, where that is allowed (docs/security.md).
+    guarded = ("nodes", "services", "endpointslices")
+    forbidden = [m for m in process.messages() if "forbidden" in m]
+    assert [m for m in forbidden if not any(f" {plural}" in m for plural in guarded)] == []
     refused = [line for line in process.read("/metrics")[1].splitlines() if 'code="403"' in line]
-    assert not refused
+    assert [line for line in refused if not any(f"/{plural}" in line for plural in guarded)] == []
     assert process.end() == 0
 
 

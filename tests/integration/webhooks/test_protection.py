@@ -187,7 +187,8 @@ def test_adm_33_a_definition_labelled_always_goes_uncounted(hooks, certificates)
 def test_the_log_names_refusals_and_no_contents(api, games, hooks):
     path = create(api, games, workload("quiet", template=secretive()))
     refused(api.ask("DELETE", path), DEFAULT)
-    assert "DELETE of GameDeployment" in hooks.text()
+    assert "review refused" in hooks.text()
+    assert f"operation=DELETE kind=GameDeployment namespace={games} name=quiet" in hooks.text()
     assert "hunter2" not in hooks.text()
 
 
