@@ -81,11 +81,9 @@ class Leadership:
 
     async def close(self) -> None:
         """Stop serving, close the connections, end the thread. The second call does nothing."""
-        try:
+        if self._thread.running:
             await self._thread.run(self._end())
-        except RuntimeError:  # it was never started, or is closed already
-            return
-        await self._thread.close()
+            await self._thread.close()
 
     async def _prepared(self) -> LeaderElector:
         if self._elector is None:

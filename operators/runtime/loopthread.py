@@ -43,13 +43,18 @@ class LoopThread:
         finally:
             self._loop.close()
 
+    @property
+    def running(self) -> bool:
+        """It was started, and has not been closed."""
+        return self._thread.is_alive() and not self._loop.is_closed()
+
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run ``work`` there and wait here for its result. Cancelling the wait cancels the work.
 
         Raises:
             RuntimeError: the thread has been closed.
         """
-        if self._loop.is_closed() or not self._thread.is_alive():
+        if not self.running:
             work.close()
             raise RuntimeError("the thread is not running")
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
