@@ -206,6 +206,16 @@ class CreateHookRun(Action):
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptHookRun(Action):
+    """Take a check over that nobody owns: set the controller reference."""
+
+    name: str
+    uid: str
+    stage: Stage = Stage.OWNERSHIP
+    kind_of_object: ClassVar[ObjectKind] = "hook_runs"
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteHookRun(Action):
     """Remove a check that answers nothing any more."""
 

@@ -112,7 +112,7 @@ class UpdatePass:
         held: list[PodView] = []
         stuck: list[PodView] = []
         for pod in candidates:
-            if self.in_place and not self.recreates and self.ineligible(pod.revision):
+            if self.in_place and not self.recreates and pod.revision and self.ineligible(pod.revision):
                 stuck.append(pod)
                 continue
             self.targets[pod.name] = self.guard(pod)

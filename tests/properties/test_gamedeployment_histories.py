@@ -135,6 +135,8 @@ class GameDeploymentHistories(RuleBasedStateMachine):
             self._pauses,
             self._changes_type,
             self._retries,
+            self._makes_anew,
+            self._makes_anew,
         ]
         getattr(self, data.draw(st.sampled_from([e.__name__ for e in edits]), label="edit"))(data)
 
@@ -191,6 +193,13 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         hook = f"{data.draw(st.sampled_from(HOOKS))}UpdateStrategy"
         if hook in self.cluster.workload["spec"]:
             self.cluster.patch_spec({hook: {"retry": True}})
+
+    def _makes_anew(self, data):
+        """Deleted without its dependents, and applied once more, with another image or the same."""
+        self.look = None
+        self.cluster.make_anew()
+        if data.draw(st.booleans(), label="changed"):
+            self._user_releases(data)
 
     # ---- the world
 

@@ -178,6 +178,13 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
     def pause(self, paused):
         self.cluster.patch_spec({"updateStrategy": {"paused": paused}})
 
+    @rule(image=st.sampled_from([0, 0, 1, 2, 3]))
+    def make_anew(self, image):
+        """Deleted without its dependents, and applied once more, with another image or the same."""
+        self.cluster.make_anew()
+        if image:
+            self.change_image(image)
+
     # ---- the world
 
     def _some(self, names, data):
