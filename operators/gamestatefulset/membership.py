@@ -71,7 +71,8 @@ def claim_pods(observed: Observed, spec: GameStatefulSetSpec, origins: Origins) 
             actions.append(ReleasePod(pod.name, pod.uid))
         elif _adoptable(observed, spec, pod):
             labels = _lacking(pod, workload.name, ordinal, spec, origins)
-            joining.append(replace(pod, labels={**pod.labels, **labels}))
+            if pod.active:
+                joining.append(replace(pod, labels={**pod.labels, **labels}))
             actions.append(AdoptPod(pod.name, pod.uid, labels))
     for pod in observed.name_conflicts:
         ordinal = ordinal_of(workload.name, pod.name)
@@ -82,7 +83,7 @@ def claim_pods(observed: Observed, spec: GameStatefulSetSpec, origins: Origins) 
 
 def _adoptable(observed: Observed, spec: GameStatefulSetSpec, pod: PodView) -> bool:
     """Nobody controls it, the selector matches it, and no older workload has the right to it."""
-    free = pod.owner is None and pod.active and spec.selector.matches(pod.labels)
+    free = pod.owner is None and not pod.deleting and spec.selector.matches(pod.labels)
     return free and not left_to_older_workload(observed, pod)
 
 

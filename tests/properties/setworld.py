@@ -362,10 +362,11 @@ class Judge:
     def _counters(self):
         """The status counts what there is (spec 1.3)."""
         truth, status = self.truth, self.truth.after
-        ready = [p for p in truth.pods.values() if p.running and p.since is not None]
-        staying = [p for p in truth.pods.values() if not p.leaving]
+        owned = [p for p in truth.pods.values() if p.body["metadata"].get("ownerReferences")]
+        ready = [p for p in owned if p.running and p.since is not None]
+        staying = [p for p in owned if not p.leaving]
         current = status.get("currentRevision")
-        assert status["replicas"] == len(truth.pods), "replicas"
+        assert status["replicas"] == len(owned), "replicas"
         assert status["readyReplicas"] == len(ready), "readyReplicas"
         assert status["updatedReplicas"] == sum(p.revision == truth.update for p in staying), "updatedReplicas"
         assert status["updatedReadyReplicas"] == sum(p.revision == truth.update for p in ready), "updatedReadyReplicas"
