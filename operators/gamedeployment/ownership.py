@@ -75,12 +75,8 @@ def claim_pods(observed: Observed, spec: GameDeploymentSpec, origins: Origins, n
     uid, matches = observed.workload.uid, spec.selector.matches
     for pod in sorted(observed.pods, key=lambda p: p.name):
         if pod.owner is None:
-            if pod.deleting or not matches(pod.labels) or left_to_older_workload(observed, pod):
-                continue
-            if pod.active:
+            if pod.active and matches(pod.labels) and not left_to_older_workload(observed, pod):
                 orphans.append(pod)
-            elif origins.knows(pod):
-                actions.append(AdoptPod(pod.name, pod.uid, {}))  # to be removed as those that end with us are
         elif pod.owner.uid != uid or pod.deleting:
             continue
         elif not matches(pod.labels):

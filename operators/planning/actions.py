@@ -166,7 +166,7 @@ class AdoptPod(Action):
 
 @dataclass(frozen=True, slots=True)
 class ReleasePod(Action):
-    """Drop our controller reference from a pod that the selector no longer matches."""
+    """Drop our controller reference, and the mark of our hooks, from a pod that the selector no longer matches."""
 
     name: str
     uid: str

@@ -24,15 +24,11 @@ class Origins:
 
     def of(self, pod: PodView) -> str:
         """The revision's name, "" when none gives the pod."""
-        if self.knows(pod):
+        if pod.revision in self._templates:
             return pod.revision
         if pod.made_of is None:
             return ""
         return next((name for name in self._templates if self._given_by(name).include(pod.made_of)), "")
-
-    def knows(self, pod: PodView) -> bool:
-        """The pod names a revision of ours."""
-        return pod.revision in self._templates
 
     def _given_by(self, name: str) -> TemplatePods:
         found = self._pods.get(name)

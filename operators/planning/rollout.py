@@ -234,7 +234,7 @@ def build_rollout(
     progress = _progress(pods, images, {canary.target, revisions.current}, strategy, now)
     owner = OwnerView(kind, workload.name, workload.uid)
     hooks = _hooks(spec)
-    asking = Asking(present, hooks, observed.templates, images[canary.target], canary, observed.host_ip)
+    asking = Asking(present, hooks, observed.templates, images, progress, canary, observed.host_ip)
     subjects = {(p.revision, p.instance) for p in observed.pods}
     left, taken_back = take_back(observed.hook_runs, asking, subjects, revisions.templates)
     own = (r for r in observed.hook_runs if r.owner == owner)

@@ -189,7 +189,8 @@ class UpdatePass:
 
     def _ask(self, pod: PodView) -> HookVerdict:
         kind, rollout = self.guard(pod), self.rollout
-        return ask(kind, rollout.hooks[kind], pod, rollout.runs, rollout.observed.templates, self.images)
+        source = self._container_source(pod)
+        return ask(kind, rollout.hooks[kind], pod, rollout.runs, rollout.observed.templates, self.images, source)
 
     def _begin(self, pod: PodView) -> None:
         if self.replaces(pod):

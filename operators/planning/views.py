@@ -285,7 +285,7 @@ def pod_view(obj: Json) -> PodView:
         gated=any(g.get("conditionType") == keys.INPLACE_READY_GATE for g in spec.get("readinessGates") or ()),
         gate=None if gate is None else gate.get("status") == "True",
         containers=_containers(spec, status),
-        problem=problem_of(conditions, status),
+        problem=problem_of(conditions, status, spec),
         state=read_state(annotations.get(keys.INPLACE_STATE_ANNOTATION)),
         grace=read_grace(annotations.get(keys.INPLACE_GRACE_ANNOTATION)),
         made_of=PodBody(labels, annotations, spec) if owner is None or not labels.get(keys.REVISION_LABEL) else None,

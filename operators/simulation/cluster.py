@@ -198,7 +198,9 @@ class SimulatedCluster:
         self._touch(self.pods[action.name])
 
     def _apply_release_pod(self, action: act.ReleasePod) -> None:
-        self.pods[action.name]["metadata"]["ownerReferences"] = []
+        metadata = self.pods[action.name]["metadata"]
+        metadata["ownerReferences"] = []
+        (metadata.get("annotations") or {}).pop(keys.POD_DELETING_ANNOTATION, None)
         self._touch(self.pods[action.name])
 
     def _apply_create_hook_run(self, action: act.CreateHookRun) -> None:

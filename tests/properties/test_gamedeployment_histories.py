@@ -371,7 +371,7 @@ class GameDeploymentHistories(RuleBasedStateMachine):
 
     def _converged(self):
         spec, status = self.cluster.workload["spec"], self.cluster.workload["status"]
-        pods = [Pod(p) for p in self.cluster.pods.values()]
+        pods = [Pod(p) for p in self.cluster.pods.values() if not self._is_nobodys(p)]
         if len(pods) != spec["replicas"] or not all(p.whole and self._is_what_it_says(p) for p in pods):
             return False
         target = status.get("updateRevision")
@@ -383,6 +383,11 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         done = conditions.get("Complete") == "True"
         held = conditions.get("Progressing") == "False" and conditions.get("Blocked") == "False"
         return held and updated >= spec["replicas"] - kept and done == (updated == spec["replicas"])
+
+    @staticmethod
+    def _is_nobodys(body):
+        """It ended before the workload was made anew, and is adopted by nobody (gd 131)."""
+        return Pod(body).ended and not body["metadata"]["ownerReferences"]
 
     def _is_what_it_says(self, pod):
         """A pod runs what the revision on its label says, and carries its metadata."""
@@ -401,6 +406,9 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         assert not cluster.hook_runs, "I9: a HookRun leaked"
         assert not (spec.get("scaleStrategy") or {}).get("podsToDelete"), "I9: podsToDelete is not cleaned"
         assert not any((spec.get(f"{h}UpdateStrategy") or {}).get("retry") for h in HOOKS), "I9: a switch stays on"
+        nobodys = [n for n, p in cluster.pods.items() if self._is_nobodys(p)]
+        for name in nobodys:
+            cluster.kill_pod(name)
         assert all(p["metadata"]["ownerReferences"] for p in cluster.pods.values()), "I9: a pod without owner"
         carried = {Pod(p).revision for p in cluster.pods.values()}
         assert len(cluster.revisions) <= spec.get("revisionHistoryLimit", 10) + len(carried) + 2, "I9: revisions leak"

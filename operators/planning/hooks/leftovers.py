@@ -14,6 +14,7 @@ from operators.planning.actions import Action, AdoptHookRun, CreateHookRun, Dele
 from operators.planning.canary.hooks import StepHooks, belongs_to_step, step_run
 from operators.planning.canary.state import CanaryState
 from operators.planning.hooks.pods import KINDS, Hook, HookKind, new_run, run_subject
+from operators.planning.inplace.update import Images, Progress, container_source
 from operators.planning.views import HookRunView, HookTemplateView, PodView
 
 
@@ -21,13 +22,15 @@ from operators.planning.views import HookRunView, HookTemplateView, PodView
 class Asking:
     """What the workload asks now.
 
-    ``pods`` are ours, those that join included; ``images`` are what they are to run.
+    ``pods`` are ours, those that join included; ``images`` are those of each revision, ``progress`` says of each pod
+    where its update in place stands.
     """
 
     pods: Sequence[PodView]
     hooks: Mapping[str, Hook | None]
     templates: Mapping[str, HookTemplateView]
-    images: Mapping[str, str]
+    images: Mapping[str, Images]
+    progress: Mapping[str, Progress]
     canary: CanaryState
     host_ip: str = ""
 
@@ -56,7 +59,10 @@ class Asking:
         if run.labels.get(keys.HOOK_POD_UID_LABEL, pod.uid) != pod.uid:
             return None
         asked: HookKind = kind  # type: ignore[assignment] # a key of the hooks that are configured
-        made = new_run(asked, hook, self.templates.get(hook.template), pod, self.images)
+        known = self.progress.get(pod.name)
+        source = container_source(pod, self.images, done=known is None or known.done)
+        wanted = self.images[self.canary.target]
+        made = new_run(asked, hook, self.templates.get(hook.template), pod, wanted, source)
         return made if isinstance(made, CreateHookRun) else None
 
 
