@@ -205,7 +205,10 @@ class SimulatedCluster:
 
     def _apply_create_hook_run(self, action: act.CreateHookRun) -> None:
         assert action.name not in self.hook_runs, "a HookRun created twice"
-        self.hook_runs[action.name] = {"metadata": self._metadata(action.name, action.labels), "spec": action.spec}
+        self.hook_runs[action.name] = {
+            "metadata": self._metadata(action.name, action.labels),
+            "spec": copy.deepcopy(dict(action.spec)),
+        }
 
     def _apply_adopt_hook_run(self, action: act.AdoptHookRun) -> None:
         self.hook_runs[action.name]["metadata"]["ownerReferences"] = [self._owner()]
