@@ -370,7 +370,8 @@ class Judge:
         assert status["readyReplicas"] == len(ready), "readyReplicas"
         assert status["updatedReplicas"] == sum(p.revision == truth.update for p in staying), "updatedReplicas"
         assert status["updatedReadyReplicas"] == sum(p.revision == truth.update for p in ready), "updatedReadyReplicas"
-        if current == truth.update != truth.before.get("currentRevision"):
+        anew = len(owned) < len(truth.pods)  # it takes pods back, and is where they are
+        if current == truth.update != truth.before.get("currentRevision") and not anew:
             done = [p for o in truth.members if (p := truth.active(o)) is not None and p in ready]
             assert [p.revision for p in done] == [truth.update] * truth.spec["replicas"], "currentRevision moved early"
         if current:
