@@ -174,7 +174,11 @@ async def test_public_f6_a_hook_run_left_over_is_taken_over_or_removed(fleet, ki
             if replicas == 1:
                 (run,) = await asked()
                 assert (run["metadata"]["uid"] == left["metadata"]["uid"]) == (then == "the same")
-                assert (await fleet.conditions("arena"))["Blocked"]["status"] == "False"
+
+                async def told():
+                    return (await fleet.conditions("arena")).get("Blocked")
+
+                assert (await fleet.until("the status is written", told))["status"] == "False"
                 name = run["metadata"]["name"]
                 done = {"status": {"phase": "Successful"}}
                 await fleet.user.merge_patch(HOOK_RUNS, fleet.namespace, name, done, subresource="status")
