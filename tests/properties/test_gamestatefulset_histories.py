@@ -305,7 +305,9 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
         self.outside -= members - {ordinal(m["name"]) for m in going}
         if (self.spec.get("persistentVolumeClaimRetentionPolicy") or {}).get("whenScaled") == "Delete":
             truth = self.judge.truth
-            scaled = {o for o, p in truth.pods.items() if p.leaving and o not in {*members, *truth.surge}}
+            scaled = {
+                o for o, p in truth.pods.items() if p.leaving and truth.owns(p) and o not in {*members, *truth.surge}
+            }
             kept = {ordinal(n) for n, c in self.cluster.claims.items() if not c["metadata"].get("deletionTimestamp")}
             assert scaled & living & kept <= staying, "I9: a claim outlives the pod that scaling in took"
 
