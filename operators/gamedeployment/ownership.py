@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from operators.api import keys
 from operators.api.gamedeployment import GameDeploymentSpec
 from operators.gamedeployment.observed import Observed
 from operators.planning.actions import Action, AdoptPod, ReleasePod
+from operators.planning.adoption import Origins, labelled
 from operators.planning.budgets import budget
 from operators.planning.identity import instance_ids
 from operators.planning.refusals import pod_refused
@@ -17,7 +19,7 @@ from operators.planning.rollout import (
     StrategyNumbers,
     build_rollout,
     left_to_older_workload,
-    revision_made_from,
+    origins_of,
 )
 from operators.planning.scaling import crash_backoff, failed_pod_deletion
 from operators.planning.views import PodView
@@ -48,9 +50,19 @@ def _new_instances(pods: Collection[PodView]) -> dict[str, str]:
     return given
 
 
-def claim_pods(
-    observed: Observed, spec: GameDeploymentSpec, templates: Mapping[str, Mapping[str, object]], now: float
-) -> tuple[list[PodView], list[Action]]:
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The pods sorted: ``mine`` are our active ones, ``joining`` those that are adopted; each as this pass labels it.
+
+    ``actions`` are what ownership needs.
+    """
+
+    mine: tuple[PodView, ...]
+    joining: tuple[PodView, ...]
+    actions: tuple[Action, ...]
+
+
+def claim_pods(observed: Observed, spec: GameDeploymentSpec, origins: Origins, now: float) -> Claimed:
     """Our active pods, and what ownership needs: adopt, release, remove those that ended (spec 2.3).
 
     A pod is never released because of its phase. Pods that failed or completed are deleted, to be replaced at once;
@@ -74,46 +86,35 @@ def claim_pods(
                 actions.append(failed_pod_deletion(pod))
         else:
             mine.append(pod)
-    actions += _labelled(mine, orphans, templates)
-    return mine, actions
+    labels = _labels(mine, orphans, origins)
+    adopted = [AdoptPod(p.name, p.uid, labels.get(p.name, {})) for p in orphans]
+    relabelled = [AdoptPod(p.name, p.uid, labels[p.name]) for p in mine if p.name in labels]
+    return Claimed(tuple(labelled(mine, labels)), tuple(labelled(orphans, labels)), (*actions, *adopted, *relabelled))
 
 
-def _labelled(
-    mine: list[PodView], orphans: list[PodView], templates: Mapping[str, Mapping[str, object]]
-) -> Iterator[Action]:
-    """Orphans are taken with the labels they lack; one of ours that lost its instance id gets one again."""
-    ids = _new_instances([*mine, *orphans])
-    for pod in orphans:
-        labels = {keys.INSTANCE_LABEL: ids[pod.name]} if pod.name in ids else {}
-        made_from = revision_made_from(pod, templates)
-        if made_from and made_from != pod.revision:
-            labels[keys.REVISION_LABEL] = made_from
-        yield AdoptPod(pod.name, pod.uid, labels)
-    for pod in mine if ids else ():
-        if pod.name in ids:
-            yield AdoptPod(pod.name, pod.uid, {keys.INSTANCE_LABEL: ids[pod.name]})
+def _labels(mine: list[PodView], orphans: list[PodView], origins: Origins) -> dict[str, dict[str, str]]:
+    """Labels that pods lack, by name: an instance id, and the revision they were made from where they name none."""
+    found = {name: {keys.INSTANCE_LABEL: id_} for name, id_ in _new_instances([*mine, *orphans]).items()}
+    for pod in (*orphans, *(p for p in mine if not p.revision)):
+        label = origins.label(pod)
+        if label:
+            found.setdefault(pod.name, {}).update(label)
+    return found
 
 
-def arriving_revisions(rollout: Rollout, ownership: Collection[Action]) -> list[str]:
+def arriving_revisions(rollout: Rollout) -> list[str]:
     """Revisions of pods that need none in their place: orphans that this pass adopts, and failed ones that rest."""
-    places = [pod.revision for _, pod in crash_backoff(rollout.observed, rollout.now).values()]
-    if not ownership:
-        return places
-    refusals, orphans = rollout.observed.refusals, {p.name: p for p in rollout.observed.pods if p.owner is None}
-    return places + [
-        action.labels.get(keys.REVISION_LABEL) or orphans[action.name].revision
-        for action in ownership
-        if isinstance(action, AdoptPod)
-        and action.name in orphans
-        and not pod_refused(refusals, AdoptPod, action.uid, rollout.now)
-    ]
+    refusals, now = rollout.observed.refusals, rollout.now
+    places = [pod.revision for _, pod in crash_backoff(rollout.observed, now).values()]
+    return places + [p.revision for p in rollout.joining if not pod_refused(refusals, AdoptPod, p.uid, now)]
 
 
-def rollout_of(observed: Observed, spec: GameDeploymentSpec, now: float) -> tuple[Rollout, list[Action]]:
+def rollout_of(observed: Observed, spec: GameDeploymentSpec, now: float) -> tuple[Rollout, tuple[Action, ...]]:
     """Sort the observation out; the rollout, and what ownership of the pods needs."""
     stored = history(observed.revisions, observed.workload.uid, spec.selector)
-    pods, ownership = claim_pods(observed, spec, {r.name: r.template for r in stored.known}, now)
+    claimed = claim_pods(observed, spec, origins_of(observed, spec, stored), now)
     strategy = spec.update_strategy
     limits = budget(strategy.max_unavailable, strategy.max_surge, spec.replicas)
     numbers = StrategyNumbers(strategy.partition, strategy.max_unavailable, strategy.max_surge)
-    return build_rollout(KIND, observed, spec, numbers, limits, pods, stored, now), ownership
+    rollout = build_rollout(KIND, observed, spec, numbers, limits, claimed.mine, stored, now, joining=claimed.joining)
+    return rollout, claimed.actions

@@ -27,12 +27,12 @@ def plan(observed: Observed, now: float) -> Plan:
         refused = Blocked(BlockedReason.INVALID_SPEC, workload.invalid, waiting=False)
         return Plan(status=invalid_status(observed, refused, now), blocked=(refused,))
     rollout, ownership = rollout_of(observed, workload.spec, now)
-    before = [*rollout.revisions.actions, *ownership]
+    before = [*rollout.revisions.actions, *ownership, *rollout.taken_back]
     if any(isinstance(a, CreateRevision | RenumberRevision) for a in before):
         steps = canary_steps(rollout, rollout.pod_counts(()))
         return revision_first_plan(rollout, before, steps, _counters(rollout))
     begun = continue_updates(rollout)
-    scaling = scale(rollout, arriving_revisions(rollout, ownership))
+    scaling = scale(rollout, arriving_revisions(rollout))
     steps = canary_steps(rollout, rollout.pod_counts(scaling.victims))
     work = update(rollout, scaling, begun)
     return full_plan(rollout, before, scaling, work, steps, _counters(rollout))

@@ -13,7 +13,8 @@ from operators.gamestatefulset.observed import Observed
 from operators.gamestatefulset.ordinals import ordinal_of
 from operators.gamestatefulset.pods import missing_labels
 from operators.planning.actions import Action, AdoptPod, Blocked, DeleteHookRun, ReleasePod
-from operators.planning.rollout import left_to_older_workload, revision_made_from
+from operators.planning.adoption import Origins
+from operators.planning.rollout import left_to_older_workload
 from operators.planning.views import HookRunView, PodView
 
 
@@ -22,12 +23,13 @@ class Membership:
     """The pods sorted.
 
     ``pods`` are ours by ordinal, those on their way out or ended included. ``claimed`` are all that carry our
-    controller reference. ``taken`` says of ordinals which strangers hold their names. ``actions`` are what ownership
-    needs.
+    controller reference, ``joining`` those that are adopted; each is as this pass labels it. ``taken`` says of ordinals
+    which strangers hold their names. ``actions`` are what ownership needs.
     """
 
     pods: Mapping[int, PodView] = field(default_factory=dict)
     claimed: tuple[PodView, ...] = ()
+    joining: tuple[PodView, ...] = ()
     taken: Mapping[int, Blocked] = field(default_factory=dict)
     actions: tuple[Action, ...] = ()
 
@@ -37,9 +39,7 @@ class Membership:
         return [pod for _, pod in sorted(self.pods.items()) if pod.active]
 
 
-def claim_pods(
-    observed: Observed, spec: GameStatefulSetSpec, templates: Mapping[str, Mapping[str, object]]
-) -> Membership:
+def claim_pods(observed: Observed, spec: GameStatefulSetSpec, origins: Origins) -> Membership:
     """Sort the pods: ours, to be adopted, to be released, and strangers in the way.
 
     A pod is a member only under its own name. One that we own under another name is counted, and left alone. One that
@@ -49,48 +49,55 @@ def claim_pods(
     workload = observed.workload
     claimed: list[PodView] = []
     own: dict[int, PodView] = {}
+    joining: list[PodView] = []
     taken: dict[int, Blocked] = {}
     actions: list[Action] = []
     for pod in sorted(observed.pods, key=lambda p: p.name):
         ordinal = ordinal_of(workload.name, pod.name)
         ours = pod.owner is not None and pod.owner.uid == workload.uid
+        member = ours and ordinal is not None and (pod.deleting or spec.selector.matches(pod.labels))
+        lost = _lacking(pod, workload.name, ordinal, spec, origins) if member and pod.active else {}
+        view = replace(pod, labels={**pod.labels, **lost}) if lost else pod
         if ours:
-            claimed.append(pod)
+            claimed.append(view)
         if ordinal is None:
             continue
-        if ours and (pod.deleting or spec.selector.matches(pod.labels)):
-            own[ordinal] = pod
-            lost = missing_labels(workload.name, ordinal, pod) if pod.active else {}
+        if member:
+            own[ordinal] = view
             actions += [AdoptPod(pod.name, pod.uid, lost)] if lost else []
             continue
         taken[ordinal] = _taken(pod)
         if ours:
             actions.append(ReleasePod(pod.name, pod.uid))
         elif _adoptable(observed, spec, pod):
-            labels = missing_labels(workload.name, ordinal, pod) | _revision(pod, workload.name, spec, templates)
+            labels = _lacking(pod, workload.name, ordinal, spec, origins)
+            if pod.active:
+                joining.append(replace(pod, labels={**pod.labels, **labels}))
             actions.append(AdoptPod(pod.name, pod.uid, labels))
     for pod in observed.name_conflicts:
         ordinal = ordinal_of(workload.name, pod.name)
         if ordinal is not None:
             taken.setdefault(ordinal, _taken(pod))
-    return Membership(own, tuple(claimed), taken, tuple(actions))
+    return Membership(own, tuple(claimed), tuple(joining), taken, tuple(actions))
 
 
 def _adoptable(observed: Observed, spec: GameStatefulSetSpec, pod: PodView) -> bool:
     """Nobody controls it, the selector matches it, and no older workload has the right to it."""
-    free = pod.owner is None and pod.active and spec.selector.matches(pod.labels)
+    free = pod.owner is None and not pod.deleting and spec.selector.matches(pod.labels)
     return free and not left_to_older_workload(observed, pod)
 
 
-def _revision(
-    pod: PodView, workload: str, spec: GameStatefulSetSpec, templates: Mapping[str, Mapping[str, object]]
+def _lacking(
+    pod: PodView, workload: str, ordinal: int | None, spec: GameStatefulSetSpec, origins: Origins
 ) -> dict[str, str]:
-    """The label that an adopted pod gets for its revision, {} where it keeps the one it has."""
-    _, _, made = pod.orphan_body or ({}, {}, {})
-    volumes = [(v.get("name", ""), claim_of(v)) for v in made.get("volumes") or ()]
-    whole = storage_matches(workload, spec.volume_claim_templates, pod.name, volumes)
-    found = revision_made_from(pod, templates) or pod.revision if whole else ""
-    return {keys.REVISION_LABEL: found} if found != pod.revision else {}
+    """Labels that a pod lacks: its identity, and the revision that an orphan, or one without, was made from."""
+    labels = missing_labels(workload, ordinal, pod) if ordinal is not None else {}
+    if pod.made_of is None:
+        return labels
+    volumes = [(v.get("name", ""), claim_of(v)) for v in pod.made_of.spec.get("volumes") or ()]
+    if storage_matches(workload, spec.volume_claim_templates, pod.name, volumes):
+        return labels | origins.label(pod)
+    return labels | ({keys.REVISION_LABEL: ""} if pod.revision else {})
 
 
 def _taken(pod: PodView) -> Blocked:
@@ -112,7 +119,7 @@ def without_stale_answers(observed: Observed, pods: Mapping[int, PodView]) -> tu
     for run in observed.hook_runs:
         asked = run.labels.get(keys.HOOK_POD_UID_LABEL, "")
         present = living.get(run.labels.get(keys.HOOK_INSTANCE_LABEL, ""), asked)
-        if asked and asked != present and not run.deleting:
+        if asked and asked != present and not run.deleting and run.owner is not None:
             actions.append(DeleteHookRun(run.name, run.uid, "of an earlier pod of this ordinal"))
             runs.append(replace(run, deleting=True))
         else:

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 
 from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.observed import Observed
-from operators.gamestatefulset.rollout import set_rollout_of
+from operators.gamestatefulset.rollout import SetRollout, set_rollout_of
 from operators.gamestatefulset.scale import ordinal_changes, scale
 from operators.gamestatefulset.update import update
-from operators.planning.actions import Blocked, CreateRevision, Plan, RenumberRevision
+from operators.planning.actions import AdoptPod, Blocked, CreateRevision, Plan, RenumberRevision
 from operators.planning.compose import canary_steps, full_plan, revision_first_plan
 from operators.planning.inprogress import continue_updates
+from operators.planning.refusals import pod_refused
 from operators.planning.rollout import recorded_revisions
 from operators.planning.status import current_revision, invalid_status
 from operators.planning.views import PodView
@@ -38,13 +39,24 @@ def plan(observed: Observed, now: float) -> Plan:
     steps = canary_steps(rollout, state.pod_counts(), index_prefix=_STEP)
     current = current_revision(rollout) or rollout.revisions.current
     counters = _counters(state.membership.claimed, current, rollout.revisions.update)
-    if any(isinstance(a, CreateRevision | RenumberRevision) for a in state.before):
+    if any(isinstance(a, CreateRevision | RenumberRevision) for a in state.before) or _adopts(state):
         return revision_first_plan(rollout, state.before, steps, counters)
     begun = continue_updates(rollout)
     changes = ordinal_changes(state)
     scaling = scale(state, changes)
     work = update(state, changes, scaling, begun)
     return full_plan(rollout, state.before, scaling, work, steps, counters)
+
+
+def _adopts(state: SetRollout) -> bool:
+    """Pods join in this pass, which hold ordinals and claims: nothing is done to either before they have.
+
+    One that cannot be adopted holds up nothing.
+    """
+    refusals, now = state.observed.refusals, state.rollout.now
+    orphans = {p.uid for p in state.observed.pods if p.owner is None}
+    adopted = (a.uid for a in state.membership.actions if isinstance(a, AdoptPod) and a.uid in orphans)
+    return any(not pod_refused(refusals, AdoptPod, uid, now) for uid in adopted)
 
 
 def _going(observed: Observed) -> WorkloadStatus:

@@ -16,7 +16,7 @@ from operators.planning.actions import Action, Blocked
 from operators.planning.budgets import Budget, budget
 from operators.planning.canary.state import PodCounts
 from operators.planning.revisions import history
-from operators.planning.rollout import Rollout, StrategyNumbers, build_rollout
+from operators.planning.rollout import Rollout, StrategyNumbers, build_rollout, origins_of
 from operators.planning.views import PodView
 
 KIND = "GameStatefulSet"
@@ -80,7 +80,7 @@ def _limits(spec: GameStatefulSetSpec) -> Budget:
 def set_rollout_of(observed: Observed, spec: GameStatefulSetSpec, now: float) -> SetRollout:
     """Sort the observation out."""
     stored = history(observed.revisions, observed.workload.uid, spec.selector)
-    membership = claim_pods(observed, spec, {r.name: r.template for r in stored.known})
+    membership = claim_pods(observed, spec, origins_of(observed, spec, stored))
     observed, stale = without_stale_answers(observed, membership.pods)
     numbers = spec.update_strategy.numbers
     rollout = build_rollout(
@@ -92,13 +92,14 @@ def set_rollout_of(observed: Observed, spec: GameStatefulSetSpec, now: float) ->
         membership.active,
         stored,
         now,
+        joining=membership.joining,
         runs_carry_uid=True,
     )
     inside, _ = members(spec.replicas, spec.reserve_orders)
     ordinals = Ordinals(observed.workload.name, inside, pods=membership.pods, kept=frozenset(inside[: rollout.kept]))
     living = [p for o in inside if (p := ordinals.active(o)) is not None]
     complete = len(living) == spec.replicas and all(p.revision == rollout.revisions.update and p.ready for p in living)
-    before = (*rollout.revisions.actions, *membership.actions, *stale)
+    before = (*rollout.revisions.actions, *membership.actions, *rollout.taken_back, *stale)
     whole = len(living) == spec.replicas == len(rollout.pods)
     state = SetRollout(replace(rollout, whole=whole, complete=complete), spec, observed, ordinals, membership, before)
     ordinals = replace(ordinals, surge=_surge(state))

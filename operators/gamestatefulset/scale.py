@@ -213,7 +213,7 @@ def _claims(state: SetRollout) -> list[Action]:
         # Somebody else deletes it, but scaling in is why nothing follows it.
         if ordinals.pods[ordinal].deleting:
             actions += _ownership(state, ordinals.pods[ordinal], leaving=True)
-    kept = {*ordinals.wanted, *ordinals.pods}
+    kept = {*ordinals.wanted, *ordinals.pods, *state.membership.taken}  # what nobody controls has its claims, too
     gone = surplus(state.observed.claims.values(), templates, ordinals.workload, kept)
     return actions + [DeleteClaim(c.name, c.uid) for c in gone]
 

@@ -166,7 +166,7 @@ class AdoptPod(Action):
 
 @dataclass(frozen=True, slots=True)
 class ReleasePod(Action):
-    """Drop our controller reference from a pod that the selector no longer matches."""
+    """Drop our controller reference, and the mark of our hooks, from a pod that the selector no longer matches."""
 
     name: str
     uid: str
@@ -203,6 +203,16 @@ class CreateHookRun(Action):
     def refused(self, held: HeldBack) -> Blocked:
         text = f"HookRun {self.name} is not created: {held.said}"
         return Blocked(BlockedReason.FAILED_CREATE_HOOK_RUN, text, self.pod, waiting=held.waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptHookRun(Action):
+    """Take a check over that nobody owns: set the controller reference."""
+
+    name: str
+    uid: str
+    stage: Stage = Stage.OWNERSHIP
+    kind_of_object: ClassVar[ObjectKind] = "hook_runs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ class RecordedRevisions:
     collisions: int = 0
 
 
-def _update_revision(
+def update_revision(
     workload: str,
     template: Mapping[str, Any],
     digest: str,
@@ -138,7 +138,7 @@ def resolve(
     that, the update revision. Guessing it from living pods alone would refill a partition with new pods once all old
     ones are gone.
     """
-    update, collisions, actions = _update_revision(workload, template, digest, annotations, stored, recorded_revisions)
+    update, collisions, actions = update_revision(workload, template, digest, annotations, stored, recorded_revisions)
     adopted = tuple(AdoptRevision(r.name, r.uid) for r in stored.orphans)
     templates: dict[str, Mapping[str, Any]] = {r.name: r.template for r in stored.known}
     templates[update] = template
@@ -148,6 +148,18 @@ def resolve(
         carried = {p.revision for p in pods}
         current = next((r.name for r in reversed(stored.known) if r.name in carried), update)
     return Revisions(update, current, templates, collisions, (*adopted, *actions))
+
+
+def templates_by_revision(
+    workload: str,
+    template: Mapping[str, Any],
+    digest: str,
+    stored: History,
+    recorded_revisions: RecordedRevisions,
+) -> dict[str, Mapping[str, Any]]:
+    """All templates that a pod may have been made from: that of the update revision first, stored or not."""
+    update, _, _ = update_revision(workload, template, digest, {}, stored, recorded_revisions)
+    return {update: template, **{r.name: r.template for r in stored.known if r.name != update}}
 
 
 def trim(known: Sequence[RevisionView], live: Collection[str], limit: int) -> tuple[DeleteRevision, ...]:

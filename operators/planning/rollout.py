@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from operators.api.strategies import StrategyBase
+from operators.planning.actions import Action
+from operators.planning.adoption import Origins
 from operators.planning.budgets import Budget
 from operators.planning.canary.state import CanaryState, DesiredRollout, PodCounts, canary_state, read_recorded
+from operators.planning.hooks.leftovers import Asking, take_back
 from operators.planning.hooks.pods import Hook, HookKind, HookRuns
 from operators.planning.inplace import update as inplace
-from operators.planning.revisions import History, RecordedRevisions, Revisions, resolve
-from operators.planning.templates import produces
+from operators.planning.revisions import History, RecordedRevisions, Revisions, resolve, templates_by_revision
 from operators.planning.views import OwnerView, PodView
 from operators.planning.workloads import Observed, Spec, WorkloadView
 
@@ -33,13 +35,14 @@ class StrategyNumbers:
 class Rollout:
     """Everything that scaling and updating decide on, computed once a pass.
 
-    ``pods`` are the active pods we own, by name; ``outdated`` are those not at the revision they are brought to, and
-    ``updated`` the rest. ``progress`` says for each where its in-place update stands; ``healthy`` are the names of
-    those that are available, complete in every respect, and past their hook (spec 2.7, decision 9). ``canary`` says
-    which revision pods are brought to, how many are kept back, and whether any may be updated at all. ``budget`` is
-    what an update may use now, ``surge`` what the spec allows at most. ``images`` are those of each revision.
-    ``first`` holds until the pods of a new workload have all been created once; ``whole`` when none is missing or too
-    many; ``complete`` when, besides, every pod is at the update revision.
+    ``pods`` are the active pods we own, by name; ``joining`` are those that this pass adopts; ``outdated`` are those
+    not at the revision they are brought to, and ``updated`` the rest. ``progress`` says for each where its in-place
+    update stands; ``healthy`` are the names of those that are available, complete in every respect, and past their
+    hook (spec 2.7, decision 9). ``taken_back`` is what becomes of HookRuns that nobody owns. ``canary`` says which
+    revision pods are brought to, how many are kept back, and whether any may be updated at all. ``budget`` is what an
+    update may use now, ``surge`` what the spec allows at most. ``images`` are those of each revision. ``first`` holds
+    until the pods of a new workload have all been created once; ``whole`` when none is missing or too many;
+    ``complete`` when, besides, every pod is at the update revision.
     """
 
     kind: str
@@ -48,11 +51,13 @@ class Rollout:
     numbers: StrategyNumbers
     observed: Observed[Spec]
     pods: tuple[PodView, ...]
+    joining: tuple[PodView, ...]
     outdated: tuple[PodView, ...]
     updated: tuple[PodView, ...]
     revisions: Revisions
     stored: History
     runs: HookRuns
+    taken_back: tuple[Action, ...]
     hooks: Mapping[str, Hook | None]
     canary: CanaryState
     budget: Budget
@@ -106,16 +111,6 @@ class Rollout:
         return pod.name in self.healthy
 
 
-def revision_made_from(pod: PodView, templates: Mapping[str, Mapping[str, object]]) -> str:
-    """The revision an adopted pod was made from, "" when none gives it."""
-    if pod.revision in templates:
-        return pod.revision
-    if pod.orphan_body is None:
-        return ""
-    labels, annotations, spec = pod.orphan_body
-    return next((name for name, template in templates.items() if produces(template, labels, annotations, spec)), "")
-
-
 def left_to_older_workload(observed: Observed[Spec], pod: PodView) -> bool:
     """Another workload's selector takes the pod too, and was there before: one of them has to keep back."""
     age = (observed.workload.created, observed.workload.uid)
@@ -136,6 +131,13 @@ def recorded_revisions(workload: WorkloadView[Any]) -> RecordedRevisions:
     )
 
 
+def origins_of(observed: Observed[Spec], spec: Spec, stored: History) -> Origins:
+    """Where pods come from: the stored revisions, and the one that this pass stores."""
+    workload = observed.workload
+    recorded = recorded_revisions(workload)
+    return Origins(templates_by_revision(workload.name, spec.template, workload.digest, stored, recorded))
+
+
 def _canary(
     spec: Spec, numbers: StrategyNumbers, workload: WorkloadView[Spec], revisions: Revisions, pods: Sequence[PodView]
 ) -> CanaryState:
@@ -147,8 +149,10 @@ def _canary(
         revisions.current,
         mixed=any(p.revision != revisions.update for p in pods),
         known=revisions.templates,
+        new=not recorded_revisions(workload).current,
     )
-    if not canary.steps and revisions.current == revisions.update:
+    unknown = any(not p.revision for p in pods)
+    if not canary.steps and revisions.current == revisions.update and not unknown:
         return replace(canary, kept=0)  # back to where pods came from: a partition keeps none of the others (spec 6.2)
     return canary
 
@@ -209,23 +213,32 @@ def build_rollout(
     stored: History,
     now: float,
     *,
+    joining: Sequence[PodView] = (),
     runs_carry_uid: bool = False,
 ) -> Rollout:
     """Sort the observation out. ``pods`` are the active ones we own, ``limits`` what the spec allows an update.
 
+    ``joining`` are those that this pass adopts: a workload that has them is no new one, so that steps and partitions
+    hold from its first pass (decision 5).
     ``runs_carry_uid``: new HookRuns are labelled with the UID of their pod (see `HookRuns`).
     """
     workload, strategy = observed.workload, spec.update_strategy
     recorded = recorded_revisions(workload)
-    revisions = resolve(workload.name, spec.template, workload.digest, workload.annotations, stored, pods, recorded)
-    canary = _canary(spec, numbers, workload, revisions, pods)
+    present = (*pods, *joining)
+    revisions = resolve(workload.name, spec.template, workload.digest, workload.annotations, stored, present, recorded)
+    canary = _canary(spec, numbers, workload, revisions, present)
     outdated = tuple(p for p in pods if p.revision != canary.target)
     surge = 0 if strategy.type in ("OnDelete", "HotPatchUpdate") else limits.surge
     stopped = canary.held and not canary.begins
     images = {name: inplace.images_of(template) for name, template in revisions.templates.items()}
     progress = _progress(pods, images, {canary.target, revisions.current}, strategy, now)
     owner = OwnerView(kind, workload.name, workload.uid)
-    runs = HookRuns((r for r in observed.hook_runs if r.owner == owner), now, carry_uid=runs_carry_uid)
+    hooks = _hooks(spec)
+    asking = Asking(present, hooks, observed.templates, images, progress, canary, observed.host_ip)
+    subjects = {(p.revision, p.instance) for p in observed.pods}
+    left, taken_back = take_back(observed.hook_runs, asking, subjects, revisions.templates)
+    own = (r for r in observed.hook_runs if r.owner == owner)
+    runs = HookRuns((*own, *left), now, carry_uid=runs_carry_uid)
     return Rollout(
         kind=kind,
         workload=workload,
@@ -233,19 +246,21 @@ def build_rollout(
         numbers=numbers,
         observed=observed,
         pods=tuple(pods),
+        joining=tuple(joining),
         outdated=outdated,
         updated=tuple(p for p in pods if p.revision == canary.target),
         revisions=revisions,
         stored=stored,
         runs=runs,
-        hooks=_hooks(spec),
+        taken_back=tuple(taken_back),
+        hooks=hooks,
         canary=canary,
         budget=Budget(limits.unavailable, 0 if stopped else surge),
         surge=surge,
         progress=progress,
         healthy=frozenset(p.name for p in pods if _is_healthy(p, progress[p.name], now, spec.min_ready_seconds, runs)),
         images=images,
-        first=not recorded.current and not outdated and len(pods) < spec.replicas,
+        first=not recorded.current and not outdated and not joining and len(pods) < spec.replicas,
         whole=len(pods) == spec.replicas,
         complete=len(pods) == spec.replicas and all(p.revision == revisions.update for p in pods),
         now=now,

@@ -109,7 +109,7 @@ def current_revision(rollout: Rollout) -> str:
     known = recorded_revisions(rollout.workload).current
     if rollout.complete and (rollout.spec.replicas > 0 or not known):
         return rollout.revisions.update
-    return rollout.revisions.current if known or rollout.outdated else ""
+    return rollout.revisions.current if known or rollout.outdated or rollout.joining else ""
 
 
 def status(

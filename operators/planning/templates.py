@@ -20,7 +20,7 @@ from operators.planning.imagenames import default_pull_policy
 from operators.planning.podfields import TYPES, reduced
 from operators.planning.podresources import with_pod_defaults, without_copied_requests
 
-__all__ = ["canonical_spec", "default_pull_policy", "produces", "template_digest"]
+__all__ = ["PodBody", "TemplatePods", "canonical_spec", "default_pull_policy", "produces", "template_digest"]
 
 Json = Mapping[str, Any]
 
@@ -132,16 +132,46 @@ def _bytes(meaning: Json) -> bytes:
         return json.dumps(meaning, sort_keys=True, separators=(",", ":")).encode()
 
 
-def produces(template: Json, labels: Json, annotations: Json, spec: Json) -> bool:
-    """Whether a living pod could have been made from the template.
+class PodBody:
+    """What a living pod was made of: its labels, annotations and spec as the API server holds them."""
 
-    Both are compared in their canonical form. The pod may hold more than the template: admission adds volumes,
-    tolerations and variables.
-    """
-    asked = reduced(template.get("metadata") or {}, _METADATA)
-    if not _contained(asked.get("labels", {}), labels) or not _contained(asked.get("annotations", {}), annotations):
-        return False
-    return _contained(canonical_spec(template.get("spec") or {}), canonical_spec(spec))
+    __slots__ = ("_meaning", "annotations", "labels", "spec")
+
+    def __init__(self, labels: Json, annotations: Json, spec: Json) -> None:
+        self.labels, self.annotations, self.spec = labels, annotations, spec
+        self._meaning: dict[str, Any] | None = None
+
+    @property
+    def meaning(self) -> dict[str, Any]:
+        """The spec in its canonical form, found when it is first asked for."""
+        if self._meaning is None:
+            self._meaning = canonical_spec(self.spec)
+        return self._meaning
+
+
+class TemplatePods:
+    """The pods that a template gives, to compare many living ones with."""
+
+    __slots__ = ("_annotations", "_labels", "_spec")
+
+    def __init__(self, template: Json) -> None:
+        asked = reduced(template.get("metadata") or {}, _METADATA)
+        self._labels, self._annotations = asked.get("labels", {}), asked.get("annotations", {})
+        self._spec = canonical_spec(template.get("spec") or {})
+
+    def include(self, pod: PodBody) -> bool:
+        """Whether the pod could have been made from the template.
+
+        Both are compared in their canonical form. The pod may hold more than the template: admission adds volumes,
+        tolerations and variables.
+        """
+        named = _contained(self._labels, pod.labels) and _contained(self._annotations, pod.annotations)
+        return named and _contained(self._spec, pod.meaning)
+
+
+def produces(template: Json, labels: Json, annotations: Json, spec: Json) -> bool:
+    """Whether a living pod could have been made from the template."""
+    return TemplatePods(template).include(PodBody(labels, annotations, spec))
 
 
 def _contained(asked: Any, held: Any) -> bool:

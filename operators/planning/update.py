@@ -112,7 +112,7 @@ class UpdatePass:
         held: list[PodView] = []
         stuck: list[PodView] = []
         for pod in candidates:
-            if self.in_place and not self.recreates and self.ineligible(pod.revision):
+            if self.in_place and not self.recreates and pod.revision and self.ineligible(pod.revision):
                 stuck.append(pod)
                 continue
             self.targets[pod.name] = self.guard(pod)
@@ -189,7 +189,8 @@ class UpdatePass:
 
     def _ask(self, pod: PodView) -> HookVerdict:
         kind, rollout = self.guard(pod), self.rollout
-        return ask(kind, rollout.hooks[kind], pod, rollout.runs, rollout.observed.templates, self.images)
+        source = self._container_source(pod)
+        return ask(kind, rollout.hooks[kind], pod, rollout.runs, rollout.observed.templates, self.images, source)
 
     def _begin(self, pod: PodView) -> None:
         if self.replaces(pod):

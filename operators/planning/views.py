@@ -17,7 +17,7 @@ from operators.api.hookphase import FINAL_PHASES
 from operators.kube.times import timestamp
 from operators.planning.inplace.annotations import Grace, UpdateState, read_grace, read_state
 from operators.planning.podproblems import ENDED, PodProblem, problem_of
-from operators.planning.templates import template_digest
+from operators.planning.templates import PodBody, template_digest
 
 Json = Mapping[str, Any]
 #: Seconds that a pod which is not ready, and does not say why, counts as starting; afterwards it counts as stuck.
@@ -55,8 +55,8 @@ class PodView:
     is not (of a pod that has no such condition yet, its creation). ``gated`` tells whether the pod lists the in-place
     gate; ``gate`` is the condition's status, None while it is absent. ``state`` and ``grace`` are what its annotations
     say of an in-place update. ``deletion_timestamp`` is when its grace period ends, None while it is not being deleted;
-    ``finalizers`` are its finalizers. ``orphan_body`` are the labels, annotations and spec of a pod that nobody
-    controls, None for others: who adopts it must tell which template it was made from.
+    ``finalizers`` are its finalizers. ``made_of`` is the body of a pod that nobody controls, or that names no revision,
+    None for others: which template it was made from must be told by comparison.
 
     The last three follow from the others, kept because a pass asks for them many times: ``ready``, running with a true
     Ready condition; ``revision``, the full name of the ControllerRevision the pod carries; ``instance``, its instance
@@ -87,7 +87,7 @@ class PodView:
     problem: PodProblem | None = None
     state: UpdateState | None = None
     grace: Grace | None = None
-    orphan_body: tuple[Json, Json, Json] | None = field(default=None, compare=False)
+    made_of: PodBody | None = field(default=None, compare=False)
     ready: bool = field(init=False, compare=False, repr=False)
     revision: str = field(init=False, compare=False, repr=False)
     instance: str = field(init=False, compare=False, repr=False)
@@ -147,7 +147,11 @@ class RevisionView:
 
 @dataclass(frozen=True, slots=True)
 class HookRunView:
-    """A HookRun as the workload controllers read it; ``ended`` is when it completed, None where it does not say."""
+    """A HookRun as the workload controllers read it.
+
+    ``ended`` is when it completed, None where it does not say. ``asked`` is the spec of one that nobody owns, None
+    for others: who takes it over must know whether it asks what would be asked now.
+    """
 
     namespace: str
     name: str
@@ -161,6 +165,7 @@ class HookRunView:
     deleting: bool = False
     terminate: bool = False
     ended: float | None = None
+    asked: Json | None = field(default=None, compare=False)
 
     @property
     def completed(self) -> bool:
@@ -256,7 +261,7 @@ def pod_view(obj: Json) -> PodView:
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     ready = conditions.get("Ready") or {}
     gate = conditions.get(keys.INPLACE_READY_GATE)
-    annotations = metadata.get("annotations") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     deleted = metadata.get("deletionTimestamp")
     owner = owner_view(metadata)
     created = timestamp(metadata.get("creationTimestamp")) or 0.0
@@ -265,7 +270,7 @@ def pod_view(obj: Json) -> PodView:
         **_identity(metadata),
         created=created,
         phase=sys.intern(status.get("phase") or "Pending"),
-        labels={sys.intern(k): sys.intern(v) for k, v in (metadata.get("labels") or {}).items()},
+        labels={sys.intern(k): sys.intern(v) for k, v in labels.items()},
         annotations={k: v for k, v in annotations.items() if k in _ANNOTATIONS},
         owner=owner,
         node=sys.intern(spec.get("nodeName") or ""),
@@ -280,10 +285,10 @@ def pod_view(obj: Json) -> PodView:
         gated=any(g.get("conditionType") == keys.INPLACE_READY_GATE for g in spec.get("readinessGates") or ()),
         gate=None if gate is None else gate.get("status") == "True",
         containers=_containers(spec, status),
-        problem=problem_of(conditions, status),
+        problem=problem_of(conditions, status, spec),
         state=read_state(annotations.get(keys.INPLACE_STATE_ANNOTATION)),
         grace=read_grace(annotations.get(keys.INPLACE_GRACE_ANNOTATION)),
-        orphan_body=None if owner is not None else (metadata.get("labels") or {}, annotations, spec),
+        made_of=PodBody(labels, annotations, spec) if owner is None or not labels.get(keys.REVISION_LABEL) else None,
     )
 
 
@@ -305,17 +310,19 @@ def revision_view(obj: Json) -> RevisionView:
 
 def hookrun_view(obj: Json) -> HookRunView:
     """Decode a HookRun."""
-    metadata, status = obj["metadata"], obj.get("status") or {}
+    metadata, status, spec = obj["metadata"], obj.get("status") or {}, obj.get("spec") or {}
+    owner = owner_view(metadata)
     return HookRunView(
         **_identity(metadata),
         created=timestamp(metadata.get("creationTimestamp")) or 0.0,
         labels=metadata.get("labels") or {},
         phase=status.get("phase") or "",
         message=_hookrun_message(status),
-        owner=owner_view(metadata),
+        owner=owner,
         deleting=bool(metadata.get("deletionTimestamp")),
-        terminate=bool((obj.get("spec") or {}).get("terminate")),
+        terminate=bool(spec.get("terminate")),
         ended=timestamp(status.get("completedAt")),
+        asked=None if metadata.get("ownerReferences") else spec,
     )
 
 

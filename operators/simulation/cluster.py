@@ -66,6 +66,17 @@ class SimulatedCluster:
         self.workload["metadata"]["generation"] += 1
         self._touch(self.workload)
 
+    def make_anew(self) -> None:
+        """The user deletes the workload without its dependents, and applies it once more."""
+        metadata = self.workload["metadata"]
+        kept = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != keys.CANARY_PAUSE_ANNOTATION}
+        fresh = {**metadata, "uid": f"{UID}-{self._next()}", "generation": 1, "annotations": kept}
+        self.workload = {**self.workload, "metadata": fresh, "status": {}}
+        self._touch(self.workload)
+        for dependent in (*self.pods.values(), *self.revisions.values(), *self.hook_runs.values()):
+            dependent["metadata"]["ownerReferences"] = []
+            self._touch(dependent)
+
     def observe(self) -> Observed:
         """What a pass sees."""
         return Observed(
@@ -127,6 +138,7 @@ class SimulatedCluster:
             act.AdoptPod: self._apply_adopt_pod,
             act.ReleasePod: self._apply_release_pod,
             act.CreateHookRun: self._apply_create_hook_run,
+            act.AdoptHookRun: self._apply_adopt_hook_run,
             act.DeleteHookRun: self._apply_delete_hook_run,
             act.TerminateHookRun: self._apply_terminate_hook_run,
             act.AnnotatePod: self._apply_annotate_pod,
@@ -159,7 +171,8 @@ class SimulatedCluster:
         }
 
     def _owner(self) -> Json:
-        return {"kind": "GameDeployment", "name": self.workload["metadata"]["name"], "uid": UID, "controller": True}
+        metadata = self.workload["metadata"]
+        return {"kind": "GameDeployment", "name": metadata["name"], "uid": metadata["uid"], "controller": True}
 
     def _apply_create_revision(self, action: act.CreateRevision) -> None:
         assert action.name not in self.revisions, "a revision created twice"
@@ -185,12 +198,20 @@ class SimulatedCluster:
         self._touch(self.pods[action.name])
 
     def _apply_release_pod(self, action: act.ReleasePod) -> None:
-        self.pods[action.name]["metadata"]["ownerReferences"] = []
+        metadata = self.pods[action.name]["metadata"]
+        metadata["ownerReferences"] = []
+        (metadata.get("annotations") or {}).pop(keys.POD_DELETING_ANNOTATION, None)
         self._touch(self.pods[action.name])
 
     def _apply_create_hook_run(self, action: act.CreateHookRun) -> None:
         assert action.name not in self.hook_runs, "a HookRun created twice"
-        self.hook_runs[action.name] = {"metadata": self._metadata(action.name, action.labels), "spec": action.spec}
+        self.hook_runs[action.name] = {
+            "metadata": self._metadata(action.name, action.labels),
+            "spec": copy.deepcopy(dict(action.spec)),
+        }
+
+    def _apply_adopt_hook_run(self, action: act.AdoptHookRun) -> None:
+        self.hook_runs[action.name]["metadata"]["ownerReferences"] = [self._owner()]
 
     def _apply_delete_hook_run(self, action: act.DeleteHookRun) -> None:
         del self.hook_runs[action.name]

@@ -14,7 +14,7 @@ from operators.gamestatefulset.plan import plan
 from operators.kube.times import rfc3339
 from operators.planning import actions as act
 from operators.planning.views import hookrun_view, hooktemplate_view, node_view, revision_view
-from operators.simulation.cluster import UID, Json, SimulatedCluster, gamedeployment
+from operators.simulation.cluster import Json, SimulatedCluster, gamedeployment
 
 KIND = "GameStatefulSet"
 
@@ -31,19 +31,33 @@ class SimulatedSet(SimulatedCluster):
         """The set's name."""
         return str(self.workload["metadata"]["name"])
 
+    @property
+    def uid(self) -> str:
+        """The set's UID."""
+        return str(self.workload["metadata"]["uid"])
+
     def observe(self) -> Observed:  # type: ignore[override] # another kind of workload
         """What a pass sees."""
         owned = {n: self.pod(n) for n in self.pods}
         return Observed(
             workload=gamestatefulset_view(self.workload),
-            pods=tuple(p for p in owned.values() if p.owner is None or p.owner.uid == UID),
+            pods=tuple(p for p in owned.values() if p.owner is None or p.owner.uid == self.uid),
             revisions=tuple(revision_view(r) for r in self.revisions.values()),
             hook_runs=tuple(hookrun_view(h) for h in self.hook_runs.values()),
             templates={n: hooktemplate_view(t) for n, t in self.templates.items()},
             claims={n: claim_view(c) for n, c in self.claims.items()},
-            name_conflicts=tuple(p for p in owned.values() if p.owner is not None and p.owner.uid != UID),
+            name_conflicts=tuple(p for p in owned.values() if p.owner is not None and p.owner.uid != self.uid),
             nodes={n: node_view(o) for n, o in self.nodes.items()},
         )
+
+    def make_anew(self) -> None:
+        """The user deletes the set without its dependents, claims among them, and applies it once more."""
+        before = self.uid
+        super().make_anew()
+        for claim in self.claims.values():
+            owners = claim["metadata"].get("ownerReferences") or []
+            claim["metadata"]["ownerReferences"] = [o for o in owners if o["uid"] != before]
+            self._touch(claim)
 
     def decide(self) -> act.Plan:
         """A pass without its writes."""
@@ -75,7 +89,7 @@ class SimulatedSet(SimulatedCluster):
     # ---- the API server
 
     def _owner(self) -> Json:
-        return {"kind": KIND, "name": self.name, "uid": UID, "controller": True}
+        return {"kind": KIND, "name": self.name, "uid": self.uid, "controller": True}
 
     def writers(self) -> dict[type[act.Action], Callable[[Any], None]]:
         """Which method applies which action."""
@@ -128,7 +142,7 @@ class SimulatedSet(SimulatedCluster):
 
     def collect_garbage(self) -> None:
         """Claims whose owner is gone go as well."""
-        living = {p["metadata"]["uid"] for p in self.pods.values()} | {UID}
+        living = {p["metadata"]["uid"] for p in self.pods.values()} | {self.uid}
         for name, claim in list(self.claims.items()):
             owners = claim["metadata"].get("ownerReferences") or []
             if owners and not any(o["uid"] in living for o in owners):

@@ -15,6 +15,7 @@ from operators.api.reasons import BlockedReason
 from operators.kube.errors import ApiError, Forbidden, Invalid
 from operators.logs import get_logger
 from operators.planning.actions import Blocked, Plan
+from operators.planning.hooks.pods import run_subject
 from operators.planning.refusals import Refusal, refused_again
 from operators.planning.status import failed_pass_status
 from operators.planning.views import HookRunView, OwnerView, PodView, RevisionView
@@ -89,12 +90,19 @@ class WorkloadController(Generic[S]):
             self._wake_owner(view.namespace, view.owner)
 
     def on_hook_run(self, change: Change[HookRunView]) -> None:
-        """Owner of a HookRun that came, went, was interrupted or changed its phase.
+        """Owner of a HookRun, or who may take it over, that came, went, was interrupted or changed its phase.
 
         What it measures decides nothing, but is shown: that may wait a while.
         """
         view, old, new = change.new or change.old, change.old, change.new
-        if view is None or view.owner is None:
+        if view is None:
+            return
+        if view.asked is not None:
+            # Made for a revision of the workload that takes it over; revisions are named after it.
+            name, _, _ = run_subject(view)[0].rpartition("-")
+            if self._context.stores.workloads.get(view.namespace, name) is not None:
+                self._queue.add((view.namespace, name))
+        if view.owner is None:
             return
         key = (view.namespace, view.owner.name)
         turned = old is None or new is None or _standing(old) != _standing(new)
@@ -137,7 +145,7 @@ class WorkloadController(Generic[S]):
             workload=workload,
             pods=self._pods_of(workload),
             revisions=stores.revisions_of(workload),
-            hook_runs=tuple(stores.hook_runs_of(workload.uid)),
+            hook_runs=(*stores.hook_runs_of(workload.uid), *stores.orphan_hook_runs(namespace)),
             templates={t.name: t for t in stores.templates_in(namespace)},
             overlapping=self._overlapping(workload),
             refusals=self._refused(workload),

@@ -129,6 +129,7 @@ def hook_run_writers(writes: HookRunWrites) -> dict[type[act.Action], Writer]:
     """Writers of HookRuns, by action."""
     return {
         act.CreateHookRun: writes.create,
+        act.AdoptHookRun: writes.adopt,
         act.DeleteHookRun: writes.delete,
         act.TerminateHookRun: writes.terminate,
     }

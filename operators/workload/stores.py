@@ -42,12 +42,17 @@ def _orphans(view: Any) -> tuple[str, ...]:
     return (view.namespace,) if view.owner is None else ()
 
 
+def _unowned(view: Any) -> tuple[str, ...]:
+    """By namespace, of HookRuns that nobody owns."""
+    return (view.namespace,) if view.asked is not None else ()
+
+
 #: Indexes of each cache; names stand in this module only.
 WORKLOAD_INDEXES: Final[Indexes] = {"namespace": _namespace}
 TEMPLATE_INDEXES: Final[Indexes] = {"namespace": _namespace}
 POD_INDEXES: Final[Indexes] = {"owner": _owner, "orphans": _orphans, "terminating_on": _terminating_on}
 REVISION_INDEXES: Final[Indexes] = {"owner": _owner, "series": _series}
-HOOK_RUN_INDEXES: Final[Indexes] = {"owner": _owner}
+HOOK_RUN_INDEXES: Final[Indexes] = {"owner": _owner, "orphans": _unowned}
 NODE_INDEXES: Final[Indexes] = {"with_cost": _with_cost}
 CLAIM_INDEXES: Final[Indexes] = {"series": _series}
 
@@ -113,6 +118,10 @@ class Stores:
     def hook_runs_of(self, uid: str) -> Collection[HookRunView]:
         """HookRuns that carry the controller reference of a workload."""
         return self.hook_runs.by("owner", uid)
+
+    def orphan_hook_runs(self, namespace: str) -> Collection[HookRunView]:
+        """HookRuns that nobody owns."""
+        return self.hook_runs.by("orphans", namespace)
 
     def node(self, name: str) -> NodeView | None:
         """A node by its name."""

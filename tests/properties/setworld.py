@@ -119,6 +119,11 @@ class Truth:
     def due(self):
         return [o for o in self.members if o not in self.kept]
 
+    @staticmethod
+    def owns(pod):
+        """A pod that is leaving is not taken back."""
+        return bool(pod.body["metadata"].get("ownerReferences"))
+
     def active(self, number):
         pod = self.pods.get(number)
         return pod if pod is not None and pod.active else None
@@ -241,7 +246,7 @@ class Judge:
         truth = self.truth
         assert len({**created, **deleted, **updates}) <= 1, "one pod at a time"
         blocking = [o for o in truth.members if (p := truth.pods.get(o)) is None or not p.active or self._starting(p)]
-        above = [o for o in truth.pods if o not in truth.members]
+        above = [o for o, p in truth.pods.items() if o not in truth.members and truth.owns(p)]
         for number in created:
             assert blocking[0] == number, "a lower one is not ready"
         for number in retired:
@@ -362,14 +367,16 @@ class Judge:
     def _counters(self):
         """The status counts what there is (spec 1.3)."""
         truth, status = self.truth, self.truth.after
-        ready = [p for p in truth.pods.values() if p.running and p.since is not None]
-        staying = [p for p in truth.pods.values() if not p.leaving]
+        owned = [p for p in truth.pods.values() if truth.owns(p)]
+        ready = [p for p in owned if p.running and p.since is not None]
+        staying = [p for p in owned if not p.leaving]
         current = status.get("currentRevision")
-        assert status["replicas"] == len(truth.pods), "replicas"
+        assert status["replicas"] == len(owned), "replicas"
         assert status["readyReplicas"] == len(ready), "readyReplicas"
         assert status["updatedReplicas"] == sum(p.revision == truth.update for p in staying), "updatedReplicas"
         assert status["updatedReadyReplicas"] == sum(p.revision == truth.update for p in ready), "updatedReadyReplicas"
-        if current == truth.update != truth.before.get("currentRevision"):
+        anew = len(owned) < len(truth.pods)  # it takes pods back, and is where they are
+        if current == truth.update != truth.before.get("currentRevision") and not anew:
             done = [p for o in truth.members if (p := truth.active(o)) is not None and p in ready]
             assert [p.revision for p in done] == [truth.update] * truth.spec["replicas"], "currentRevision moved early"
         if current:

@@ -135,6 +135,8 @@ class GameDeploymentHistories(RuleBasedStateMachine):
             self._pauses,
             self._changes_type,
             self._retries,
+            self._makes_anew,
+            self._makes_anew,
         ]
         getattr(self, data.draw(st.sampled_from([e.__name__ for e in edits]), label="edit"))(data)
 
@@ -191,6 +193,13 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         hook = f"{data.draw(st.sampled_from(HOOKS))}UpdateStrategy"
         if hook in self.cluster.workload["spec"]:
             self.cluster.patch_spec({hook: {"retry": True}})
+
+    def _makes_anew(self, data):
+        """Deleted without its dependents, and applied once more, with another image or the same."""
+        self.look = None
+        self.cluster.make_anew()
+        if data.draw(st.booleans(), label="changed"):
+            self._user_releases(data)
 
     # ---- the world
 
@@ -362,7 +371,7 @@ class GameDeploymentHistories(RuleBasedStateMachine):
 
     def _converged(self):
         spec, status = self.cluster.workload["spec"], self.cluster.workload["status"]
-        pods = [Pod(p) for p in self.cluster.pods.values()]
+        pods = [Pod(p) for p in self.cluster.pods.values() if not self._is_nobodys(p)]
         if len(pods) != spec["replicas"] or not all(p.whole and self._is_what_it_says(p) for p in pods):
             return False
         target = status.get("updateRevision")
@@ -374,6 +383,11 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         done = conditions.get("Complete") == "True"
         held = conditions.get("Progressing") == "False" and conditions.get("Blocked") == "False"
         return held and updated >= spec["replicas"] - kept and done == (updated == spec["replicas"])
+
+    @staticmethod
+    def _is_nobodys(body):
+        """It ended before the workload was made anew, and is adopted by nobody (gd 131)."""
+        return Pod(body).ended and not body["metadata"]["ownerReferences"]
 
     def _is_what_it_says(self, pod):
         """A pod runs what the revision on its label says, and carries its metadata."""
@@ -389,9 +403,13 @@ class GameDeploymentHistories(RuleBasedStateMachine):
 
     def _nothing_leaked(self):
         cluster, spec = self.cluster, self.cluster.workload["spec"]
+        nobodys = {n for n, p in cluster.pods.items() if self._is_nobodys(p)}
         assert not cluster.hook_runs, "I9: a HookRun leaked"
-        assert not (spec.get("scaleStrategy") or {}).get("podsToDelete"), "I9: podsToDelete is not cleaned"
+        named = set((spec.get("scaleStrategy") or {}).get("podsToDelete") or ())
+        assert named <= nobodys, "I9: podsToDelete is not cleaned"
         assert not any((spec.get(f"{h}UpdateStrategy") or {}).get("retry") for h in HOOKS), "I9: a switch stays on"
+        for name in nobodys:
+            cluster.kill_pod(name)
         assert all(p["metadata"]["ownerReferences"] for p in cluster.pods.values()), "I9: a pod without owner"
         carried = {Pod(p).revision for p in cluster.pods.values()}
         assert len(cluster.revisions) <= spec.get("revisionHistoryLimit", 10) + len(carried) + 2, "I9: revisions leak"

@@ -178,6 +178,13 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
     def pause(self, paused):
         self.cluster.patch_spec({"updateStrategy": {"paused": paused}})
 
+    @rule(image=st.sampled_from([0, 0, 1, 2, 3]))
+    def make_anew(self, image):
+        """Deleted without its dependents, and applied once more, with another image or the same."""
+        self.cluster.make_anew()
+        if image:
+            self.change_image(image)
+
     # ---- the world
 
     def _some(self, names, data):
@@ -298,7 +305,9 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
         self.outside -= members - {ordinal(m["name"]) for m in going}
         if (self.spec.get("persistentVolumeClaimRetentionPolicy") or {}).get("whenScaled") == "Delete":
             truth = self.judge.truth
-            scaled = {o for o, p in truth.pods.items() if p.leaving and o not in {*members, *truth.surge}}
+            scaled = {
+                o for o, p in truth.pods.items() if p.leaving and truth.owns(p) and o not in {*members, *truth.surge}
+            }
             kept = {ordinal(n) for n, c in self.cluster.claims.items() if not c["metadata"].get("deletionTimestamp")}
             assert scaled & living & kept <= staying, "I9: a claim outlives the pod that scaling in took"
 

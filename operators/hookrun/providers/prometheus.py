@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from operators.hookrun.providers.answers import read_json
 from operators.hookrun.providers.base import (
     Answer,
     Connections,
@@ -66,7 +65,7 @@ class Prometheus:
         """
         status = reading["status"]
         try:
-            answer = orjson.loads(body)
+            answer = read_json(body)
         except ValueError as error:
             raise ProviderError(f"Prometheus answered {status} and no JSON") from error
         answer = answer if isinstance(answer, dict) else {}

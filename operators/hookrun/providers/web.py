@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
 from operators.hookrun import jsonpath
+from operators.hookrun.providers.answers import read_json
 from operators.hookrun.providers.base import (
     Answer,
     Connections,
@@ -78,7 +77,7 @@ class Web:
             JsonPathError: the path finds nothing.
         """
         try:
-            parsed = orjson.loads(body)
+            parsed = read_json(body)
         except ValueError as error:
             raise ProviderError(f"Could not parse JSON body: {error}") from error
         found = jsonpath.extract(reading["jsonPath"], parsed)

@@ -201,21 +201,34 @@ def partition_in_force(steps: Sequence[CanaryStep], index: int, replicas: int) -
 
 
 def canary_state(
-    desired: DesiredRollout, recorded: RecordedState, update: str, current: str, *, mixed: bool, known: Collection[str]
+    desired: DesiredRollout,
+    recorded: RecordedState,
+    update: str,
+    current: str,
+    *,
+    mixed: bool,
+    known: Collection[str],
+    new: bool = False,
 ) -> CanaryState:
     """Find where the rollout stands.
 
     ``current`` is the revision pods come from, ``mixed`` tells whether any pod is not at ``update``, ``known`` are the
-    stored revisions. A workload without stable revision that runs other pods takes theirs as stable: the steps of a
-    canary that comes with the first new template are not skipped (decision 5).
+    stored revisions, ``new`` tells that no revision was ever complete. A workload without stable revision that runs
+    other pods takes theirs as stable: the steps of a canary that comes with the first new template, or meets pods that
+    were there before it, are not skipped (decision 5). "" is the stable revision while theirs is not known. So is it
+    when such pods join a new workload that had taken itself for an empty one.
     """
-    stable, steps = recorded.stable or (current if mixed else update), desired.steps
+    steps, origin = desired.steps, current if mixed else update
+    if mixed and current == update:
+        origin = ""
+    joined = new and mixed and recorded.update == update == recorded.stable and recorded.index == len(steps)
+    stable = origin if joined or not recorded.stable else recorded.stable
     if not steps:
         kept = kept_old(desired.partition, desired.replicas)
         held = desired.paused or bool(recorded.pauses)
         return CanaryState(desired, recorded, update, stable, None, begins=False, kept=kept, held=held, target=update)
     moved = bool(recorded.update) and recorded.update != update
-    begins = moved or recorded.index is None or not same_steps(recorded.step_hash, steps)
+    begins = joined or moved or recorded.index is None or not same_steps(recorded.step_hash, steps)
     if begins or recorded.index is None:
         index = len(steps) if stable == update else 0
     else:

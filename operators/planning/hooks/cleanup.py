@@ -54,11 +54,12 @@ def clean(rollout: Rollout, victims: Mapping[str, PodView], targets: Mapping[str
     wanted |= {(kind, by_name[name].revision, by_name[name].instance) for name, kind in targets.items()}
     living = {(p.revision, p.instance): p for p in rollout.pods}
     awaited = {*victims, *targets}
+    arriving = {getattr(a, "name", "") for a in rollout.taken_back}  # whoever waits for them may be joining just now
     for kind in ("predelete", "preinplace", "postinplace"):
         for run in rollout.runs.of_kind(kind):
             pod = living.get(run_subject(run))
             expired = rollout.runs.expired(kind, run)
-            if run.deleting or ((kind, *run_subject(run)) in wanted and not expired):
+            if run.deleting or run.name in arriving or ((kind, *run_subject(run)) in wanted and not expired):
                 continue
             if kind == "postinplace" and pod is not None and awaits_post_hook(pod, rollout.runs):
                 continue

@@ -17,7 +17,7 @@ from operators.api import keys
 from operators.api.reasons import BlockedReason
 from operators.planning.actions import Blocked, CreateHookRun
 from operators.planning.hooks.arguments import UnresolvedArgument, merge_arguments
-from operators.planning.inplace.update import modified_containers
+from operators.planning.inplace.update import UNKNOWN_SOURCE, ContainerSource, modified_containers
 from operators.planning.views import HookRunView, HookTemplateView, PodView
 
 HookKind = Literal["predelete", "preinplace", "postinplace"]
@@ -164,14 +164,16 @@ def new_run(
     template: HookTemplateView | None,
     pod: PodView,
     wanted: Mapping[str, str] | None = None,
+    source: ContainerSource = UNKNOWN_SOURCE,
     *,
     carry_uid: bool = False,
 ) -> CreateHookRun | Blocked:
     """The HookRun to start for a pod, or why none can be started.
 
-    ``wanted`` are the images the pod is to run; with ``carry_uid`` the run is labelled with the UID of the pod.
+    ``wanted`` are the images the pod is to run, ``source`` is what it was made from; with ``carry_uid`` the run is
+    labelled with the UID of the pod.
     """
-    modified = modified_containers(pod, wanted) if kind == "preinplace" and wanted is not None else []
+    modified = modified_containers(pod, wanted, source) if kind == "preinplace" and wanted is not None else []
     supplied = _supplied(hook, pod, modified)
     composed = compose(hook, template, supplied, f"{kind} hook of pod {pod.name}", pod.name)
     if isinstance(composed, Blocked):
@@ -213,6 +215,7 @@ def ask(
     runs: HookRuns,
     templates: Mapping[str, HookTemplateView],
     wanted: Mapping[str, str] | None = None,
+    source: ContainerSource = UNKNOWN_SOURCE,
 ) -> HookVerdict:
     """Whether the pod may be deleted or updated (docs/spec/gamedeployment.md 5.3).
 
@@ -220,7 +223,7 @@ def ask(
     """
     if hook is None or pod.phase != "Running":
         return HookVerdict(HookAnswer.PROCEED)
-    return ask_hook(kind, hook, pod, runs, templates, wanted)
+    return ask_hook(kind, hook, pod, runs, templates, wanted, source)
 
 
 def ask_hook(
@@ -230,6 +233,7 @@ def ask_hook(
     runs: HookRuns,
     templates: Mapping[str, HookTemplateView],
     wanted: Mapping[str, str] | None = None,
+    source: ContainerSource = UNKNOWN_SOURCE,
 ) -> HookVerdict:
     """What the hook says of the pod, which is to be started if nobody has asked yet.
 
@@ -247,7 +251,7 @@ def ask_hook(
         return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
     if run is not None:
         return answer_of_run(run, pod)
-    made = new_run(kind, hook, templates.get(hook.template), pod, wanted, carry_uid=runs.carry_uid)
+    made = new_run(kind, hook, templates.get(hook.template), pod, wanted, source, carry_uid=runs.carry_uid)
     if isinstance(made, Blocked):
         return HookVerdict(HookAnswer.REFUSED, blocked=made)
     text = f"{kind} hook of pod {pod.name} is being asked"

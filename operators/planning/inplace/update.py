@@ -39,6 +39,10 @@ class ContainerSource:
     images: Images = field(default_factory=dict)
 
 
+#: That of a pod of which nothing is known.
+UNKNOWN_SOURCE = ContainerSource()
+
+
 def container_source(pod: PodView, images: Mapping[str, Images], *, done: bool) -> ContainerSource:
     """Where the pod's containers come from; ``done`` tells that no update of it is under way.
 
@@ -65,10 +69,10 @@ def _left_to_change(pod: PodView, wanted: Images, state: UpdateState) -> dict[st
     }
 
 
-def modified_containers(pod: PodView, wanted: Images) -> list[str]:
-    """Template containers that the pod lacks or runs with another image: the hook argument ``ModifiedContainer``."""
-    running = {c.name: c.image for c in pod.containers}
-    return [name for name, image in wanted.items() if running.get(name) != image]
+def modified_containers(pod: PodView, wanted: Images, source: ContainerSource) -> list[str]:
+    """Template containers that the pod lacks, or that are to change: the hook argument ``ModifiedContainer``."""
+    held, changed = {c.name for c in pod.containers}, changed_images(pod, wanted, source)
+    return [name for name in wanted if name not in held or name in changed]
 
 
 def in_grace(pod: PodView) -> bool:

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 from operators.api import keys
 from operators.api.reasons import EventReason
-from operators.kube.errors import AlreadyExists
+from operators.kube.errors import AlreadyExists, Conflict
 from operators.kube.resources import HOOK_RUNS, Json
 from operators.planning import actions as act
 from operators.workload.writes.session import WriteSession
 
 
 class HookRunWrites:
-    """Creates, terminates and deletes HookRuns of one workload."""
+    """Creates, adopts, terminates and deletes HookRuns of one workload."""
 
     def __init__(self, session: WriteSession) -> None:
         self._session = session
@@ -40,7 +40,7 @@ class HookRunWrites:
                 existed = False
             except AlreadyExists:
                 made = await self._session.client.get(HOOK_RUNS, namespace, action.name)
-                self._session.must_be_ours(made, "HookRun")
+                self._must_be_ours(made, action)
                 existed = True
         about = f"{action.name} of pod {action.pod}" if action.pod else action.name
         if existed and after_update:
@@ -55,6 +55,24 @@ class HookRunWrites:
             text = f"hookrun {action.name} does without arguments its HookTemplate does not declare: {names}"
             self._session.note("Warning", EventReason.HOOK_ARGUMENT_DROPPED, text)
         self._session.expect_made(self._session.stores.hook_runs, made)
+
+    def _must_be_ours(self, held: Json, action: act.CreateHookRun) -> None:
+        """One that nobody owns was not seen by the pass, and is taken over or removed by the next.
+
+        Raises:
+            Conflict: that is so.
+            Invalid: it belongs to somebody else.
+        """
+        labels = held["metadata"].get("labels") or {}
+        if not held["metadata"].get("ownerReferences") and action.labels.items() <= labels.items():
+            raise Conflict(409, "Conflict", f"HookRun {action.name} exists and has no owner")
+        self._session.must_be_ours(held, "HookRun")
+
+    async def adopt(self, action: act.AdoptHookRun) -> None:
+        await self._session.must_still_exist()
+        patch: Json = {"metadata": {"uid": action.uid, "ownerReferences": [self._session.owner_reference()]}}
+        answer = await self._session.client.merge_patch(HOOK_RUNS, self._session.namespace, action.name, patch)
+        self._session.expect_written(self._session.stores.hook_runs, answer)
 
     @contextmanager
     def _timed_hook(self, action: act.CreateHookRun) -> Iterator[None]:

@@ -38,7 +38,9 @@ class PodWrites:
 
     async def release(self, action: act.ReleasePod) -> None:
         drop = [{"$patch": "delete", "uid": self._session.workload.uid}]
-        await self._patch(action.name, {"metadata": {"uid": action.uid, "ownerReferences": drop}})
+        unmark = {keys.POD_DELETING_ANNOTATION: None}
+        metadata: Json = {"uid": action.uid, "ownerReferences": drop, "annotations": unmark}
+        await self._patch(action.name, {"metadata": metadata})
 
     async def _patch(self, name: str, body: Json, subresource: str | None = None) -> None:
         namespace = self._session.namespace

@@ -86,7 +86,9 @@ class Counting(Client):
 
 
 class Fleet:
-    """A namespace. ``user`` is the client of whoever is not the operator."""
+    """A namespace with workloads of one kind. ``user`` is the client of whoever is not the operator."""
+
+    kind: Resource = GAME_DEPLOYMENTS
 
     def __init__(self, cluster: Cluster, namespace: str, user: Client) -> None:
         self.cluster, self.namespace, self.user = cluster, namespace, user
@@ -96,10 +98,10 @@ class Fleet:
     async def apply(
         self, name: str, *, version: int = 1, annotations: Mapping[str, str] | None = None, **spec: Any
     ) -> Json:
-        """Create a GameDeployment; its selector and labels are ``app: <name>`` unless ``spec`` says otherwise."""
+        """Create a workload; its selector and labels are ``app: <name>`` unless ``spec`` says otherwise."""
         body = {
             "apiVersion": API_VERSION,
-            "kind": "GameDeployment",
+            "kind": self.kind.kind,
             "metadata": {"name": name, "annotations": dict(annotations or {})},
             "spec": {
                 "replicas": 3,
@@ -108,11 +110,11 @@ class Fleet:
                 **spec,
             },
         }
-        return await self.user.create(GAME_DEPLOYMENTS, self.namespace, body)
+        return await self.user.create(self.kind, self.namespace, body)
 
     async def change(self, name: str, **spec: Any) -> None:
         """Merge into the spec."""
-        await self.user.merge_patch(GAME_DEPLOYMENTS, self.namespace, name, {"spec": spec})
+        await self.user.merge_patch(self.kind, self.namespace, name, {"spec": spec})
 
     async def release(self, name: str, version: int) -> None:
         """A new image."""
@@ -121,10 +123,22 @@ class Fleet:
     def kubectl(self, *arguments: str) -> str:
         return self.cluster.kubectl("-n", self.namespace, *arguments)
 
+    async def orphan(self, kind: str, name: str) -> None:
+        """Delete an object without its dependents, and wait until nothing names it as owner."""
+        self.kubectl("delete", kind, name, "--cascade=orphan")
+        kinds = (PODS, CONTROLLER_REVISIONS, HOOK_RUNS)
+
+        async def orphaned() -> bool:
+            held = [o for k in kinds for o in (await self.user.list(k, self.namespace))["items"]]
+            owners = [o for h in held for o in h["metadata"].get("ownerReferences") or ()]
+            return not any(o["name"] == name and o["kind"].lower() == kind for o in owners)
+
+        await self.until(f"nothing belongs to {kind} {name}", orphaned)
+
     # ---- what one sees
 
     async def get(self, name: str) -> Json:
-        return await self.user.get(GAME_DEPLOYMENTS, self.namespace, name)
+        return await self.user.get(self.kind, self.namespace, name)
 
     async def pods(self) -> list[Json]:
         """All pods that are not leaving, by name."""
@@ -181,11 +195,11 @@ class Fleet:
         client = kind(await OfficialCredentials.load(str(self.cluster.kubeconfig)))
         parser = argparse.ArgumentParser()
         settings.add_arguments(parser)
-        chosen = settings.from_arguments(parser.parse_args(["gamedeployment", f"--namespace={self.namespace}"]))
+        chosen = settings.from_arguments(parser.parse_args([self.kind.kind.lower(), f"--namespace={self.namespace}"]))
         recorder = EventRecorder(client, "game-operators")
         parts = Controllers(chosen, client, recorder, CollectorRegistry())
         running = [recorder.run(), *(source.run() for source in parts.sources().values())]
-        custom = {r.plural: r for r in (GAME_DEPLOYMENTS, HOOK_TEMPLATES)}
+        custom = {r.plural: r for r in (self.kind, HOOK_TEMPLATES)}
         running += [_watch(client, custom[plural], self.namespace, feed) for plural, feed in parts.feeds.items()]
         work = [asyncio.create_task(each) for each in running]
         try:

@@ -18,6 +18,7 @@ from operators.hookrun.arguments import (
 from operators.planning.actions import CreateHookRun
 from operators.planning.hooks.arguments import UnresolvedArgument, merge_arguments
 from operators.planning.hooks.pods import Hook, new_run
+from operators.planning.inplace.update import ContainerSource
 from operators.planning.views import ContainerView, HookTemplateView, PodView
 
 
@@ -75,6 +76,18 @@ def test_hook_79_which_containers_an_update_changes() -> None:
     assert isinstance(run, CreateHookRun)
     args = {a["name"]: a["value"] for a in run.spec["args"]}
     assert [args[f"PodContainer[{n}]"] for n in range(3)] == ["web", "game", "log"]
+    assert {n: v for n, v in args.items() if n.startswith("Modified")} == {"ModifiedContainer[0]": "game"}
+
+
+def test_hook_79_behind_a_mirror_only_what_the_template_changes_is_told() -> None:
+    images = {"web": "web:1", "game": "game:1"}
+    containers = tuple(ContainerView(name, f"mirror/{image}") for name, image in images.items())
+    pod = PodView("d", "p", "u", "1", 0.0, "Running", {}, {}, containers=containers)
+    template = HookTemplateView("d", "t", "u", "1", (), ({},))
+    wanted = {**images, "game": "game:2"}
+    run = new_run("preinplace", Hook("t"), template, pod, wanted, ContainerSource("gd-1", images))
+    assert isinstance(run, CreateHookRun)
+    args = {a["name"]: a["value"] for a in run.spec["args"]}
     assert {n: v for n, v in args.items() if n.startswith("Modified")} == {"ModifiedContainer[0]": "game"}
 
 
