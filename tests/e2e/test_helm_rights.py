@@ -28,6 +28,7 @@ SELDOM = {
     (
         TKEX,
         "gamestatefulsets/finalizers",
+        "pods/finalizers",
         "update",
     ): "owner references that block deletion, where the API server insists",
     (TKEX, "gamestatefulsets", "patch"): "a hook annotates a GameStatefulSet",
