@@ -145,10 +145,11 @@ class Runner:
         self._program, self._cluster, self._proxy, self._results = program, cluster, proxy, results
         self._limit = limit
         self._kubectl = proxy.kubeconfig.parent / "kubectl"
-        # exec and logs are no business of the proxy's.
-        keep = 'for a; do shift; case $a in --server=*|--kubeconfig=*) ;; *) set -- "$@" "$a";; esac; done'
-        real = f'exec {choose.kubectl_program()} --kubeconfig={cluster.kubeconfig} "$@"'
-        self._kubectl.write_text(f"#!/bin/sh\n{keep}\n{real}\n")
+        # What upgrades its connection goes past the proxy.
+        drop = 'for a; do shift; case $a in --server=*|--kubeconfig=*) ;; *) set -- "$@" "$a";; esac; done'
+        past = f'{drop}; set -- --kubeconfig={cluster.kubeconfig} "$@"'
+        script = f'case " $* " in *" exec "*) {past};; esac\nexec {choose.kubectl_program()} "$@"'
+        self._kubectl.write_text(f"#!/bin/sh\n{script}\n")
         self._kubectl.chmod(0o755)
 
     def run(self, names: list[str], side_by_side: int, until: float) -> None:

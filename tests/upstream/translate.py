@@ -26,7 +26,7 @@ def path_to_ours(path: str) -> str:
 
 
 def merged(held: Any, patch: Any) -> Any:
-    """A strategic merge patch applied, for lists of objects with names; other lists are replaced."""
+    """A strategic merge patch applied: lists of objects with names are merged, new ones first; others are replaced."""
     if isinstance(patch, dict):
         result = dict(held) if isinstance(held, dict) else {}
         for key, value in patch.items():
@@ -38,13 +38,14 @@ def merged(held: Any, patch: Any) -> Any:
                 result[key] = merged(result.get(key), value)
         return result
     if isinstance(patch, list) and isinstance(held, list) and _named(patch) and _named(held):
-        entries = {entry["name"]: entry for entry in held}
+        entries: dict[str, Any] = {entry["name"]: entry for entry in held}
+        new = {entry["name"]: entry for entry in patch if entry["name"] not in entries and "$patch" not in entry}
         for entry in patch:
             if entry.get("$patch") == "delete":
                 entries.pop(entry["name"], None)
-            else:
-                entries[entry["name"]] = merged(entries.get(entry["name"]), entry)
-        return list(entries.values())
+            elif entry["name"] in entries:
+                entries[entry["name"]] = merged(entries[entry["name"]], entry)
+        return [*new.values(), *entries.values()]
     return patch
 
 

@@ -64,7 +64,7 @@ def test_strategic_merge_patches_know_names():
     patch = {"spec": {"containers": [{"name": "web", "image": "web:2"}, {"name": "log"}], "args": ["x"]}}
     held = {"spec": {"containers": [{"name": "web", "image": "web:1", "tty": True}], "args": ["y", "z"]}}
     assert translate.merged(held, patch) == {
-        "spec": {"containers": [{"name": "web", "image": "web:2", "tty": True}, {"name": "log"}], "args": ["x"]}
+        "spec": {"containers": [{"name": "log"}, {"name": "web", "image": "web:2", "tty": True}], "args": ["x"]}
     }
     assert translate.merged(held, {"spec": {"containers": [{"name": "web", "$patch": "delete"}], "args": None}}) == {
         "spec": {"containers": []}
