@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from devcluster.state import cache_dir
+from tests.upstream.run import listed, suite_program
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "conformance.md"
 _PREFIX = "[sig-apps] StatefulSet "
 _BEGIN, _END = "<!-- verdicts -->", "<!-- end of verdicts -->"
 
 
-def table(ours: dict[str, dict[str, object]], native: dict[str, dict[str, object]]) -> str:
+Verdicts = Mapping[str, Mapping[str, object]]
+
+
+def table(names: Iterable[str], ours: Verdicts, native: Verdicts) -> str:
     """One row a test."""
     rows = ["| upstream test | GameStatefulSet | s | StatefulSet, control |", "|---|---|---|---|"]
-    for name in sorted({*ours, *native}):
+    for name in names:
         one, other = ours.get(name, {}), native.get(name, {})
         shown = name.removeprefix(_PREFIX).replace("[", "\\[")
         verdicts = one.get("verdict", "not run"), one.get("seconds", ""), other.get("verdict", "not run")
@@ -23,7 +28,7 @@ def table(ours: dict[str, dict[str, object]], native: dict[str, dict[str, object
     return "\n".join(rows)
 
 
-def verdicts(folder: Path) -> dict[str, dict[str, object]]:
+def verdicts(folder: Path) -> Verdicts:
     """What a run has found, by test."""
     found = (json.loads(path.read_text()) for path in sorted(folder.glob("*.json")))
     return {str(verdict["name"]): verdict for verdict in found}
@@ -39,7 +44,7 @@ def written(text: str, rows: str) -> str:
 def main() -> None:
     """Write the document."""
     results = cache_dir() / "upstream" / "results"
-    rows = table(verdicts(results / "ours"), verdicts(results / "native"))
+    rows = table(listed(suite_program()), verdicts(results / "ours"), verdicts(results / "native"))
     DOCUMENT.write_text(written(DOCUMENT.read_text(), rows))
 
 

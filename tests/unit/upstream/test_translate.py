@@ -83,8 +83,13 @@ def test_a_cordon_is_a_label():
 
 
 def test_the_table_claims_nothing_that_was_not_seen():
-    rows = table({"[sig-apps] StatefulSet a [x]": {"verdict": "passed", "seconds": 3}}, {"b": {"verdict": "failed"}})
-    assert rows.splitlines()[2:] == ["| a \\[x] | passed | 3 | not run |", "| b | not run |  | failed |"]
+    known = "[sig-apps] StatefulSet a [x]"
+    rows = table([known, "b", "c"], {known: {"verdict": "passed", "seconds": 3}}, {"b": {"verdict": "failed"}})
+    assert rows.splitlines()[2:] == [
+        "| a \\[x] | passed | 3 | not run |",
+        "| b | not run |  | failed |",
+        "| c | not run |  | not run |",
+    ]
     assert written("t\n<!-- verdicts -->\nold\n<!-- end of verdicts -->\nrest", "new") == (
         "t\n<!-- verdicts -->\n\nnew\n\n<!-- end of verdicts -->\nrest"
     )
