@@ -30,7 +30,7 @@ from tests.upstream.translate import NODE_LABEL, STORAGE_CLASS
 SUITE = Path(__file__).parent / "suite"
 _CRDS = Path(__file__).parents[2] / "crds"
 _FLAGS = "-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4"
-_VOLUMES = 40
+_VOLUMES = 120
 #: Tests that need images of databases, which no stand-in can be.
 _NO_IMAGES = ("zookeeper", "mysql", "CockroachDB")
 
