@@ -7,7 +7,7 @@ WORKLOAD ?= gamedeployment
 INSTALL ?= process
 BIN := .venv/bin
 
-.PHONY: help setup demo cluster cluster-down crds lint format test test-unit test-long bench lock
+.PHONY: help setup demo cluster cluster-down crds lint format test test-unit test-long test-upstream bench lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
@@ -56,6 +56,10 @@ test-unit: setup ## only what needs no cluster
 
 test-long: setup ## the random histories, 50,000 of them: an hour or two on two cores
 	GAME_OPERATORS_EXAMPLES=50000 $(BIN)/python -m pytest tests/properties -q --timeout 14400 -n 2 --dist worksteal
+
+test-upstream: setup ## Kubernetes' own tests of StatefulSet against GameStatefulSet; compiles them first (ARGS=--native: the control)
+	@$(BIN)/python -m tests.upstream.run $(ARGS)
+	@$(BIN)/python -m tests.upstream.document
 
 bench: setup ## requests, CPU, memory and time of the operators at 100, 500 and 1000 pods (WORKLOAD=gamestatefulset)
 	@$(BIN)/python -m bench.run --workload=$(WORKLOAD)

@@ -101,21 +101,22 @@ def write(image: str, program: str, binary: bytes, archive: Path) -> None:
     """Write the archive of an image that is nothing but one static program, whole or not at all."""
     archive.parent.mkdir(parents=True, exist_ok=True)
     partial = archive.with_suffix(f".part{os.getpid()}")
-    partial.write_bytes(_oci_archive(image, program, binary))
+    layer = io.BytesIO()
+    with tarfile.open(fileobj=layer, mode="w") as tar:
+        add(tar, program, binary, 0o755)
+    partial.write_bytes(oci_archive(image, layer.getvalue(), [f"/{program}"]))
     partial.rename(archive)
 
 
-def _add(tar: tarfile.TarFile, name: str, data: bytes, mode: int = 0o644) -> None:
+def add(tar: tarfile.TarFile, name: str, data: bytes, mode: int = 0o644) -> None:
+    """Put a file into an archive."""
     info = tarfile.TarInfo(name)
     info.size, info.mode = len(data), mode
     tar.addfile(info, io.BytesIO(data))
 
 
-def _oci_archive(image: str, program: str, binary: bytes) -> bytes:
-    """One layer with one static program, as an OCI layout in a tar."""
-    plain = io.BytesIO()
-    with tarfile.open(fileobj=plain, mode="w") as layer:
-        _add(layer, program, binary, 0o755)
+def oci_archive(image: str, layer: bytes, entrypoint: list[str]) -> bytes:
+    """An image of one layer (a tar), as an OCI layout in a tar."""
     blobs: dict[str, bytes] = {}
 
     def put(data: bytes, media_type: str) -> dict[str, object]:
@@ -128,16 +129,16 @@ def _oci_archive(image: str, program: str, binary: bytes) -> bytes:
         }
 
     layer_blob = put(
-        gzip.compress(plain.getvalue(), mtime=0),
+        gzip.compress(layer, mtime=0),
         "application/vnd.oci.image.layer.v1.tar+gzip",
     )
     config = {
         "architecture": "amd64" if os.uname().machine == "x86_64" else "arm64",
         "os": "linux",
-        "config": {"Entrypoint": [f"/{program}"]},
+        "config": {"Entrypoint": entrypoint},
         "rootfs": {
             "type": "layers",
-            "diff_ids": [f"sha256:{hashlib.sha256(plain.getvalue()).hexdigest()}"],
+            "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"],
         },
     }
     manifest = {
@@ -153,14 +154,14 @@ def _oci_archive(image: str, program: str, binary: bytes) -> bytes:
     }
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
-        _add(tar, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
-        _add(
+        add(tar, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+        add(
             tar,
             "index.json",
             json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode(),
         )
         for digest, data in blobs.items():
-            _add(tar, f"blobs/sha256/{digest}", data)
+            add(tar, f"blobs/sha256/{digest}", data)
     return out.getvalue()
 
 

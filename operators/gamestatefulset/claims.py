@@ -1,9 +1,9 @@
-"""Volume claims: their names and bodies, the volumes of a pod, and who owns them (docs/spec/gamestatefulset.md 2.11).
+"""Volume claims: their names and bodies, the volumes of a pod, and which go (docs/spec/gamestatefulset.md 2.11).
 
 A claim belongs to an ordinal, not to a pod: whoever holds the ordinal next finds the same data. By default nothing
-ever deletes one. ``persistentVolumeClaimRetentionPolicy`` works by owner references, as in native StatefulSets, so
-that the garbage collector deletes claims together with what they belong to, and never earlier. Claims made for a surge
-pod carry a mark, and go when the pod is gone.
+ever deletes one. ``persistentVolumeClaimRetentionPolicy`` works by owner references (claimowners.py), as in native
+StatefulSets, so that the garbage collector deletes claims together with what they belong to, and never earlier. Claims
+made for a surge pod carry a mark, and go when the pod is gone.
 """
 
 from __future__ import annotations
@@ -12,46 +12,21 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from operators.api import keys
+from operators.gamestatefulset.claimowners import ClaimOwner, named, other_controller
+from operators.gamestatefulset.claimviews import SURGE_ANNOTATION, ClaimView, Json
 from operators.gamestatefulset.ordinals import ordinal_of
 
-Json = Mapping[str, Any]
-#: On claims that were made for a surge pod: they hold nothing that anybody would come back for.
-SURGE_ANNOTATION = f"{keys.GROUP}/surge-claim"
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimView:
-    """A PersistentVolumeClaim as planning needs it. ``owners`` are (kind, name, uid) of all its owner references."""
-
-    namespace: str
-    name: str
-    uid: str
-    resource_version: str
-    owners: tuple[tuple[str, str, str], ...] = ()
-    surge: bool = False
-    phase: str = ""
-    deleting: bool = False
-
-    def goes_with(self, pod: str) -> bool:
-        """Scaling in has made the claim go along with a pod of that name."""
-        return any((kind, name) == ("Pod", pod) for kind, name, _ in self.owners)
-
-
-def claim_view(obj: Json) -> ClaimView:
-    """Decode a PersistentVolumeClaim."""
-    metadata = obj["metadata"]
-    owners = metadata.get("ownerReferences") or ()
-    return ClaimView(
-        namespace=metadata.get("namespace") or "",
-        name=metadata["name"],
-        uid=metadata.get("uid", ""),
-        resource_version=metadata.get("resourceVersion", ""),
-        owners=tuple((o.get("kind", ""), o.get("name", ""), o.get("uid", "")) for o in owners),
-        surge=(metadata.get("annotations") or {}).get(SURGE_ANNOTATION) == "true",
-        phase=(obj.get("status") or {}).get("phase") or "",
-        deleting=bool(metadata.get("deletionTimestamp")),
+#: Finalizers that go by themselves: when no pod uses the claim, when its snapshot is made, when the collector has come.
+_PASSING = frozenset(
+    (
+        "kubernetes.io/pvc-protection",
+        "snapshot.storage.kubernetes.io/pvc-as-source-protection",
+        "foregroundDeletion",
+        "orphan",
     )
+)
+#: Seconds in which the deletion of a claim whose finalizers go by themselves is expected to be over.
+DELETION_EXPECTED = 60.0
 
 
 def claim_name(template: Json, pod: str) -> str:
@@ -115,66 +90,47 @@ def storage_matches(workload: str, templates: Sequence[Json], pod: str, volumes:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimOwner:
-    """Whose deletion takes the claim along: a pod's, the workload's, or (None) nobody's."""
+class Hindrance:
+    """Why a pod cannot have a claim yet; ``waiting`` holds where that may pass by itself."""
 
-    kind: str
-    name: str
-    uid: str
-
-    def reference(self) -> dict[str, Any]:
-        """The owner reference; the claim never keeps its owner from going."""
-        version = "v1" if self.kind == "Pod" else keys.API_VERSION
-        return {"apiVersion": version, "kind": self.kind, "name": self.name, "uid": self.uid}
+    text: str
+    waiting: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """What becomes of claims: whether the deletion of the workload, and scaling in, delete them."""
+def hindrance(claim: ClaimView, pod: str, workload_uid: str, now: float) -> Hindrance | None:
+    """What keeps a missing pod from being created with the claim that there is, None when nothing does.
 
-    when_deleted: bool = False
-    when_scaled: bool = False
-
-
-def wanted_owner(
-    retention: Retention, workload: ClaimOwner, pod: ClaimOwner | None, *, leaving: bool
-) -> ClaimOwner | None:
-    """Whose deletion should take a claim along, as in native StatefulSets (spec 2.11).
-
-    ``leaving`` holds for a pod that scaling in has chosen: then its own deletion does, where the policy says so. A pod
-    that is merely replaced never takes its claims along.
+    A claim on its way out, and one that goes with the pod of that name that was there before, are waited for. The
+    garbage collector decides about the latter: where the claim has other owners, that may take for ever, because it
+    cannot judge an owner of an unknown kind. A claim that another controller has stays, and is used as it is.
     """
-    if leaving and retention.when_scaled:
-        return pod
-    return workload if retention.when_deleted else None
-
-
-def ownership_patch(claim: ClaimView, wanted: ClaimOwner | None, workload_uid: str) -> list[dict[str, Any]]:
-    """Entries of a strategic merge patch of the owner references, [] when they are right.
-
-    The workload's references and those of the claim's pods, past ones included, are ours; others are not touched.
-    """
-    if wanted is None and not claim.owners:
-        return []
-    ours = [o for o in claim.owners if o[2] == workload_uid or (o[0] == "Pod" and claim.name.endswith(f"-{o[1]}"))]
-    uid = wanted.uid if wanted is not None else ""
-    entries: list[dict[str, Any]] = [{"$patch": "delete", "uid": o[2]} for o in ours if o[2] != uid]
-    if wanted is not None and all(o[2] != uid for o in claim.owners):
-        entries.append(wanted.reference())
-    return entries
+    if claim.deleted is not None:
+        rest = [f for f in claim.finalizers if f not in _PASSING]
+        waiting = not claim.finalizers or (not rest and now - claim.deleted < DELETION_EXPECTED)
+        why = "is being deleted"
+        held = "" if waiting else f"; finalizers hold it: {', '.join(rest or claim.finalizers)}"
+    elif claim.goes_with(pod) and other_controller(claim, workload_uid, pod) is None:
+        others = [o for o in claim.owners if not o.is_pod(pod) and o.uid != workload_uid]
+        waiting = not others
+        why = "goes with the pod that was there before"
+        held = f"; it has other owners: {named(others)}; remove its owner reference to pod {pod}" if others else ""
+    else:
+        return None
+    return Hindrance(f"pod {pod} is not created before its claim {claim.name}, which {why}, is gone{held}", waiting)
 
 
 def surplus(
-    claims: Iterable[ClaimView], templates: Sequence[Json], workload: str, kept: Collection[int]
+    claims: Iterable[ClaimView], templates: Sequence[Json], workload: ClaimOwner, kept: Collection[int]
 ) -> Iterator[ClaimView]:
-    """Claims made for surge pods that are gone: nobody comes back for them.
+    """Claims made for surge pods that are gone: nobody comes back for them, unless they have another controller.
 
     ``kept`` are the ordinals of the replicas, and of all pods that exist or are to be created.
     """
     prefixes = tuple(t["metadata"]["name"] + "-" for t in templates)
     for claim in claims:
         if claim.surge and not claim.deleting:
-            fitting = (claim.name.removeprefix(p) for p in prefixes if claim.name.startswith(p))
-            ordinals = [o for name in fitting if (o := ordinal_of(workload, name)) is not None]
-            if ordinals and not any(ordinal in kept for ordinal in ordinals):
+            pods = [claim.name.removeprefix(p) for p in prefixes if claim.name.startswith(p)]
+            ours = {name: o for name in pods if (o := ordinal_of(workload.name, name)) is not None}
+            others = any(other_controller(claim, workload.uid, name) for name in ours)
+            if ours and not others and not any(ordinal in kept for ordinal in ours.values()):
                 yield claim

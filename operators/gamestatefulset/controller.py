@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from operators.api.gamestatefulset import GameStatefulSetSpec
-from operators.gamestatefulset.claims import ClaimView
+from operators.gamestatefulset.claimviews import ClaimView
 from operators.gamestatefulset.execute import SetExecution
 from operators.gamestatefulset.lostnodes import Delays
 from operators.gamestatefulset.observed import GameStatefulSetView, Observed

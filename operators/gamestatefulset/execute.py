@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from operators.api.reasons import EventReason
-from operators.gamestatefulset.claims import SURGE_ANNOTATION
+from operators.gamestatefulset.claimviews import SURGE_ANNOTATION
 from operators.kube.errors import AlreadyExists, Conflict, NotFound
 from operators.kube.resources import NODES, PERSISTENT_VOLUME_CLAIMS, PODS, Json
 from operators.planning import actions as act
@@ -63,7 +63,10 @@ class ClaimWrites:
 
     async def own(self, action: act.OwnClaim) -> None:
         namespace = self._session.namespace
-        patch: Json = {"metadata": {"uid": action.uid, "ownerReferences": [dict(o) for o in action.owners]}}
+        metadata: dict[str, Any] = {"uid": action.uid, "ownerReferences": [dict(o) for o in action.owners]}
+        # Without it the API server puts what is new before what is there.
+        metadata["$setElementOrder/ownerReferences"] = [{"uid": uid} for uid in action.order]
+        patch: Json = {"metadata": metadata}
         answer = await self._session.client.strategic_patch(PERSISTENT_VOLUME_CLAIMS, namespace, action.name, patch)
         self._session.expect_written(self._claims, answer)
 

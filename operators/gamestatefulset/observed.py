@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from operators.api.gamestatefulset import GameStatefulSetSpec
-from operators.gamestatefulset.claims import ClaimView
+from operators.gamestatefulset.claimviews import ClaimView
 from operators.gamestatefulset.lostnodes import Delays
 from operators.planning import workloads
 from operators.planning.views import NodeView, PodView

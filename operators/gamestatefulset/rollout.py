@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from operators.api.gamestatefulset import GameStatefulSetSpec
 from operators.api.reasons import BlockedReason
-from operators.gamestatefulset.claims import claim_names
+from operators.gamestatefulset.claims import claim_names, hindrance
 from operators.gamestatefulset.membership import Membership, claim_pods, without_stale_answers
 from operators.gamestatefulset.observed import Observed
 from operators.gamestatefulset.order import Ordinals
@@ -103,7 +103,7 @@ def set_rollout_of(observed: Observed, spec: GameStatefulSetSpec, now: float) ->
     whole = len(living) == spec.replicas == len(rollout.pods)
     state = SetRollout(replace(rollout, whole=whole, complete=complete), spec, observed, ordinals, membership, before)
     ordinals = replace(ordinals, surge=_surge(state))
-    ordinals = replace(ordinals, not_creatable=dict(_not_creatable(observed, spec, membership, ordinals)))
+    ordinals = replace(ordinals, not_creatable=dict(_not_creatable(observed, spec, membership, ordinals, now)))
     return replace(state, ordinals=ordinals)
 
 
@@ -132,7 +132,7 @@ def _surge(state: SetRollout) -> tuple[int, ...]:
 
 
 def _not_creatable(
-    observed: Observed, spec: GameStatefulSetSpec, membership: Membership, ordinals: Ordinals
+    observed: Observed, spec: GameStatefulSetSpec, membership: Membership, ordinals: Ordinals, now: float
 ) -> Iterator[tuple[int, Blocked]]:
     """Ordinals that cannot get a pod now: a stranger holds the name, or a claim of it is on its way out.
 
@@ -147,8 +147,7 @@ def _not_creatable(
         name = pod_name(ordinals.workload, ordinal)
         for claim_ in claim_names(spec.volume_claim_templates, name):
             held = observed.claims.get(claim_)
-            if held is not None and (held.deleting or held.goes_with(name)):
-                why = "is being deleted" if held.deleting else "goes with the pod that was there before"
-                text = f"pod {name} is not created before its claim {claim_}, which {why}, is gone"
-                yield ordinal, Blocked(BlockedReason.CLAIM_TERMINATING, text, name)
+            found = hindrance(held, name, observed.workload.uid, now) if held is not None else None
+            if found is not None:
+                yield ordinal, Blocked(BlockedReason.CLAIM_TERMINATING, found.text, name, waiting=found.waiting)
                 break

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from operators.api.reasons import BlockedReason
+from operators.gamestatefulset.claimowners import ClaimOwner, Retention, other_controller, ownership, wanted_owner
 from operators.gamestatefulset.claims import (
-    ClaimOwner,
-    Retention,
+    DELETION_EXPECTED,
     claim_body,
     claim_name,
     claim_names,
-    ownership_patch,
     surplus,
-    wanted_owner,
 )
+from operators.gamestatefulset.claimviews import ClaimView
 from operators.gamestatefulset.lostnodes import lost_node
 from operators.gamestatefulset.order import OrdinalChanges, created_at_current, ordered_changes, parallel_changes
 from operators.gamestatefulset.pods import ordinal_pod
@@ -81,6 +80,8 @@ def _waiting(changes: OrdinalChanges) -> Findings:
     waits = [changes.wait] if changes.wait is not None else []
     if any(b.reason == BlockedReason.NAME_TAKEN for b in changes.blocked):
         waits.append(_STRANGER)
+    if any(b.reason == BlockedReason.CLAIM_TERMINATING and b.waiting for b in changes.blocked):
+        waits.append(DELETION_EXPECTED)
     return Findings(blocked=changes.blocked, waits=tuple(waits))
 
 
@@ -203,6 +204,7 @@ def _claims(state: SetRollout) -> list[Action]:
     for ordinal in ordinals.wanted:
         pod = ordinals.pods.get(ordinal)
         if pod is None:
+            actions += _left_to_others(state, ordinals.name(ordinal))
             continue
         if pod.phase == "Pending" and pod.active:
             lacking = _lacking(state, pod.name, surge=ordinal in ordinals.surge)
@@ -214,7 +216,7 @@ def _claims(state: SetRollout) -> list[Action]:
         if ordinals.pods[ordinal].deleting:
             actions += _ownership(state, ordinals.pods[ordinal], leaving=True)
     kept = {*ordinals.wanted, *ordinals.pods, *state.membership.taken}  # what nobody controls has its claims, too
-    gone = surplus(state.observed.claims.values(), templates, ordinals.workload, kept)
+    gone = surplus(state.observed.claims.values(), templates, _retention(state)[1], kept)
     return actions + [DeleteClaim(c.name, c.uid) for c in gone]
 
 
@@ -236,11 +238,21 @@ def _retention(state: SetRollout) -> tuple[Retention, ClaimOwner]:
 def _ownership(state: SetRollout, pod: PodView, *, leaving: bool) -> list[OwnClaim]:
     retention, workload = _retention(state)
     wanted = wanted_owner(retention, workload, ClaimOwner("Pod", pod.name, pod.uid), leaving=leaving)
-    changes = []
-    for name in claim_names(state.spec.volume_claim_templates, pod.name):
-        claim = state.observed.claims.get(name)
-        if claim is not None and not claim.deleting:
-            entries = ownership_patch(claim, wanted, workload.uid)
-            if entries:
-                changes.append(OwnClaim(name, claim.uid, tuple(entries)))
-    return changes
+    return _owned(_held(state, pod.name), wanted, workload.uid, pod.name)
+
+
+def _left_to_others(state: SetRollout, pod: str) -> list[OwnClaim]:
+    """Our references go from claims of a missing pod that another controller has taken over meanwhile."""
+    uid = state.rollout.workload.uid
+    return _owned([c for c in _held(state, pod) if other_controller(c, uid, pod)], None, uid, pod)
+
+
+def _held(state: SetRollout, pod: str) -> list[ClaimView]:
+    """The claims of a pod that are there to stay."""
+    names = claim_names(state.spec.volume_claim_templates, pod)
+    return [c for n in names if (c := state.observed.claims.get(n)) is not None and not c.deleting]
+
+
+def _owned(claims: Sequence[ClaimView], wanted: ClaimOwner | None, workload_uid: str, pod: str) -> list[OwnClaim]:
+    changes = ((c, ownership(c, wanted, workload_uid, pod)) for c in claims)
+    return [OwnClaim(c.name, c.uid, change.entries, change.order) for c, change in changes if change]

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from operators.gamedeployment.controller import GameDeploymentController
 from operators.gamedeployment.observed import gamedeployment_view
-from operators.gamestatefulset.claims import claim_view
+from operators.gamestatefulset.claimviews import claim_view
 from operators.gamestatefulset.controller import GameStatefulSetController
 from operators.gamestatefulset.lostnodes import Delays
 from operators.gamestatefulset.observed import gamestatefulset_view

@@ -371,11 +371,15 @@ class CreateClaim(Action):
 
 @dataclass(frozen=True, slots=True)
 class OwnClaim(Action):
-    """Change whose deletion takes a claim along: entries of a strategic merge patch of its owner references."""
+    """Change whose deletion takes a claim along: entries of a strategic merge patch of its owner references.
+
+    ``order`` are the UIDs of all its owners afterwards.
+    """
 
     name: str
     uid: str
     owners: tuple[Json, ...]
+    order: tuple[str, ...]
     stage: Stage = Stage.READINESS
     kind_of_object: ClassVar[ObjectKind] = "claims"
 

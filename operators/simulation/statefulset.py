@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from operators.gamestatefulset.claims import SURGE_ANNOTATION, claim_view
+from operators.gamestatefulset.claimviews import SURGE_ANNOTATION, claim_view
 from operators.gamestatefulset.observed import Observed, gamestatefulset_view
 from operators.gamestatefulset.ordinals import ordinal_of
 from operators.gamestatefulset.plan import plan
@@ -126,8 +126,13 @@ class SimulatedSet(SimulatedCluster):
     def _apply_own_claim(self, action: act.OwnClaim) -> None:
         metadata = self.claims[action.name]["metadata"]
         dropped = {e["uid"] for e in action.owners if e.get("$patch") == "delete"}
-        held = [o for o in metadata.get("ownerReferences") or () if o["uid"] not in dropped]
-        metadata["ownerReferences"] = held + [dict(e) for e in action.owners if "$patch" not in e]
+        held = {o["uid"]: o for o in metadata.get("ownerReferences") or () if o["uid"] not in dropped}
+        for entry in action.owners:
+            if "$patch" not in entry:
+                held[entry["uid"]] = {**held.get(entry["uid"], {}), **entry}
+        assert set(held) == set(action.order), "an owner without its place"
+        metadata["ownerReferences"] = [held[uid] for uid in action.order]
+        assert sum(o.get("controller") is True for o in held.values()) <= 1, "the API server refuses two controllers"
         self._touch(self.claims[action.name])
 
     def _apply_keep_claim(self, action: act.KeepClaim) -> None:

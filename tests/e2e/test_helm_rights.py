@@ -30,6 +30,7 @@ SELDOM = {
         "gamestatefulsets/finalizers",
         "update",
     ): "owner references that block deletion, where the API server insists",
+    ("", "pods/finalizers", "update"): "claims that block the deletion of a pod, where the API server insists",
     (TKEX, "gamestatefulsets", "patch"): "a hook annotates a GameStatefulSet",
     (TKEX, "gamestatefulsets", "get"): "a hook asks a GameStatefulSet; a pod is adopted",
     (TKEX, "hookruns", "get"): "a creation meets a HookRun of the same name: whose is it?",

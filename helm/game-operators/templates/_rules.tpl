@@ -40,6 +40,9 @@ workloads' whole life under exactly these.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods/finalizers]
+  verbs: [update]
 {{- end }}
 {{- if $on.hook.enabled }}
 - apiGroups: [""]

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import tarfile
+from pathlib import Path
 from typing import Any
 
 from devcluster import images
@@ -29,8 +30,14 @@ def _blob(files: dict[str, bytes], entry: dict[str, Any]) -> bytes:
     return data
 
 
-def test_archive_is_an_oci_layout_with_matching_digests() -> None:
-    files = _files(images._oci_archive("example.local/game:1", "game", b"program"))
+def _written(folder: Path, name: str, program: bytes) -> bytes:
+    archive = folder / "image.tar"
+    images.write(name, "game", program, archive)
+    return archive.read_bytes()
+
+
+def test_archive_is_an_oci_layout_with_matching_digests(tmp_path: Path) -> None:
+    files = _files(_written(tmp_path, "example.local/game:1", b"program"))
     entry = json.loads(files["index.json"])["manifests"][0]
     assert entry["annotations"]["io.containerd.image.name"] == "example.local/game:1"
     assert entry["annotations"]["org.opencontainers.image.ref.name"] == "1"
@@ -43,9 +50,9 @@ def test_archive_is_an_oci_layout_with_matching_digests() -> None:
         assert tar.getmember("game").mode == 0o755
 
 
-def test_same_program_has_the_same_digest_under_every_name() -> None:
+def test_same_program_has_the_same_digest_under_every_name(tmp_path: Path) -> None:
     def digest(name: str, program: bytes) -> str:
-        files = _files(images._oci_archive(name, "game", program))
+        files = _files(_written(tmp_path, name, program))
         return str(json.loads(files["index.json"])["manifests"][0]["digest"])
 
     assert digest("example.local/game:1", b"one") == digest("example.local/game:1-same", b"one")

@@ -1,6 +1,6 @@
 """The real controller of GameStatefulSets over an API server in memory (docs/spec/gamestatefulset.md 2.1, 8.5)."""
 
-from operators.gamestatefulset.claims import claim_view
+from operators.gamestatefulset.claimviews import claim_view
 from operators.gamestatefulset.controller import GameStatefulSetController
 from operators.gamestatefulset.lostnodes import Delays
 from operators.gamestatefulset.observed import gamestatefulset_view

@@ -1,37 +1,32 @@
 """Volume claims of a pod: names, bodies, volumes, owners."""
 
-from operators.gamestatefulset.claims import (
-    ClaimOwner,
-    Retention,
-    claim_body,
-    claim_view,
-    ownership_patch,
-    storage_matches,
-    surplus,
-    wanted_owner,
-    with_volumes,
-)
+import pytest
+
+from operators.gamestatefulset.claimowners import ClaimOwner, Retention, wanted_owner
+from operators.gamestatefulset.claims import claim_body, hindrance, storage_matches, surplus, with_volumes
+from operators.gamestatefulset.claimviews import claim_view
+from operators.kube.times import rfc3339
 
 DATA = {"metadata": {"name": "data", "labels": {"x": "1", "foo": "theirs"}}, "spec": {"resources": {"requests": {}}}}
 LOG = {"metadata": {"name": "log"}, "spec": {}}
 SET = ClaimOwner("GameStatefulSet", "foo", "uid-foo")
 POD = ClaimOwner("Pod", "foo-2", "uid-2")
-STRANGER = ("Backup", "nightly", "uid-b")
+NOW = 1_000_000.0
 
 
-def claim(name, *owners, surge=False, deleting=False):
-    metadata = {
-        "namespace": "default",
-        "name": name,
-        "uid": "uid-" + name,
-        "resourceVersion": "1",
-        "ownerReferences": [{"kind": k, "name": n, "uid": u} for k, n, u in owners],
-    }
+def claim(name, *owners, surge=False, deleted=None, finalizers=()):
+    metadata = {"namespace": "default", "name": name, "uid": "uid-" + name, "resourceVersion": "1"}
+    metadata["ownerReferences"] = list(owners)
+    metadata["finalizers"] = list(finalizers)
     if surge:
         metadata["annotations"] = {"tkex.tencent.com/surge-claim": "true"}
-    if deleting:
-        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    if deleted is not None:
+        metadata["deletionTimestamp"] = rfc3339(deleted)
     return claim_view({"metadata": metadata})
+
+
+def backup(**flags):
+    return {"apiVersion": "backup.example.com/v1", "kind": "Backup", "name": "b", "uid": "uid-b", **flags}
 
 
 def volumes(**claims):
@@ -87,38 +82,75 @@ def test_claims_go_with_the_set_or_with_a_pod_that_scaling_in_chose():
     assert wanted_owner(Retention(when_scaled=True), SET, POD, leaving=False) is None
 
 
-def test_owner_references_are_set_once_and_those_of_strangers_stay():
-    fresh = claim("data-foo-2", STRANGER)
-    assert ownership_patch(fresh, SET, SET.uid) == [
-        {"apiVersion": "tkex.tencent.com/v1alpha1", "kind": "GameStatefulSet", "name": "foo", "uid": "uid-foo"}
-    ]
-    owned = claim("data-foo-2", STRANGER, ("GameStatefulSet", "foo", "uid-foo"))
-    assert ownership_patch(owned, SET, SET.uid) == []
-    assert ownership_patch(owned, None, SET.uid) == [{"$patch": "delete", "uid": "uid-foo"}]
-
-
-def test_a_scale_in_that_is_taken_back_takes_back_the_reference_of_the_pod():
-    leaving = claim("data-foo-2", ("Pod", "foo-2", "uid-2"))
-    assert ownership_patch(leaving, None, SET.uid) == [{"$patch": "delete", "uid": "uid-2"}]
-
-
-def test_a_reference_of_a_past_pod_gives_way_to_that_of_the_present_one():
-    past = claim("data-foo-2", ("Pod", "foo-2", "uid-past"))
-    patch = ownership_patch(past, POD, SET.uid)
-    assert [e["uid"] for e in patch] == ["uid-past", "uid-2"]
-
-
 def test_gss_77_only_claims_made_for_surge_pods_that_are_gone_are_surplus():
     claims = [
         claim("data-foo-0"),
         claim("data-foo-8", surge=True),
         claim("data-foo-9", surge=True),
         claim("data-foo-10"),
-        claim("data-foo-11", surge=True, deleting=True),
+        claim("data-foo-11", surge=True, deleted=NOW),
         claim("data-bar-12", surge=True),
     ]
-    assert [c.name for c in surplus(claims, [DATA], "foo", {0, 8})] == ["data-foo-9"]
+    assert [c.name for c in surplus(claims, [DATA], SET, {0, 8})] == ["data-foo-9"]
 
 
 def test_a_surge_claim_of_an_ordinal_that_became_a_replica_stays():
-    assert not list(surplus([claim("data-foo-8", surge=True)], [DATA], "foo", set(range(9))))
+    assert not list(surplus([claim("data-foo-8", surge=True)], [DATA], SET, set(range(9))))
+
+
+def test_a_surge_claim_that_another_controller_has_is_not_deleted():
+    theirs = claim("data-foo-8", backup(controller=True), surge=True)
+    ours = claim("data-foo-9", backup(), ClaimOwner("Pod", "foo-9", "uid-9").reference(), surge=True)
+    assert list(surplus([theirs, ours], [DATA], SET, {0})) == [ours]
+
+
+# ---- what a missing pod waits for
+
+PROTECTION = "kubernetes.io/pvc-protection"
+OF_THE_POD = POD.reference()
+
+
+@pytest.mark.parametrize(
+    ("held", "waiting", "told"),
+    [
+        pytest.param(claim("data-foo-2", deleted=NOW - 5, finalizers=[PROTECTION]), True, "", id="in use a moment ago"),
+        pytest.param(claim("data-foo-2", deleted=NOW - 61, finalizers=[PROTECTION]), False, PROTECTION, id="in use"),
+        pytest.param(claim("data-foo-2", deleted=NOW - 900), True, "", id="going"),
+        pytest.param(
+            claim("data-foo-2", deleted=NOW, finalizers=[PROTECTION, "a.example/hold", "b.example/hold"]),
+            False,
+            "finalizers hold it: a.example/hold, b.example/hold",
+            id="held by finalizers of others",
+        ),
+        pytest.param(claim("data-foo-2", OF_THE_POD), True, "", id="the collector comes"),
+        pytest.param(claim("data-foo-2", SET.reference(), OF_THE_POD), True, "", id="the set is an owner too"),
+        pytest.param(
+            claim("data-foo-2", backup(), OF_THE_POD),
+            False,
+            "other owners: Backup b; remove its owner reference to pod foo-2",
+            id="the collector may not know the other owner",
+        ),
+    ],
+)
+def test_public_f1_what_does_not_go_by_itself_needs_a_person_and_is_named(held, waiting, told):
+    found = hindrance(held, "foo-2", SET.uid, NOW)
+    assert found.waiting == waiting
+    said, _, why = found.text.partition(", is gone")
+    assert said.startswith("pod foo-2 is not created before its claim data-foo-2")
+    assert why.endswith(told)
+    assert bool(told) == bool(why)
+
+
+@pytest.mark.parametrize(
+    "owners",
+    [
+        [],
+        [backup()],
+        [backup(controller=True)],
+        [backup(controller=True), {**OF_THE_POD, "controller": None}],
+        [{**OF_THE_POD, "name": "foo-20"}],
+        [SET.reference()],
+    ],
+)
+def test_public_f1_a_claim_that_stays_hinders_nobody(owners):
+    assert hindrance(claim("data-foo-2", *owners), "foo-2", SET.uid, NOW) is None

@@ -2,7 +2,8 @@
 
 import pytest
 
-from operators.gamestatefulset.claims import SURGE_ANNOTATION, claim_view
+from operators.gamestatefulset.claimowners import ClaimOwner
+from operators.gamestatefulset.claimviews import SURGE_ANNOTATION, claim_view
 from operators.kube.errors import Unavailable
 from operators.kube.resources import PERSISTENT_VOLUME_CLAIMS
 from operators.planning import actions as act
@@ -37,7 +38,7 @@ def raw_claim(ordinal, *, owner=None, surge=False, template="data"):
 
 def of(ordinal, uid=None):
     """An owner reference to the pod of an ordinal."""
-    return {"apiVersion": "v1", "kind": "Pod", "name": f"foo-{ordinal}", "uid": uid or f"uid-{ordinal}"}
+    return ClaimOwner("Pod", f"foo-{ordinal}", uid or f"uid-{ordinal}").reference()
 
 
 def claims(*raw):

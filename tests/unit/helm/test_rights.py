@@ -44,6 +44,12 @@ def test_gamedeployments_need_no_claims_and_gamestatefulsets_do():
     assert "gamestatefulsets" not in {r for _, r, _ in grants(only("gamedeployment"))}
 
 
+def test_public_f2_claims_that_block_the_deletion_of_pods_need_their_finalizers():
+    """Where the API server checks it (OwnerReferencesPermissionEnforcement), as for native StatefulSets."""
+    assert ("", "pods/finalizers", "update") in grants(only("gamestatefulset"))
+    assert ("", "pods/finalizers", "update") not in grants(only("gamedeployment", "hook"))
+
+
 def test_a_canary_hook_can_be_cancelled():
     assert (TKEX, "hookruns", "patch") in grants(only("gamedeployment"))
 
