@@ -6,6 +6,7 @@ import http
 import socket
 import subprocess
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from devcluster import certificates, daemons, dns, images, leftovers, packages, processes
