@@ -127,7 +127,8 @@ def _kind_cluster() -> Any:
     """The kind on the PATH goes before the one that is downloaded."""
     os.environ.setdefault("KIND_VERSION", _KIND_VERSION)
     installed = shutil.which("kind")
-    return importlib.import_module("pytest_kind").KindCluster(KIND_NAME, kind_path=installed and Path(installed))
+    made = importlib.import_module("pytest_kind").KindCluster
+    return made(KIND_NAME, cache_dir() / "kind.kubeconfig", kind_path=installed and Path(installed))
 
 
 def _kind_up() -> Cluster:
@@ -135,6 +136,11 @@ def _kind_up() -> Cluster:
     cluster = _kind_cluster()
     say(f"making or finding the cluster {KIND_NAME}: one to three minutes the first time")
     try:
+        cluster.ensure_kind()
+        if not cluster.kubeconfig_path.exists():  # a cluster of that name that another checkout made is as good
+            where = ["--name", KIND_NAME, "--kubeconfig", str(cluster.kubeconfig_path)]
+            command = [str(cluster.kind_path), "export", "kubeconfig", *where]
+            subprocess.run(command, capture_output=True, check=False)
         cluster.create()
     except (OSError, subprocess.SubprocessError) as trouble:
         text = "kind makes no cluster ({}): install kind {} or newer (https://kind.sigs.k8s.io), or name a cluster: {}"
@@ -154,7 +160,10 @@ def _load_into_kind() -> None:
 
 def _load_archive_into_kind(archive: Path) -> None:
     kind = str(_kind_cluster().kind_path)
-    subprocess.run([kind, "load", "image-archive", str(archive), "--name", KIND_NAME], check=True, capture_output=True)
+    command = [kind, "load", "image-archive", str(archive), "--name", KIND_NAME]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise Missing(f"kind cannot load {archive.name}: {done.stderr[-500:]}")
     say(f"{archive.name} loaded into kind")
 
 
@@ -207,6 +216,7 @@ def down() -> None:
             processes.stop("kwok")
             _kind_cluster().delete()
             _kind_mark().unlink()
+            (cache_dir() / "kind.kubeconfig").unlink(missing_ok=True)
             say("kind cluster deleted")
         else:
             node.down()

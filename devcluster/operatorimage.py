@@ -126,8 +126,8 @@ def _call(trouble: str, *command: str, cwd: Path | None = None) -> str:
     return done.stdout.strip()
 
 
-def export(folder: Path, image: str, origin: Origin, archive: Path, *, pull: bool = False) -> None:
-    """Build the image of a context, with the tool there is, and write its archive.
+def export(folder: Path, image: str, origin: Origin, archive: Path, *, pull: bool = False) -> str:
+    """Build the image of a context, with the tool there is, and write its archive; the name of its base.
 
     Args:
         folder: The build context, made by `snapshot`; pip's settings are written beside it.
@@ -140,24 +140,25 @@ def export(folder: Path, image: str, origin: Origin, archive: Path, *, pull: boo
         Missing: a tool cannot be had, or the build failed.
     """
     tool, arguments = imagetools.chosen(), [*origin.arguments(), *_secrets(folder)]
+    base = os.environ.get("BASE") or pinned_base()
     if tool == "buildah":
-        _by_buildah(folder, image, [*arguments, *_base_arguments(pull=pull), *_timestamp(origin)], archive)
+        base = _base_for_buildah(base, pull=pull)
+        arguments += ["--build-arg", f"BASE={base}", *_timestamp(origin)]
+        _by_buildah(folder, image, arguments, archive)
     else:
-        _by_daemon(tool, folder, image, [*arguments, *_base_arguments(named_only=True)], archive)
+        _by_daemon(tool, folder, image, [*arguments, "--build-arg", f"BASE={base}"], archive)
+    return base
 
 
 def _timestamp(origin: Origin) -> list[str]:
     return [] if origin.epoch is None else ["--timestamp", str(origin.epoch)]
 
 
-def _base_arguments(*, pull: bool = False, named_only: bool = False) -> list[str]:
-    """The base that `BASE` names, else that of the Dockerfile where it can be pulled, else one made here."""
-    named = os.environ.get("BASE", "")
-    if named or named_only:
-        return ["--build-arg", f"BASE={named}"] if named else []
-    if pull and (found := pulled()):
-        return ["--build-arg", f"BASE={found}"]
-    return ["--build-arg", f"BASE={_base()}"]
+def _base_for_buildah(wanted: str, *, pull: bool) -> str:
+    """The base that is wanted where it can be pulled and is asked for, else one made here."""
+    if os.environ.get("BASE") or (pull and _pulled(wanted)):
+        return wanted
+    return _base()
 
 
 def pinned_base() -> str:
@@ -166,14 +167,13 @@ def pinned_base() -> str:
     return next(line.removeprefix("ARG BASE=") for line in lines if line.startswith("ARG BASE="))
 
 
-def pulled() -> str:
-    """The Dockerfile's base once it is in buildah's store; empty where no registry can be reached."""
+def _pulled(base: str) -> bool:
+    """Whether a base is in buildah's store now; not where its registry cannot be reached."""
     packages.install_image_tools()
-    done = subprocess.run(_buildah("pull", "-q", pinned_base()), capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return pinned_base()
-    say(f"the base cannot be pulled, Debian packages stand in for it: {done.stderr.strip().splitlines()[-1][:200]}")
-    return ""
+    done = subprocess.run(_buildah("pull", "-q", base), capture_output=True, text=True, check=False)
+    if done.returncode:
+        say(f"{base.partition('@')[0]} cannot be pulled: Debian packages stand in for it")
+    return done.returncode == 0
 
 
 def _secrets(folder: Path) -> list[str]:

@@ -10,7 +10,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from devcluster import operatorimage
 from devcluster.state import Missing, say
 from release import chart, image, materials, sources, versions
 
@@ -32,13 +31,13 @@ def checksums(folder: Path) -> str:
     return "".join(f"{hashlib.sha256((folder / n).read_bytes()).hexdigest()}  {n}\n" for n in names)
 
 
-def small(root: Path, folder: Path, epoch: int) -> None:
-    """Every artefact but the image, of the sources in ``root``."""
+def small(root: Path, folder: Path, epoch: int, base: str) -> None:
+    """Every artefact but the image, of the sources in ``root``; ``base`` is what the image stands on."""
     version = sources.version(root)
     _python_packages(root, folder, epoch)
     (folder / f"{sources.NAME}-{version}.tgz").write_bytes(chart.package(root, epoch))
     (folder / f"{sources.NAME}-{version}-crds.yaml").write_bytes(chart.definitions(root))
-    bill = materials.bill(root, version, operatorimage.pinned_base(), epoch)
+    bill = materials.bill(root, version, base, epoch)
     (folder / f"{sources.NAME}-{version}.cdx.json").write_bytes(bill)
 
 
@@ -56,8 +55,7 @@ def dist(folder: Path = DIST) -> None:
     with tempfile.TemporaryDirectory(prefix="game-operators-release-") as place:
         root = Path(place)
         sources.export(root)
-        small(root, folder, sources.commit().epoch)
-        image.build(folder, root)
+        small(root, folder, sources.commit().epoch, image.build(folder, root))
     (folder / "SHA256SUMS").write_text(checksums(folder), encoding="utf-8")
     print((folder / "SHA256SUMS").read_text(encoding="utf-8"), end="")
 

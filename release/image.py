@@ -38,8 +38,8 @@ def settle(archive: Path, image: str) -> None:
     archive.write_bytes(archives.tar(files, 0, first=_LAYOUT))
 
 
-def build(folder: Path, root: Path = ROOT) -> Path:
-    """Build the image of these sources; the path of its archive.
+def build(folder: Path, root: Path = ROOT) -> str:
+    """Build the image of these sources into `path`; the name of the image it stands on.
 
     Raises:
         Missing: no tool to build with, or the build failed.
@@ -52,11 +52,12 @@ def build(folder: Path, root: Path = ROOT) -> Path:
         operatorimage.snapshot(context, root)
         partial = Path(place) / "image.tar"
         say("building the image: one to three minutes")
-        operatorimage.export(context, name(of), Origin(of, now.revision + modified, now.epoch), partial, pull=True)
+        origin = Origin(of, now.revision + modified, now.epoch)
+        base = operatorimage.export(context, name(of), origin, partial, pull=True)
         settle(partial, name(of))
         path(folder, of).write_bytes(partial.read_bytes())
     say(f"{path(folder, of)} written")
-    return path(folder, of)
+    return base
 
 
 def load(folder: Path) -> None:
