@@ -2,7 +2,7 @@
 SHELL := bash
 .ONESHELL:
 .SHELLFLAGS := -eu -o pipefail -c
-PYTHON ?= python3
+PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),python3)
 WORKLOAD ?= gamedeployment
 INSTALL ?=
 BIN := .venv/bin
@@ -13,7 +13,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
 
 .venv/ready: requirements/dev.txt pyproject.toml
-	@echo "setting up the virtual environment in .venv"
+	@echo "setting up the virtual environment in .venv: about a minute"
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "No: Python 3.11 or newer with venv is needed, and $(PYTHON) is none: install it (Debian: apt install python3 python3-venv), or name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv

@@ -189,3 +189,15 @@ def test_chart_and_package_name_the_same_places():
 def test_a_checksum_is_that_of_the_file(tmp_path):
     (tmp_path / "a").write_bytes(b"1")
     assert release.checksums(tmp_path) == f"{hashlib.sha256(b'1').hexdigest()}  a\n"
+
+
+def test_the_workflow_knows_its_registry_from_a_variable_alone():
+    text = (ROOT / ".github" / "workflows" / "release.yaml").read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow[True] == {"push": {"tags": ["v*"]}}, "YAML reads the key `on` as true"
+    job = workflow["jobs"]["release"]
+    assert job["env"]["REGISTRY"] == "${{ vars.REGISTRY }}"
+    steps = "\n".join(step.get("run", "") for step in job["steps"])
+    assert re.findall(r"(?:docker|oci)://[^\"]+", steps) == ["docker://$image:$VERSION", "oci://$REGISTRY/charts"]
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z-]+)", steps)) == {"setup", "dist"} <= targets
