@@ -31,8 +31,9 @@ RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-d
     && /opt/build/bin/pip --python /opt/game-operators/bin/python install --no-index --no-deps --no-compile /wheels/*.whl \
     && /opt/build/bin/pip --python /opt/game-operators/bin/python check \
     # The root file system is read-only at run time: bytecode is made now, and not checked against sources again.
-    # One process and one seed: sets and shared strings are written in an order that depends on both.
-    && PYTHONHASHSEED=0 /opt/game-operators/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/game-operators/lib
+    # One process and one seed: sets and shared strings are written in an order that depends on both. And anew where pip
+    # left some already: that would hold the time of its source, which differs between builds.
+    && PYTHONHASHSEED=0 /opt/game-operators/bin/python -m compileall -q -f --invalidation-mode unchecked-hash /opt/game-operators/lib
 
 FROM ${BASE}
 ARG VERSION=0.1.0
