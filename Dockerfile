@@ -9,7 +9,8 @@
 #
 # with `cert = /run/secrets/ca` in the pip.conf if the mirror's certificate is signed by an authority of your own.
 
-ARG BASE=docker.io/library/python:3.11-slim-bookworm
+# Pinned by digest: the same sources make the same image tomorrow.
+ARG BASE=docker.io/library/python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 FROM ${BASE} AS dependencies
 ENV PIP_CONFIG_FILE=/run/secrets/pip PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
@@ -24,12 +25,15 @@ RUN --mount=type=secret,id=pip,required=false --mount=type=secret,id=ca,required
 
 FROM dependencies AS build
 COPY . /src
+ARG SOURCE_DATE_EPOCH=0
 # No network from here on: the wheel is made of what was copied, by tools that were checked.
 RUN /opt/build/bin/pip wheel --no-index --no-deps --no-build-isolation --wheel-dir /wheels /src \
     && /opt/build/bin/pip --python /opt/game-operators/bin/python install --no-index --no-deps --no-compile /wheels/*.whl \
     && /opt/build/bin/pip --python /opt/game-operators/bin/python check \
     # The root file system is read-only at run time: bytecode is made now, and not checked against sources again.
-    && /opt/game-operators/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/game-operators/lib
+    # One process and one seed: sets and shared strings are written in an order that depends on both. And anew where pip
+    # left some already: that would hold the time of its source, which differs between builds.
+    && PYTHONHASHSEED=0 /opt/game-operators/bin/python -m compileall -q -f --invalidation-mode unchecked-hash /opt/game-operators/lib
 
 FROM ${BASE}
 ARG VERSION=0.1.0

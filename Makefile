@@ -2,19 +2,20 @@
 SHELL := bash
 .ONESHELL:
 .SHELLFLAGS := -eu -o pipefail -c
-PYTHON ?= python3
+PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),python3)
 WORKLOAD ?= gamedeployment
-INSTALL ?= process
+INSTALL ?=
 BIN := .venv/bin
 
-.PHONY: help setup demo cluster cluster-down crds lint format test test-unit test-long test-upstream bench lock
+.PHONY: help setup demo cluster cluster-down image image-load dist version crds lint format test test-unit test-long test-upstream bench lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
 
 .venv/ready: requirements/dev.txt pyproject.toml
-	@echo "setting up the virtual environment in .venv"
-	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
+	@echo "setting up the virtual environment in .venv: about a minute"
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "No: Python 3.11 or newer with venv is needed, and $(PYTHON) is none: install it (Debian: apt install python3 python3-venv), or name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements/build.txt
@@ -24,7 +25,7 @@ help: ## list the targets
 setup: .venv/ready ## virtual environment with everything, at locked versions
 
 demo: setup ## the quick start on a real cluster, told step by step (WORKLOAD=gamestatefulset, INSTALL=helm)
-	@$(BIN)/python -m examples.quickstart.demo --workload=$(WORKLOAD) --install=$(INSTALL)
+	@$(BIN)/python -m examples.quickstart.demo --workload=$(WORKLOAD) $(if $(INSTALL),--install=$(INSTALL))
 
 cluster: setup ## a cluster: yours by KUBECONFIG, kind where Docker answers, else one built here
 	@$(BIN)/python -m devcluster up
@@ -32,6 +33,19 @@ cluster: setup ## a cluster: yours by KUBECONFIG, kind where Docker answers, els
 cluster-down: setup ## end the cluster and the operators beside it
 	@$(BIN)/python -m devcluster.operator
 	@$(BIN)/python -m devcluster down
+
+image: setup ## the image as an OCI archive in dist/, by docker, podman or buildah (BASE=… for a base of your own)
+	@$(BIN)/python -m release image
+
+image-load: setup ## load it into kind or the cluster built here
+	@$(BIN)/python -m release load
+
+dist: setup ## everything a release is made of, from what is committed, with checksums, in dist/
+	@$(BIN)/python -m release dist
+
+version: setup ## write a version into every file that has it (VERSION=0.2.0)
+	@$(BIN)/python -m release version "$(VERSION)"
+	@$(MAKE) crds
 
 crds: setup ## write crds/ and docs/api.md from the models
 	@$(BIN)/python -m operators.api crds

@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from devcluster import fakenodes, images, node, operatorimage, processes
+from devcluster import fakenodes, images, imagetools, node, operatorimage, processes
 from devcluster.programs import build, link, program
 from devcluster.state import Missing, cache_dir, run_dir, say
 
 KIND_NAME = "game-operators"
+_KIND_VERSION = "v0.30.0"
+"""Its nodes run Kubernetes 1.34; the chart needs 1.29."""
+_KUBECTL_PLACE = "https://kubernetes.io/docs/tasks/tools"
+_HELM_PLACE = "https://helm.sh/docs/intro/install"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +61,34 @@ def kubectl_program() -> str:
     built = program("kubectl")
     found = str(built) if built.exists() else shutil.which("kubectl")
     if found is None:
-        raise Missing("no kubectl: install it, or run `python -m devcluster build` where Go is installed")
+        raise Missing(f"no kubectl: install it ({_KUBECTL_PLACE}), or Go, and run `python -m devcluster build`.")
     return found
 
 
+def helm_program() -> str:
+    """Path of the helm built here, else the one on the PATH, else it is built (one to three minutes, once).
+
+    Raises:
+        Missing: there is none and it cannot be built.
+    """
+    if not program("helm").exists():
+        if found := shutil.which("helm"):
+            return found
+        if shutil.which("go") is None:
+            raise Missing(f"no helm: install it ({_HELM_PLACE}), or Go, with which it is built here.")
+        build_programs(["helm"])
+    return str(program("helm"))
+
+
 def _docker_answers() -> bool:
-    if shutil.which("docker") is None:
-        return False
-    try:
-        return subprocess.run(["docker", "info"], capture_output=True, check=False, timeout=20).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+    return imagetools.answers("docker")
+
+
+def foreseen() -> Literal["given", "kind", "built"]:
+    """Which cluster `up` will use, without starting anything."""
+    if _given() is not None:
+        return "given"
+    return "kind" if _docker_answers() else "built"
 
 
 @contextmanager
@@ -103,12 +124,28 @@ def _kind_kubeconfig() -> Path | None:
 
 
 def _kind_cluster() -> Any:
-    return importlib.import_module("pytest_kind").KindCluster(KIND_NAME)
+    """The kind on the PATH goes before the one that is downloaded."""
+    os.environ.setdefault("KIND_VERSION", _KIND_VERSION)
+    installed = shutil.which("kind")
+    made = importlib.import_module("pytest_kind").KindCluster
+    return made(KIND_NAME, cache_dir() / "kind.kubeconfig", kind_path=installed and Path(installed))
 
 
 def _kind_up() -> Cluster:
+    kubectl_program()  # said before a cluster is made, not minutes later
     cluster = _kind_cluster()
-    cluster.create()
+    say(f"making or finding the cluster {KIND_NAME}: one to three minutes the first time")
+    try:
+        cluster.ensure_kind()
+        if not cluster.kubeconfig_path.exists():  # a cluster of that name that another checkout made is as good
+            where = ["--name", KIND_NAME, "--kubeconfig", str(cluster.kubeconfig_path)]
+            command = [str(cluster.kind_path), "export", "kubeconfig", *where]
+            subprocess.run(command, capture_output=True, check=False)
+        cluster.create()
+    except (OSError, subprocess.SubprocessError) as trouble:
+        text = "kind makes no cluster ({}): install kind {} or newer (https://kind.sigs.k8s.io), or name a cluster: {}"
+        named = "export GAME_OPERATORS_KUBECONFIG=/path/to/kubeconfig"
+        raise Missing(text.format(trouble, _KIND_VERSION, named)) from trouble
     kubeconfig = Path(cluster.kubeconfig_path).resolve()
     _kind_mark().write_text(json.dumps({"kubeconfig": str(kubeconfig)}))
     _load_into_kind()
@@ -116,14 +153,17 @@ def _kind_up() -> Cluster:
 
 
 def _load_into_kind() -> None:
-    images.build_all()
+    images.build_for_kind()
     for archive in images.archives():
         _load_archive_into_kind(archive)
 
 
 def _load_archive_into_kind(archive: Path) -> None:
     kind = str(_kind_cluster().kind_path)
-    subprocess.run([kind, "load", "image-archive", str(archive), "--name", KIND_NAME], check=True, capture_output=True)
+    command = [kind, "load", "image-archive", str(archive), "--name", KIND_NAME]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise Missing(f"kind cannot load {archive.name}: {done.stderr[-500:]}")
     say(f"{archive.name} loaded into kind")
 
 
@@ -176,6 +216,7 @@ def down() -> None:
             processes.stop("kwok")
             _kind_cluster().delete()
             _kind_mark().unlink()
+            (cache_dir() / "kind.kubeconfig").unlink(missing_ok=True)
             say("kind cluster deleted")
         else:
             node.down()
@@ -219,12 +260,29 @@ def load_operator_image() -> str:
             raise Missing(text.format(operatorimage.NAMED))
         return named
     with _lock("image"):
-        image, archive = operatorimage.build(docker=cluster.kind == "kind")
+        image, archive = operatorimage.build()
         if cluster.kind == "kind":
             _load_archive_into_kind(archive)
         else:
             images.load(image, archive)
     return image
+
+
+def load_release(archive: Path, image: str) -> None:
+    """Load an image with a tag that says a version, over one of the same name.
+
+    Raises:
+        Missing: no cluster runs, it is the user's own, or the archive was refused.
+    """
+    cluster = _in_use()
+    if cluster.kind == "given":
+        text = "images cannot be loaded into your own cluster: push {} to a registry it pulls from (docs/install.md)"
+        raise Missing(text.format(archive))
+    with _lock("image"):
+        if cluster.kind == "kind":
+            _load_archive_into_kind(archive)
+        else:
+            images.replace(image, archive)
 
 
 def kwok_up(count: int) -> None:

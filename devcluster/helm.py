@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -12,23 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devcluster import choose
-from devcluster.programs import program
+from devcluster.choose import helm_program
 
 CHART = Path(__file__).parent.parent / "helm" / "game-operators"
-
-
-def helm_program() -> str:
-    """Path of the helm built here, else of the one on the PATH, else it is built (about a minute, once).
-
-    Raises:
-        Missing: there is none and it cannot be built.
-    """
-    if not program("helm").exists():
-        if found := shutil.which("helm"):
-            return found
-        choose.build_programs(["helm"])
-    return str(program("helm"))
 
 
 class HelmFailed(AssertionError):

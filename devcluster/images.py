@@ -7,10 +7,13 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
+from devcluster.programs import NO_DEBUGGER, environment, go
 from devcluster.state import Missing, cache_dir, run_dir, say
 
 DEMO = "hub.bktencent.com/blueking/game-demo"
@@ -61,32 +64,51 @@ def _archive(image: str) -> Path:
 
 
 def build_all() -> None:
-    """Build what is not in the cache."""
-    for image, (source, version) in _wanted().items():
-        archive = _archive(image)
-        if not archive.exists():
-            _build(image, source, version, archive)
+    """Build what is not in the cache, by Go.
+
+    Raises:
+        Missing: no Go, or a build that failed.
+    """
+    _build_missing(list(_wanted()), _by_go)
+
+
+def build_for_kind() -> None:
+    """Build what is not in the cache, by Go where it is installed, else by Docker; kind brings its own pause image.
+
+    Raises:
+        Missing: a build failed.
+    """
+    _build_missing([image for image in _wanted() if image != PAUSE], _by_go if shutil.which("go") else _by_docker)
+
+
+def _build_missing(names: list[str], build: Callable[[str, str, str, Path], None]) -> None:
+    folder().mkdir(parents=True, exist_ok=True)
+    for image in names:
+        source, version = _wanted()[image]
+        if not _archive(image).exists():
+            build(image, source, version, _archive(image))
             say(f"image {image} built")
 
 
-def _build(image: str, source: str, version: str, archive: Path) -> None:
-    archive.parent.mkdir(parents=True, exist_ok=True)
+def _by_docker(image: str, source: str, version: str, archive: Path) -> None:
+    partial = archive.with_suffix(f".part{os.getpid()}")
+    for command in (
+        ["docker", "build", "-q", "-t", image, "--build-arg", f"VERSION={version}", str(_SOURCES[source])],
+        ["docker", "save", "-o", str(partial), image],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Missing(f"no Go, and `docker {command[1]}` of {image} failed:\n{done.stderr[-2000:]}")
+    partial.rename(archive)
+
+
+def _by_go(image: str, source: str, version: str, archive: Path) -> None:
     binary = archive.with_suffix(f".bin{os.getpid()}")
-    command = [
-        "go",
-        "build",
-        "-trimpath",
-        "-ldflags",
-        f"-s -w -X main.version={version}",
-        "-o",
-        str(binary),
-        ".",
-    ]
-    env = {**os.environ, "CGO_ENABLED": "0"}
+    flags = ["-trimpath", NO_DEBUGGER, "-ldflags", f"-s -w -X main.version={version}"]
     done = subprocess.run(
-        command,
+        [go(), "build", *flags, "-o", str(binary), "."],
         cwd=_SOURCES[source],
-        env=env,
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -186,6 +208,18 @@ def load(image: str, archive: Path) -> None:
     older = [name for name in present if name.rpartition(":")[0] == repository and name not in running]
     if older:
         ctr("images", "rm", *older)
+    say(f"image {image} loaded")
+
+
+def replace(image: str, archive: Path) -> None:
+    """Import an image, also over an older one of the same name; pods that run keep the older one.
+
+    Raises:
+        Missing: containerd refused it.
+    """
+    done = ctr("images", "import", str(archive))
+    if done.returncode:
+        raise Missing(f"importing {image} failed: {done.stderr[-500:]}")
     say(f"image {image} loaded")
 
 

@@ -6,6 +6,7 @@ import http
 import socket
 import subprocess
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from devcluster import certificates, daemons, dns, images, leftovers, packages, processes
@@ -110,10 +111,12 @@ def up() -> None:
         Missing: this machine cannot carry the cluster, or a daemon does not start.
     """
     packages.check()
-    packages.install()
-    build(list(CLUSTER))
-    link(list(CLUSTER))
-    images.build_all()
+    with ThreadPoolExecutor(1) as beside:
+        installing = beside.submit(packages.install)  # waits for the network, while the compiler takes the cores
+        build(list(CLUSTER))
+        link(list(CLUSTER))
+        images.build_all()
+        installing.result()
     certificates.make()
     if any(processes.alive(d) for d in ORDER):
         if _repair():

@@ -1,7 +1,8 @@
-"""The project's own image, built from its Dockerfile: by Docker where it answers, else by buildah.
+"""The project's own image, built from its Dockerfile: by Docker or Podman where they answer, else by buildah.
 
-No registry is needed for the base: without Docker it is made of Debian packages here. Everything is kept outside the
-checkout under a name that changes with its content, so a second build of the same sources is none.
+No registry is needed for the base: where it cannot be pulled, one is made of Debian packages here. Tests keep images
+outside the checkout under a name that changes with the content, so a second build of the same sources is none; the
+image of a release (`release.image`) is built by the same calls.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from devcluster import packages
+from devcluster import imagetools, packages
+from devcluster.imagetools import Tool
 from devcluster.state import Missing, cache_dir, say
 
 REPOSITORY = "game-operators.local/game-operators"
@@ -36,23 +40,48 @@ _PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "cert", "timeou
 _AUTHORITIES = "/run/secrets/ca"
 
 
-def _context() -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What an image says of itself.
+
+    Attributes:
+        version: Version of the project.
+        revision: The commit, or the key of the sources.
+        epoch: Time of everything in the image, in seconds since 1970; None for the time of the build.
+    """
+
+    version: str
+    revision: str
+    epoch: int | None = None
+
+    def arguments(self) -> list[str]:
+        """As build arguments of the Dockerfile."""
+        said = {"VERSION": self.version, "REVISION": self.revision}
+        if self.epoch is not None:
+            moment = datetime.fromtimestamp(self.epoch, UTC)
+            said |= {"BUILD_DATE": f"{moment:%Y-%m-%dT%H:%M:%SZ}", "SOURCE_DATE_EPOCH": str(self.epoch)}
+        return [part for name, value in said.items() for part in ("--build-arg", f"{name}={value}")]
+
+
+def _context(root: Path) -> Iterator[str]:
     """What the image is made of, relative to the project's root."""
     yield from (*_SOURCES, *_REQUIREMENTS)
     for package in _PACKAGES:
-        for path in sorted((_ROOT / package).rglob("*")):
+        for path in sorted((root / package).rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
-                yield str(path.relative_to(_ROOT))
+                yield str(path.relative_to(root))
 
 
-def snapshot(folder: Path) -> str:
+def snapshot(folder: Path, root: Path | None = None) -> str:
     """Copy the build context into a folder, and return the key of its content: sources may change during a build."""
+    root = root or _ROOT
     digest = hashlib.sha256(f"{_RECIPE} {_SUITE} {_BASE_PACKAGES}".encode())
-    for name in _context():
-        content = (_ROOT / name).read_bytes()
+    for name in _context(root):
+        content = (root / name).read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
+        (folder / name).chmod(0o644)
     return digest.hexdigest()[:16]
 
 
@@ -61,7 +90,7 @@ def version() -> str:
     return str(tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]["version"])
 
 
-def build(*, docker: bool) -> tuple[str, Path]:
+def build() -> tuple[str, Path]:
     """Build what is not in the cache; the image's name and its archive.
 
     Raises:
@@ -76,7 +105,7 @@ def build(*, docker: bool) -> tuple[str, Path]:
             archive.parent.mkdir(parents=True, exist_ok=True)
             say("building the image of the operators (up to two minutes the first time)")
             partial = archive.with_suffix(f".part{os.getpid()}")
-            (_by_docker if docker else _by_buildah)(folder, image, key, partial)
+            export(folder, image, Origin(version(), key), partial)
             _drop_older(archive)
             partial.rename(archive)
             say(f"image {image} built")
@@ -97,8 +126,58 @@ def _call(trouble: str, *command: str, cwd: Path | None = None) -> str:
     return done.stdout.strip()
 
 
-def _arguments(folder: Path, key: str) -> list[str]:
-    """Build arguments, and this machine's way to its package index as secrets: they get into no layer."""
+def export(folder: Path, image: str, origin: Origin, archive: Path, *, pull: bool = False) -> str:
+    """Build the image of a context, with the tool there is, and write its archive; the name of its base.
+
+    Args:
+        folder: The build context, made by `snapshot`; pip's settings are written beside it.
+        image: Name that the archive gives it.
+        origin: What it says of itself.
+        archive: Where to.
+        pull: Try the base that the Dockerfile names first. Docker and Podman always use that one.
+
+    Raises:
+        Missing: a tool cannot be had, or the build failed.
+    """
+    tool, arguments = imagetools.chosen(), [*origin.arguments(), *_secrets(folder)]
+    base = os.environ.get("BASE") or pinned_base()
+    if tool == "buildah":
+        base = _base_for_buildah(base, pull=pull)
+        arguments += ["--build-arg", f"BASE={base}", *_timestamp(origin)]
+        _by_buildah(folder, image, arguments, archive)
+    else:
+        _by_daemon(tool, folder, image, [*arguments, "--build-arg", f"BASE={base}"], archive)
+    return base
+
+
+def _timestamp(origin: Origin) -> list[str]:
+    return [] if origin.epoch is None else ["--timestamp", str(origin.epoch)]
+
+
+def _base_for_buildah(wanted: str, *, pull: bool) -> str:
+    """The base that is wanted where it can be pulled and is asked for, else one made here."""
+    if os.environ.get("BASE") or (pull and _pulled(wanted)):
+        return wanted
+    return _base()
+
+
+def pinned_base() -> str:
+    """The base that the Dockerfile names, by digest."""
+    lines = (_ROOT / "Dockerfile").read_text().splitlines()
+    return next(line.removeprefix("ARG BASE=") for line in lines if line.startswith("ARG BASE="))
+
+
+def _pulled(base: str) -> bool:
+    """Whether a base is in buildah's store now; not where its registry cannot be reached."""
+    packages.install_image_tools()
+    done = subprocess.run(_buildah("pull", "-q", base), capture_output=True, text=True, check=False)
+    if done.returncode:
+        say(f"{base.partition('@')[0]} cannot be pulled: Debian packages stand in for it")
+    return done.returncode == 0
+
+
+def _secrets(folder: Path) -> list[str]:
+    """This machine's way to its package index as secrets of the build: they get into no layer."""
     secrets = folder.with_name("secrets")
     secrets.mkdir()
     settings = pip_settings()
@@ -107,8 +186,7 @@ def _arguments(folder: Path, key: str) -> list[str]:
         settings["cert"] = _AUTHORITIES
     lines = [f"{name} = {value}" for name, value in settings.items()]
     (secrets / "pip.conf").write_text("\n".join(["[global]", *lines, ""]))
-    arguments = ["--build-arg", f"VERSION={version()}", "--build-arg", f"REVISION={key}"]
-    arguments += ["--secret", f"id=pip,src={secrets}/pip.conf"]
+    arguments = ["--secret", f"id=pip,src={secrets}/pip.conf"]
     return [*arguments, "--secret", f"id=ca,src={authorities}"] if authorities else arguments
 
 
@@ -132,10 +210,10 @@ def pip_settings(listed: str | None = None) -> dict[str, str]:
     return found
 
 
-def _by_docker(folder: Path, image: str, key: str, archive: Path) -> None:
-    arguments = _arguments(folder, key)
-    _call("docker build failed", "docker", "build", "-t", image, *arguments, ".", cwd=folder)
-    _call("docker save failed", "docker", "save", "-o", str(archive), image)
+def _by_daemon(tool: Tool, folder: Path, image: str, arguments: list[str], archive: Path) -> None:
+    _call(f"{tool} build failed", tool, "build", "-t", image, *arguments, ".", cwd=folder)
+    oci = ["--format", "oci-archive"] if tool == "podman" else []
+    _call(f"{tool} save failed", tool, "save", *oci, "-o", str(archive), image)
 
 
 def _buildah(*arguments: str) -> list[str]:
@@ -144,11 +222,8 @@ def _buildah(*arguments: str) -> list[str]:
     return ["buildah", "--storage-driver", "vfs", "--root", f"{store}/store", "--runroot", f"{store}/run", *arguments]
 
 
-def _by_buildah(folder: Path, image: str, key: str, archive: Path) -> None:
-    packages.install_image_tools()
-    base = _base()
-    arguments = ["--isolation", "chroot", "--build-arg", f"BASE={base}", *_arguments(folder, key)]
-    _call("buildah failed", *_buildah("bud", *arguments, "-t", image, "."), cwd=folder)
+def _by_buildah(folder: Path, image: str, arguments: list[str], archive: Path) -> None:
+    _call("buildah failed", *_buildah("bud", "--isolation", "chroot", *arguments, "-t", image, "."), cwd=folder)
     _call("buildah cannot export", *_buildah("push", "-q", image, f"oci-archive:{archive}:{image}"))
     _call("buildah cannot clean up", *_buildah("rmi", image))
     _call("buildah cannot clean up", *_buildah("rmi", "--prune"))

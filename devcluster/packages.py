@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from devcluster.programs import CLUSTER, program
+from devcluster.programs import CLUSTER, GO, GO_PLACE, program
 from devcluster.state import Missing, say
 
 _COMMANDS = {
@@ -51,8 +51,8 @@ def reasons() -> list[str]:
         text = "not Debian (no apt-get), and these packages are missing: {}. Install them with your system's tool, {}"
         found.append(text.format(" ".join(packages), _INSTEAD))
     if shutil.which("go") is None and not all(program(name).exists() for name in CLUSTER):
-        text = "no Go: the cluster's programs are built from source. Install Go 1.26.7 or newer (https://go.dev/dl), {}"
-        found.append(text.format(_INSTEAD))
+        text = "no Go: the cluster's programs are built from source. Install Go {} or newer ({}), {}"
+        found.append(text.format(GO, GO_PLACE, _INSTEAD))
     return found
 
 
@@ -64,9 +64,8 @@ def check() -> None:
     """
     found = reasons()
     if found:
-        raise Missing(
-            "no Docker answers (kind would be used), and here it cannot be built:\n  - " + "\n  - ".join(found)
-        )
+        docker = "Docker is installed but does not answer" if shutil.which("docker") else "no Docker"
+        raise Missing(f"{docker} (kind would be used), and here it cannot be built:\n  - " + "\n  - ".join(found))
 
 
 def install() -> None:
@@ -86,7 +85,7 @@ def install_image_tools() -> None:
     """
     lacking = _not_installed(_IMAGE_COMMANDS)
     if lacking and (os.geteuid() != 0 or shutil.which("apt-get") is None):
-        raise Missing(f"no Docker answers, and {' and '.join(lacking)} cannot be installed: not root, or not Debian")
+        raise Missing(f"{' and '.join(lacking)} cannot be installed (not root, or not Debian)")
     _install(lambda: _not_installed(_IMAGE_COMMANDS))
 
 

@@ -12,6 +12,7 @@ from operators.flags import InvalidSettings
 from operators.kube.credentials import NoCredentials
 from operators.kube.wire import read_deep
 from operators.logs import configure
+from operators.version import Version
 from webhooks import manifests, process, settings
 
 _DESCRIPTION = "Admission webhooks for game workloads: deletion protection and validation."
@@ -19,8 +20,9 @@ _DESCRIPTION = "Admission webhooks for game workloads: deletion protection and v
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="game-webhooks", description=_DESCRIPTION)
+    parser.add_argument("--version", action=Version)
     commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="serve reviews (also without naming a command)")
+    serving = commands.add_parser("serve", help="serve reviews (also with flags alone)")
     settings.FLAGS.add_to(serving)
     printing = commands.add_parser("manifests", help="print webhook configuration, policies and roles as YAML")
     manifests.FLAGS.add_to(printing)
@@ -28,11 +30,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code."""
+    """Run a command, or print the help without one; the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
-        given.insert(0, "serve")
     parser = _parser()
+    if not given:
+        parser.print_help()
+        return 0
+    if given[0].startswith("-") and given[0] not in ("-h", "--help", "--version"):
+        given.insert(0, "serve")
     options = parser.parse_args(given)
     try:
         if options.command == "manifests":

@@ -226,6 +226,20 @@ def play(story: Story) -> None:
         story.end_watch()
 
 
+def _installation(wanted: str | None) -> str:
+    """How the operators run: as it is wanted, else beside the cluster; by Helm on kind.
+
+    Hooks ask pods by their addresses, and those of kind's pods are known inside Docker's network alone.
+
+    Raises:
+        Missing: Helm is needed and cannot be had. It is said now, not after minutes.
+    """
+    chosen = wanted or ("helm" if choose.foreseen() == "kind" else "process")
+    if chosen == "helm":
+        choose.helm_program()
+    return chosen
+
+
 def _start(cluster: Cluster, install: str) -> str:
     """Have the operators run, as a process beside the cluster or installed in it by Helm; where they are."""
     if install == "helm":
@@ -245,12 +259,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser(description="The quick start on a real cluster, told step by step.")
     parser.add_argument("--workload", choices=("gamedeployment", "gamestatefulset"), default="gamedeployment")
-    parser.add_argument("--install", choices=("process", "helm"), default="process")
+    parser.add_argument("--install", choices=("process", "helm"), help="default: helm on kind, else process")
     options = parser.parse_args(arguments)
     workload = options.workload
     try:
+        install = _installation(options.install)
         cluster = choose.up()
-        running = _start(cluster, options.install)
+        running = _start(cluster, install)
     except Missing as reason:
         print(f"cannot start: {reason}", file=sys.stderr)
         return 1

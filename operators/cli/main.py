@@ -10,6 +10,7 @@ from operators import logs
 from operators.cli import check
 from operators.flags import InvalidSettings
 from operators.manager import settings
+from operators.version import Version
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -28,11 +29,12 @@ def _crds(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 2 when its arguments are wrong."""
+    """Run one command, or print the help without one; 2 when its arguments are wrong."""
     parser = argparse.ArgumentParser(
         prog="game-operators", description="Operators for game workloads.", allow_abbrev=False
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument("--version", action=Version)
+    commands = parser.add_subparsers(metavar="COMMAND")
     run = commands.add_parser("run", help="run the controllers", allow_abbrev=False)
     settings.add_arguments(run)
     run.set_defaults(action=_run)
@@ -41,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     crds.set_defaults(action=_crds)
     check.add_commands(commands)
     options = parser.parse_args(arguments)
+    if "action" not in options:
+        parser.print_help()
+        return 0
     try:
         return int(options.action(options))
     except InvalidSettings as error:

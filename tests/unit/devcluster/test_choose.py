@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import choose, node, packages, programs
+from devcluster import choose, node, packages
 from devcluster.state import Missing, run_dir
 
 
@@ -87,27 +87,3 @@ def test_command_without_a_cluster_says_how_to_start_one() -> None:
     assert done.returncode == 1
     assert "make cluster" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_failed_build_is_tried_again_and_a_finished_one_is_kept(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    built: list[str] = []
-
-    def fake_run(command: list[str], **_more: object) -> subprocess.CompletedProcess[str]:
-        target = Path(command[command.index("-o") + 1])
-        built.append(target.name.split(".")[1])
-        failed = built == ["etcd", "kubectl"]
-        if not failed:
-            target.write_text("program")
-        return subprocess.CompletedProcess(command, int(failed), "", "broken" if failed else "")
-
-    monkeypatch.setattr("shutil.which", lambda name, **_more: f"/usr/bin/{name}")
-    monkeypatch.setattr(subprocess, "run", fake_run)
-    with pytest.raises(Missing, match="broken"):
-        programs.build(["etcd", "kubectl"])
-    assert programs.program("etcd").exists()
-    assert not programs.program("kubectl").exists()
-    programs.build(["etcd", "kubectl"])
-    assert built == ["etcd", "kubectl", "kubectl"]
-    assert "1/1 kubectl" in capsys.readouterr().err

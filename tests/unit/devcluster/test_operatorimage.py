@@ -56,7 +56,7 @@ install.trusted-host='mirror.example'
 def test_settings_of_pip_travel_as_secrets_beside_the_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"cert": "/etc/own.crt", "index-url": "https://user:word@mirror.example/simple"}
     monkeypatch.setattr(operatorimage, "pip_settings", lambda: dict(given))
-    arguments = operatorimage._arguments(tmp_path / "context", "abc")
+    arguments = operatorimage._secrets(tmp_path / "context")
     assert "word" not in json.dumps(arguments)
     written = (tmp_path / "secrets" / "pip.conf").read_text()
     assert written == "[global]\ncert = /run/secrets/ca\nindex-url = https://user:word@mirror.example/simple\n"

@@ -175,7 +175,7 @@ def test_manifests_are_printed_as_yaml(capsys):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ([], "reviews need TLS"),
+        (["serve"], "reviews need TLS"),
         (["serve", "--tlscert=a"], "--tlscert and --tlskey go together"),
         (["--tlscert=a", "--tlskey=b", "--certificate-secret=a/b"], "either --tlscert"),
         (["--certificate-secret=a/b"], "what is the certificate for?"),
