@@ -26,7 +26,7 @@ func main() {
 
 func verdict(line []byte) string {
 	object := &unstructured.Unstructured{}
-	if err := json.Unmarshal(line, &object.Object); err != nil {
+	if err := object.UnmarshalJSON(line); err != nil {
 		return "error\t" + err.Error()
 	}
 	result, err := status.Compute(object)
