@@ -46,10 +46,10 @@ ON_DEMAND = {
     "helm": "helm.sh/helm/v3/cmd/helm",
     "promtool": "github.com/prometheus/prometheus/cmd/promtool",
 }
-OURS = {"podtypes": "./podtypes"}
+OURS = {"podtypes": "./podtypes", "verdict": "./verdict"}
 """Programs of our own beside the pinned modules; they are built anew when their source changes."""
 FAKE_NODES = {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}
-_MODULES = {"kwok": "kwok", "promtool": "prometheus"}
+_MODULES = {"kwok": "kwok", "promtool": "prometheus", "verdict": "kstatus"}
 """Programs with a Go module of their own, whose dependencies do not fit Kubernetes' own."""
 
 

@@ -45,12 +45,14 @@ def _column(name: str, type_: str, path: str, help_: str = "", priority: int = 0
     return column
 
 
+_PROGRESSING = ".status.conditions[?(@.type=='Progressing')]"
 _AGE = _column("Age", "date", ".metadata.creationTimestamp")
 _WORKLOAD_WIDE = [
     _column("Strategy", "string", ".spec.updateStrategy.type", "Type of update.", 1),
     _column("Paused", "boolean", ".spec.updateStrategy.paused", "Whether updates are paused.", 1),
+    _column("Waiting", "string", f"{_PROGRESSING}.reason", "What an update waits for, in one word.", 1),
     _column("Step", "integer", ".status.currentStepIndex", "Canary step being taken.", 1),
-    _column("Progress", "string", ".status.conditions[?(@.type=='Progressing')].message", "Where an update stands.", 1),
+    _column("Progress", "string", f"{_PROGRESSING}.message", "Where an update stands.", 1),
 ]
 
 
@@ -69,7 +71,8 @@ def _crd(kind: str, short: str, spec: Schema, status: type[BaseModel] | None, co
         },
     }
     if status is not None:
-        root["properties"]["status"] = structural(status, defaults=False)
+        # Without it tools take a new object as done: nothing says that its generation was not looked at yet.
+        root["properties"]["status"] = structural(status, defaults=False) | {"default": {"observedGeneration": -1}}
         conditions(root["properties"]["status"])
     if workload:
         root["x-kubernetes-validations"] = name_rules(host_name=kind == "GameStatefulSet")
@@ -87,7 +90,7 @@ def _crd(kind: str, short: str, spec: Schema, status: type[BaseModel] | None, co
         "plural": plural,
         "singular": kind.lower(),
         "shortNames": [short],
-        "categories": ["tkex"],
+        "categories": ["tkex", "all"],
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -144,7 +147,7 @@ def _hooktemplate() -> Schema:
     spec = structural(HookTemplateSpec)
     hook(spec)
     columns = [_AGE, _column("Policy", "string", ".spec.policy", "Order of the metrics.", 1)]
-    return _crd("HookTemplate", "ht", spec, None, columns)
+    return _crd("HookTemplate", "hkt", spec, None, columns)
 
 
 def _hookrun() -> Schema:
@@ -153,10 +156,14 @@ def _hookrun() -> Schema:
     columns = [
         _column("Phase", "string", ".status.phase", "Where the run stands."),
         _AGE,
+        _column("Pod", "string", ".spec.args[?(@.name=='PodName')].value", "Pod that the run asks about.", 1),
+        _column(
+            "Answer", "string", ".status.metricResults[*].measurements[-1:].value", "What each metric measured last.", 1
+        ),
         _column("Terminate", "boolean", ".spec.terminate", "Whether the run was interrupted.", 1),
         _column("Message", "string", ".status.message", "Why the run cannot be executed.", 1),
     ]
-    return _crd("HookRun", "hr", spec, HookRunStatus, columns)
+    return _crd("HookRun", "hkr", spec, HookRunStatus, columns)
 
 
 def definitions() -> dict[str, Schema]:

@@ -58,4 +58,6 @@ class HookRunStatus(SpecModel):
     completed_at: Annotated[Time | None, Field(description="When the phase became final.")] = None
     observed_generation: Annotated[int, Field(description="Generation the status speaks of.")] = 0
     metric_results: Annotated[tuple[MetricResult, ...], Field(description="One entry a metric measured.")] = ()
-    conditions: Annotated[tuple[Condition, ...], Field(description="Complete and Failed.")] = ()
+    conditions: Annotated[
+        tuple[Condition, ...], Field(description="Complete and Failed; Ready when it succeeded.")
+    ] = ()

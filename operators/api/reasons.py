@@ -16,6 +16,9 @@ class ConditionType(StrEnum):
     COMPLETE = "Complete"
     PROGRESSING = "Progressing"
     BLOCKED = "Blocked"
+    READY = "Ready"
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
     FAILED_SCALE = "FailedScale"
     FAILED_UPDATE = "FailedUpdate"
 
@@ -30,6 +33,8 @@ class ConditionReason(StrEnum):
     MINIMUM_REPLICAS_AVAILABLE = "MinimumReplicasAvailable"
     MINIMUM_REPLICAS_UNAVAILABLE = "MinimumReplicasUnavailable"
     NOT_BLOCKED = "NotBlocked"
+    ALL_DONE = "Complete"
+    HELD = "Held"
 
 
 class BlockedReason(StrEnum):
@@ -88,6 +93,7 @@ class BlockedReason(StrEnum):
     FAILED_SCALE = "FailedScale"
     FAILED_UPDATE = "FailedUpdate"
     WRITE_REFUSED = "WriteRefused"
+    PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 
 
 class EventReason(StrEnum):

@@ -41,7 +41,8 @@ def _kind(definition: Schema) -> Iterator[str]:
     version = definition["spec"]["versions"][0]
     schema: Schema = version["schema"]["openAPIV3Schema"]
     yield f"## {names['kind']}\n\n{schema['description']}\n\n"
-    yield f"Short name `{names['shortNames'][0]}`, category `{names['categories'][0]}`. "
+    categories = " and ".join(f"`{c}`" for c in names["categories"])
+    yield f"Short name `{names['shortNames'][0]}`, categories {categories}. "
     yield f"Subresources: {', '.join(f'`{name}`' for name in version['subresources'])}.\n\n"
     columns = [
         c["name"].upper() + (" (wide)" if c.get("priority") else "") for c in version["additionalPrinterColumns"]

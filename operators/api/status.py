@@ -65,7 +65,7 @@ class WorkloadStatus(SpecModel):
         tuple[Condition, ...],
         Field(
             description="Progressing, Complete, Available, and Blocked: what needs a person, naming pod, rule and "
-            "numbers."
+            "numbers. Stalled, Reconciling and Ready say the same to tools that follow kstatus."
         ),
     ] = ()
     pause_conditions: Annotated[

@@ -66,6 +66,15 @@ class WorkloadSpec(SpecModel):
     min_ready_seconds: Annotated[
         Count, Field(description="Seconds a pod must be ready before it counts as available.")
     ] = 0
+    progress_deadline_seconds: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=2_147_483_647,
+            description="Seconds in which something must come on during a rollout, else Stalled and Blocked say so; "
+            "off when absent. Not counted while it is held or hooks are asked. Ours, not of the Go operators.",
+        ),
+    ] = None
     disable_readiness_gate: Annotated[
         bool,
         Field(

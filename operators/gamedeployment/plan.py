@@ -39,11 +39,11 @@ def plan(observed: Observed, now: float) -> Plan:
 
 
 def _counters(rollout: Rollout) -> StatusCounters:
-    """Counted are the active pods (spec 1.3)."""
+    """Counted are the active pods; a ready one is not updated before its containers are (spec 1.3)."""
     updated = [p for p in rollout.pods if p.revision == rollout.revisions.update]
     return StatusCounters(
         replicas=len(rollout.pods),
         ready=sum(p.ready for p in rollout.pods),
         updated=len(updated),
-        updated_ready=sum(p.ready for p in updated),
+        updated_ready=sum(rollout.serves_update(p) for p in updated),
     )

@@ -6,7 +6,7 @@ comes first and is never stopped by what holds an update: a pause, a canary step
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from operators.api.reasons import BlockedReason
 from operators.gamestatefulset.observed import Observed
@@ -38,7 +38,7 @@ def plan(observed: Observed, now: float) -> Plan:
     rollout = state.rollout
     steps = canary_steps(rollout, state.pod_counts(), index_prefix=_STEP)
     current = current_revision(rollout) or rollout.revisions.current
-    counters = _counters(state.membership.claimed, current, rollout.revisions.update)
+    counters = _counters(state.membership.claimed, current, rollout.revisions.update, rollout.serves_update)
     if any(isinstance(a, CreateRevision | RenumberRevision) for a in state.before) or _adopts(state):
         return revision_first_plan(rollout, state.before, steps, counters)
     begun = continue_updates(rollout)
@@ -66,7 +66,8 @@ def _going(observed: Observed) -> WorkloadStatus:
         return WorkloadStatus()
     claimed = [p for p in observed.pods if p.owner is not None and p.owner.uid == workload.uid]
     update = str(workload.status.get("updateRevision") or "")
-    counters = _counters(claimed, recorded_revisions(workload).current, update)
+    current = recorded_revisions(workload).current
+    counters = _counters(claimed, current, update, lambda pod: pod.ready and pod.revision == update)
     return WorkloadStatus(
         kept=workload.status,
         replicas=counters.replicas,
@@ -77,13 +78,15 @@ def _going(observed: Observed) -> WorkloadStatus:
     )
 
 
-def _counters(claimed: Sequence[PodView], current: str, update: str) -> StatusCounters:
+def _counters(
+    claimed: Sequence[PodView], current: str, update: str, updated_ready: Callable[[PodView], bool]
+) -> StatusCounters:
     """Counted are all pods of the set; of those that are being deleted none by its revision alone (spec 1.3)."""
     staying = [p for p in claimed if not p.deleting]
     return StatusCounters(
         replicas=len(claimed),
         ready=sum(p.ready for p in claimed),
         updated=sum(p.revision == update for p in staying),
-        updated_ready=sum(p.ready and p.revision == update for p in claimed),
+        updated_ready=sum(updated_ready(p) for p in claimed),
         current=sum(p.revision == current for p in staying),
     )

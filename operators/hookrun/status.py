@@ -74,24 +74,41 @@ def dump_status(state: RunState, generation: int, old: Sequence[Mapping[str, Any
         status["message"] = message
     if state.started is not None:
         status["startedAt"] = rfc3339(state.started)
+    good = state.phase == HookPhase.SUCCESSFUL
+    status["conditions"] = [_ready(state, generation)]
     if state.completed is not None:
         status["completedAt"] = rfc3339(state.completed)
-        good = state.phase == HookPhase.SUCCESSFUL
         known = next((c for c in old if c.get("type") == ("Complete" if good else "Failed")), None)
-        status["conditions"] = [
+        status["conditions"].insert(
+            0,
             {
                 "type": "Complete" if good else "Failed",
                 "status": "True",
                 "reason": str(state.phase),
                 "message": message or f"hook completed {state.phase}",
                 "lastTransitionTime": (known or {}).get("lastTransitionTime") or rfc3339(state.completed),
-            }
-        ]
+            },
+        )
     if state.results:
         results = [_dump_result(r) for r in state.results]
         _shorten(results, _size(status) + _size(results) - STATUS_LIMIT)
         status["metricResults"] = results
     return status
+
+
+def _ready(state: RunState, generation: int) -> dict[str, Any]:
+    """``Ready``: the hook has said yes. Short, since a status has a size that it keeps."""
+    good, ended = state.phase == HookPhase.SUCCESSFUL, state.completed is not None
+    phase = str(state.phase) or str(HookPhase.RUNNING)
+    found: dict[str, Any] = {
+        "type": "Ready",
+        "status": "True" if good and ended else "False",
+        "reason": phase,
+        "message": f"hook completed {phase}" if ended else "the hook has not answered yet",
+        "observedGeneration": generation,
+    }
+    since = state.completed if good and ended else state.started or state.completed
+    return found if since is None else found | {"lastTransitionTime": rfc3339(since)}
 
 
 def is_too_large(error: ApiError) -> bool:

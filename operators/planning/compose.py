@@ -9,6 +9,7 @@ from operators.planning.actions import Action, CreatePod, PatchSpec, Plan
 from operators.planning.canary.hooks import StepHooks
 from operators.planning.canary.state import PodCounts
 from operators.planning.canary.steps import Decision, decide
+from operators.planning.deadline import overdue
 from operators.planning.explain import explain
 from operators.planning.hooks.cleanup import clean, marks, retry
 from operators.planning.inprogress import UpdateOutcome
@@ -65,7 +66,9 @@ def full_plan(
     staged = tuple(sorted(tried.actions, key=lambda a: a.stage))
     explained = explain(rollout)
     blocked = (*tried.blocked, *steps.blocked, *work.found.blocked, *scaling.found.blocked, *explained.blocked)
-    waits = [*work.found.waits, *scaling.found.waits, *explained.waits, *tried.waits]
+    late = overdue(rollout, blocked)
+    blocked = (*blocked, *late.blocked)
+    waits = [*late.waits, *work.found.waits, *scaling.found.waits, *explained.waits, *tried.waits]
     waits += [] if steps.wait is None else [steps.wait]
     state = status(rollout, blocked, steps.canary_status, counters)
     return Plan(staged, state, blocked, steps.notes, wake_after=min(waits, default=None))

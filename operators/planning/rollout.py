@@ -106,6 +106,16 @@ class Rollout:
             stable=sum(p.revision == self.canary.stable for p in pods),
         )
 
+    def serves_update(self, pod: PodView) -> bool:
+        """At the update revision and ready with its containers.
+
+        A pod is labelled before its containers restart, and its node says Ready until it has seen the closed gate.
+        """
+        progress = self.progress.get(pod.name)
+        begun = progress is not None and not progress.done
+        closed = pod.gated and pod.gate is False
+        return pod.ready and pod.revision == self.revisions.update and not begun and not closed
+
     def update_ready(self, pod: PodView) -> bool:
         """Available, its last in-place update complete, and its post hook passed (spec 2.7, decision 9)."""
         return pod.name in self.healthy

@@ -75,6 +75,50 @@ def _progressing(rollout: Rollout, blocked: Sequence[Blocked], ready: int) -> tu
     )
 
 
+def _for_tools(progressing: Condition, complete: Condition, blocked: Sequence[Blocked]) -> tuple[Condition, ...]:
+    """What `Progressing`, `Complete` and `Blocked` say, in the three words that tools of the field understand.
+
+    ``Stalled`` stands first: a tool that stops at the first one which holds learns of a failure while others move.
+    What is only worth a warning (`ASIDE`) stalls nothing. Ready is the rest, so that it turns with the others and
+    causes no write of its own.
+    """
+    generation = progressing.observed_generation
+    stuck = [b for b in blocked if not b.waiting and b.reason not in ASIDE]
+    held = any(b.reason in HELD for b in blocked)
+    done = complete.status == "True"
+    moving = progressing.status == "True" or not (done or held or stuck)
+    if stuck:
+        reason, text = str(stuck[0].reason), stuck[0].message + _and_more(stuck)
+    else:
+        reason, text = progressing.reason, progressing.message
+    if not moving and not stuck:
+        reason = ConditionReason.ALL_DONE if done else ConditionReason.HELD
+    moves, why = (progressing.reason, progressing.message) if moving else (reason, text)
+    return (
+        stalled_condition(stuck, generation),
+        condition(ConditionType.RECONCILING, moves, why, generation, holds=moving),
+        condition(ConditionType.READY, reason, text, generation, holds=not moving and not stuck),
+    )
+
+
+def stalled_condition(stuck: Sequence[Blocked], generation: int) -> Condition:
+    """``Stalled``: it will not end by itself, for the reasons in ``stuck``."""
+    if not stuck:
+        text = "no manual action is needed"
+        return condition(ConditionType.STALLED, ConditionReason.NOT_BLOCKED, text, generation, holds=False)
+    text = stuck[0].message + _and_more(stuck)
+    return condition(ConditionType.STALLED, stuck[0].reason, text, generation, holds=True)
+
+
+def _failed_for_tools(problem: Blocked, generation: int) -> tuple[Condition, ...]:
+    """The three conditions of a workload that nothing can be done about before a person has acted."""
+    return (
+        stalled_condition([problem], generation),
+        condition(ConditionType.RECONCILING, problem.reason, problem.message, generation, holds=False),
+        condition(ConditionType.READY, problem.reason, problem.message, generation, holds=False),
+    )
+
+
 def blocked_condition(blocked: Sequence[Blocked], generation: int) -> Condition:
     """What needs a person."""
     stuck = [b for b in blocked if not b.waiting]
@@ -119,8 +163,11 @@ def status(
     pods, old, generation = rollout.pods, rollout.workload.status, rollout.workload.generation
     ready = sum(p.ready for p in pods)
     available = sum(p.available(rollout.now, rollout.spec.min_ready_seconds) for p in pods)
+    progressing, complete = _progressing(rollout, blocked, ready)
     fresh = [
-        *_progressing(rollout, blocked, ready),
+        progressing,
+        complete,
+        *_for_tools(progressing, complete, blocked),
         _available(rollout, available, ready),
         blocked_condition(blocked, generation),
         *_failures(blocked, generation),
@@ -147,8 +194,9 @@ def status(
 def failed_pass_status(workload: WorkloadView[Any], problem: Blocked, now: float) -> WorkloadStatus:
     """The status as it was, but for what needs a person: nothing else is known of a pass that failed."""
     old = workload.status.get("conditions") or ()
-    kept = [c for c in old if c.get("type") in OURS and c.get("type") != ConditionType.BLOCKED]
-    fresh = [*kept, blocked_condition([problem], workload.generation)]
+    told = [*_failed_for_tools(problem, workload.generation), blocked_condition([problem], workload.generation)]
+    anew = {c.type for c in told}
+    fresh = [*(c for c in old if c.get("type") in OURS and c.get("type") not in anew), *told]
     return WorkloadStatus(kept=workload.status, conditions=with_transition_times(old, fresh, now))
 
 
@@ -160,6 +208,7 @@ def invalid_status(observed: Observed[Spec], refused: Blocked, now: float) -> Wo
     fresh = [
         condition(ConditionType.PROGRESSING, refused.reason, refused.message, generation, holds=False),
         condition(ConditionType.COMPLETE, refused.reason, refused.message, generation, holds=False),
+        *_failed_for_tools(refused, generation),
         *(c for c in old if c.get("type") == ConditionType.AVAILABLE),
         blocked_condition([refused], generation),
     ]

@@ -48,12 +48,12 @@ def test_pkg_13_an_upgrade_upgrades_the_definitions(installed, tmp_path):
     text = (newer / "Chart.yaml").read_text().replace("\nversion: 0.1.0", "\nversion: 0.1.1")
     (newer / "Chart.yaml").write_text(text)
     path = newer / "files" / "crds" / "hooktemplates.yaml"
-    changed = path.read_text().replace("shortNames:\n    - ht", "shortNames:\n    - ht\n    - hooktpl")
+    changed = path.read_text().replace("shortNames:\n    - hkt", "shortNames:\n    - hkt\n    - hooktpl")
     path.write_text(changed)
     before = definitions(installed)
     installed.release.apply(installed.values, chart=newer)
     after = definitions(installed)
-    assert after["hooktemplates.tkex.tencent.com"]["spec"]["names"]["shortNames"] == ["ht", "hooktpl"]
+    assert after["hooktemplates.tkex.tencent.com"]["spec"]["names"]["shortNames"] == ["hkt", "hooktpl"]
     installed.install()
     again = definitions(installed)
     assert {n: d["spec"] for n, d in again.items()} == {n: d["spec"] for n, d in before.items()}

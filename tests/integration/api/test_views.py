@@ -53,9 +53,9 @@ def test_pkg_2_3_4_columns_as_the_white_paper_prints_them(objects, plural):
 
 
 WIDE = {
-    "gamedeployments": "STRATEGY PAUSED STEP PROGRESS",
-    "gamestatefulsets": "STRATEGY PAUSED STEP PROGRESS",
-    "hookruns": "TERMINATE MESSAGE",
+    "gamedeployments": "STRATEGY PAUSED WAITING STEP PROGRESS",
+    "gamestatefulsets": "STRATEGY PAUSED WAITING STEP PROGRESS",
+    "hookruns": "POD ANSWER TERMINATE MESSAGE",
     "hooktemplates": "POLICY",
 }
 
@@ -66,7 +66,7 @@ def test_wide_columns(objects, plural):
     assert header.split() == f"{HEADERS[plural]} {WIDE[plural]}".split()
 
 
-@pytest.mark.parametrize("short", ["gd", "gsts", "ht", "hr"])
+@pytest.mark.parametrize("short", ["gd", "gsts", "hkt", "hkr"])
 def test_short_names(objects, short):
     assert "/seen" in objects.text("get", short, "-o", "name")
 
@@ -159,11 +159,11 @@ EXPLAINED = {
     "gd.status.preDeleteHookCondition": "Pods waiting to be deleted",
     "gsts.spec.volumeClaimTemplates": "PersistentVolumeClaims that every pod gets",
     "gsts.spec.reserveOrders": "Ordinals that must not exist",
-    "ht.spec.metrics.interval": "Time between two measurements",
-    "ht.spec.metrics.provider.web.jsonPath": "Which part of the JSON answer becomes the result",
-    "ht.spec.metrics.provider.jsonPath": "does not belong here, write provider.web.jsonPath",
-    "hr.spec.terminate": "Set to true to interrupt the run",
-    "hr.status.metricResults.measurements.value": "The value measured",
+    "hkt.spec.metrics.interval": "Time between two measurements",
+    "hkt.spec.metrics.provider.web.jsonPath": "Which part of the JSON answer becomes the result",
+    "hkt.spec.metrics.provider.jsonPath": "does not belong here, write provider.web.jsonPath",
+    "hkr.spec.terminate": "Set to true to interrupt the run",
+    "hkr.status.metricResults.measurements.value": "The value measured",
 }
 
 

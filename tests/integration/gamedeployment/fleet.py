@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ from operators.kube.resources import (
     CONTROLLER_REVISIONS,
     EVENTS,
     GAME_DEPLOYMENTS,
+    GAME_STATEFUL_SETS,
     HOOK_RUNS,
     HOOK_TEMPLATES,
     PODS,
@@ -190,16 +191,20 @@ class Fleet:
     # ---- those who work
 
     @asynccontextmanager
-    async def operator(self, kind: type[Counting] = Counting) -> AsyncIterator[Counting]:
-        """Let the controller work; at the end it is gone at once, as a killed process is."""
+    async def operator(
+        self, kind: type[Counting] = Counting, controllers: Sequence[str] = ()
+    ) -> AsyncIterator[Counting]:
+        """Let the controllers work; at the end it is gone at once, as a killed process is."""
         client = kind(await OfficialCredentials.load(str(self.cluster.kubeconfig)))
         parser = argparse.ArgumentParser()
         settings.add_arguments(parser)
-        chosen = settings.from_arguments(parser.parse_args([self.kind.kind.lower(), f"--namespace={self.namespace}"]))
+        chosen = settings.from_arguments(
+            parser.parse_args([*(controllers or (self.kind.kind.lower(),)), f"--namespace={self.namespace}"])
+        )
         recorder = EventRecorder(client, "game-operators")
         parts = Controllers(chosen, client, recorder, CollectorRegistry())
         running = [recorder.run(), *(source.run() for source in parts.sources().values())]
-        custom = {r.plural: r for r in (self.kind, HOOK_TEMPLATES)}
+        custom = {r.plural: r for r in (GAME_DEPLOYMENTS, GAME_STATEFUL_SETS, HOOK_TEMPLATES)}
         running += [_watch(client, custom[plural], self.namespace, feed) for plural, feed in parts.feeds.items()]
         work = [asyncio.create_task(each) for each in running]
         try:

@@ -73,13 +73,13 @@ def test_the_version_annotation_is_that_of_the_package(file):
     [
         ("gamedeployments.yaml", "gd"),
         ("gamestatefulsets.yaml", "gsts"),
-        ("hooktemplates.yaml", "ht"),
-        ("hookruns.yaml", "hr"),
+        ("hooktemplates.yaml", "hkt"),
+        ("hookruns.yaml", "hkr"),
     ],
 )
 def test_short_names_and_category(file, short):
     names = DEFINITIONS[file]["spec"]["names"]
-    assert (names["shortNames"], names["categories"]) == ([short], ["tkex"])
+    assert (names["shortNames"], names["categories"]) == ([short], ["tkex", "all"])
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,14 @@ def _faults(node, path, *, top=False):
 
 
 @crd
-def test_a_status_has_no_defaults(file):
+def test_a_new_object_has_the_generation_that_nobody_looked_at(file):
     status = schema(file)["properties"].get("status", {})
+    assert status.get("default") == (None if file == "hooktemplates.yaml" else {"observedGeneration": -1})
+
+
+@crd
+def test_a_status_has_no_other_defaults(file):
+    status = {k: v for k, v in schema(file)["properties"].get("status", {}).items() if k != "default"}
     assert [path for path, node in fields(status) if "default" in node] == []
 
 

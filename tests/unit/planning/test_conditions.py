@@ -52,4 +52,5 @@ def test_a_pass_that_failed_leaves_each_condition_once():
     found = failed_pass_status(replace(workload, status=status), problem, NOW).dump()
     assert found["replicas"] == 1
     assert found["conditions"][0] == ours("Complete", holds=True, since=100.0)
-    assert [c["type"] for c in found["conditions"]] == ["Complete", "Blocked", THEIRS["type"]]
+    told = ["Complete", "Stalled", "Reconciling", "Ready", "Blocked", THEIRS["type"]]
+    assert [c["type"] for c in found["conditions"]] == told
