@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Deselect what needs a cluster when the user says there is to be none."""
     if not config.getoption("--no-cluster"):
         return
-    needing = [item for item in items if "cluster" in getattr(item, "fixturenames", ())]
+    needing = [item for item in items if _CLUSTER_FIXTURES & set(getattr(item, "fixturenames", ()))]
     config.stash[_LEFT_OUT] = len(needing)
     if needing:
         config.hook.pytest_deselected(items=needing)
@@ -36,6 +36,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 _LEFT_OUT = pytest.StashKey[int]()
+#: The shared cluster, and an API server of the test's own: both need the programs of a cluster.
+_CLUSTER_FIXTURES = {"cluster", "api_server"}
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
