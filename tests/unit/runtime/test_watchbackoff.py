@@ -50,7 +50,7 @@ def test_a_version_that_keeps_expiring_is_no_hot_loop():
 
 
 def test_a_server_that_is_starting_is_asked_again_after_a_second_whatever_it_says():
-    starting = Unavailable(503, "ServiceUnavailable", "before all known HTTP paths have been installed", retry_after=5.0)
+    starting = Unavailable(503, "ServiceUnavailable", "some HTTP paths are not installed yet", retry_after=5.0)
     assert after(starting) == [1.0]
 
 
