@@ -1,7 +1,7 @@
 """One leader among several replicas, by a Lease.
 
 Clocks of different machines are never compared: a lease counts as expired when it was seen unchanged for its duration
-on our own clock, and ours counts as held from the moment we began to ask for it, which is earlier than anybody can have
+on our own clock, and ours counts as held from the moment we began to write it, which is earlier than anybody can have
 seen it. A leader that cannot renew in time raises `LeadershipLost`, and the process ends: the simplest fence.
 """
 
@@ -53,7 +53,7 @@ class LeaderElector:
         self._lease = {"namespace": namespace, "name": name}
         self._duration, self._deadline, self._period = lease_duration, renew_deadline, retry_period
         self._version, self._seen = "", 0.0
-        self._renewed = float("-inf")
+        self._writing = self._renewed = float("-inf")
         self._unfit, self._problem = unfit, ""
         self.leading = False
 
@@ -66,6 +66,9 @@ class LeaderElector:
     async def try_acquire(self) -> bool:
         """Take the lease if it is free now; whether it is ours."""
         if not self.leading and await self._attempt(self._deadline):
+            if self._until_deadline() <= 0:
+                # The answer came so late that we could only give up again; what is ours already is renewed next.
+                return self._failed("the answer came too late", logging.WARNING)
             self.leading = True
             log.info("became leader", identity=self._identity, **self._lease)
         return self.leading
@@ -82,7 +85,8 @@ class LeaderElector:
             LeadershipLost: no renewal succeeded within the deadline, or somebody else took the lease.
         """
         while True:
-            await asyncio.sleep(max(0.0, min(self._period, self._until_deadline())))
+            # After an answer that came late there is less time than a period: half of it is left for the renewal.
+            await asyncio.sleep(max(0.0, min(self._period, self._until_deadline() / 2)))
             if self._until_deadline() > 0 and await self._renew():
                 continue
             if self._until_deadline() <= 0:
@@ -117,7 +121,6 @@ class LeaderElector:
 
     async def _attempt(self, timeout: float) -> bool:
         """One try to take or renew, within a time; any failure is a failed try."""
-        began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(timeout):
                 holder = await self._take_or_renew()
@@ -131,7 +134,7 @@ class LeaderElector:
             if self.leading:
                 self._renewed = float("-inf")
             return self._failed(f"held by {holder}")
-        self._renewed, self._problem = began, ""
+        self._renewed, self._problem = self._writing, ""
         return True
 
     def _failed(self, problem: str, level: int = logging.INFO) -> bool:
@@ -146,6 +149,7 @@ class LeaderElector:
         try:
             lease = await self._client.get(LEASES, self._namespace, self._name)
         except NotFound:
+            self._writing = asyncio.get_running_loop().time()
             await self._client.create(LEASES, self._namespace, self._new_lease())
             return self._identity
         spec: Json = lease.setdefault("spec", {})
@@ -156,6 +160,7 @@ class LeaderElector:
             spec["acquireTime"] = _now()
             spec["leaseTransitions"] = int(spec.get("leaseTransitions") or 0) + 1
         spec.update(holderIdentity=self._identity, renewTime=_now(), leaseDurationSeconds=math.ceil(self._duration))
+        self._writing = asyncio.get_running_loop().time()
         await self._client.replace(LEASES, self._namespace, self._name, lease)
         return self._identity
 

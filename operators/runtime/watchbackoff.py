@@ -15,6 +15,7 @@ from operators.kube.retries import backoff
 
 #: Seconds: the first wait, the longest one for errors of the server, and the longest one without an answer.
 FIRST, LONGEST, LONGEST_UNANSWERED = 0.4, 30.0, 1.0
+_TOO_MANY = 429
 
 
 @dataclass(slots=True)
@@ -35,7 +36,16 @@ class WatchBackoff:
         if isinstance(error, Gone):
             self._expired += 1
             return 0.0 if self._expired == 1 else self._wait(self._expired - 1, chance)
-        return max(self._wait(self.failures, chance), min(error.retry_after or 0.0, LONGEST))
+        return max(self._wait(self.failures, chance), self._asked(error))
+
+    @staticmethod
+    def _asked(error: ApiError) -> float:
+        """Seconds that the server asks for.
+
+        One that has too much to do (429) is obeyed. One that is starting says five seconds with every 503, and is
+        ready long before: it is asked again after one, and later each time.
+        """
+        return min(error.retry_after or 0.0, LONGEST if error.status == _TOO_MANY else LONGEST_UNANSWERED)
 
     def _wait(self, failures: int, chance: float) -> float:
         cap = LONGEST if self._answered else LONGEST_UNANSWERED

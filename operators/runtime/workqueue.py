@@ -6,12 +6,14 @@ import asyncio
 import random
 import time
 from collections import deque
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from operators.fairqueue import FairQueue, Served
 from operators.kube.retries import backoff
 from operators.runtime.metrics import QueueMetrics
 
-K = TypeVar("K")
+K = TypeVar("K", bound=Hashable)
 _FIRST, _CAP = 0.005, 60.0
 #: Seconds. After a failure events do not wake a key during its back-off, but no longer than this: an event may be the
 #: cure, yet a reconcile that fails may cause events itself, and must not chase them.
@@ -22,16 +24,27 @@ class QueueClosed(Exception):
     """No more keys are given out."""
 
 
-class WorkQueue(Generic[K]):
-    """First in, first out. A key added while it is worked on comes back once, after the worker is done with it.
+def namespace_of(key: Hashable) -> str:
+    """The namespace of a key that is a namespace and a name; other keys share one."""
+    return str(key[0]) if isinstance(key, tuple) and len(key) == 2 else ""
 
-    Times are those of the event loop.
+
+class WorkQueue(Generic[K]):
+    """Namespaces in equal shares, and within one first in, first out.
+
+    While k namespaces have keys that wait, each gets 1/k of the workers' time; the namespace with the fewest passes
+    under way is served first, then the one that has had the least time (`operators.fairqueue`). So a namespace full of
+    workloads that fail delays another's by the end of one pass, not by all of its own.
+
+    A key added while it is worked on comes back once, after the worker is done with it. Times are those of the event
+    loop.
     """
 
-    def __init__(self, metrics: QueueMetrics | None = None) -> None:
-        self._queue: deque[K] = deque()
+    def __init__(self, metrics: QueueMetrics | None = None, *, namespace_of: Callable[[K], str] = namespace_of) -> None:
+        self._queue: FairQueue[K] = FairQueue(fewest_first=True)
+        self._namespace_of = namespace_of
         self._dirty: set[K] = set()
-        self._working: dict[K, float] = {}
+        self._working: dict[K, tuple[float, Served[K]]] = {}
         self._added: dict[K, float] = {}
         self._failures: dict[K, int] = {}
         self._quiet_until: dict[K, float] = {}
@@ -115,7 +128,8 @@ class WorkQueue(Generic[K]):
                 raise
         if self._closed:
             raise QueueClosed
-        key = self._queue.popleft()
+        served = self._queue.pop()
+        key = served.item
         self._dirty.discard(key)
         # A timer may fire a hair before the quiet time ends; were it still on, an event during the pass would cause a
         # second pass right after this one.
@@ -124,16 +138,19 @@ class WorkQueue(Generic[K]):
         if timer is not None:
             timer.cancel()
         self._clock = loop.time
-        now = self._working[key] = loop.time()
+        now = loop.time()
+        self._working[key] = now, served
         if self._metrics:
             self._metrics.waited.observe(now - self._added.pop(key, now))
         return key
 
     def done(self, key: K) -> None:
         """The worker is done with the key."""
-        began = self._working.pop(key)
+        began, served = self._working.pop(key)
+        seconds = asyncio.get_running_loop().time() - began
+        self._queue.done(served, seconds)
         if self._metrics:
-            self._metrics.worked.observe(asyncio.get_running_loop().time() - began)
+            self._metrics.worked.observe(seconds)
         if key in self._dirty:
             quiet = self._quiet_time(key)
             if quiet > 0:
@@ -168,7 +185,7 @@ class WorkQueue(Generic[K]):
             self._push(key)
 
     def _push(self, key: K) -> None:
-        self._queue.append(key)
+        self._queue.push(self._namespace_of(key), key)
         self._wake()
 
     def _wake(self) -> None:
@@ -184,8 +201,8 @@ class WorkQueue(Generic[K]):
 
     def _running(self) -> list[float]:
         """Seconds of each pass under way; read by the metrics server, from another thread."""
-        began = list(self._working.values())
-        if not began:
+        working = list(self._working.values())
+        if not working:
             return []
         now = self._clock()
-        return [now - t for t in began]
+        return [now - began for began, _ in working]

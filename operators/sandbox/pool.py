@@ -2,7 +2,7 @@
 
 The event loop only writes the request and reads the answer. What passes a limit is ended by the kernel, gets an error
 that names the limit, and is replaced at once; requests of others go on. Namespaces share the workers by the CPU time
-they use (`operators.sandbox.shares`), so one whose requests all run into the limit delays another's by one of them.
+they use (`operators.fairqueue`), so one whose requests all run into the limit delays another's by one of them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from operators.fairqueue import FairQueue
 from operators.logs import get_logger
 from operators.sandbox import protocol
 from operators.sandbox.errors import (
@@ -32,7 +33,6 @@ from operators.sandbox.errors import (
 )
 from operators.sandbox.limits import Limits
 from operators.sandbox.protocol import Status
-from operators.sandbox.shares import FairQueue
 from operators.sandbox.zygote import WorkerProcess, ZygoteClient
 
 log = get_logger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from operators.sandbox.shares import FairQueue, Served
+from operators.fairqueue import FairQueue, Served
 
 #: A namespace may hold so many times the slots that are still free for further ones.
 _GREED = 2

@@ -38,3 +38,19 @@ def operators(api_server, tmp_path):
     process = Process(api_server.kubeconfig, tmp_path, "default", "--leader-elect=false")
     yield process
     process.close()
+
+
+@pytest.fixture
+def replicas(api_server, tmp_path):
+    """Two processes of the operators, of which the first leads; their Lease runs out in any outage."""
+    started = [Process(api_server.kubeconfig, tmp_path, "default", name=name) for name in ("first", "second")]
+    first, second = started
+    try:
+        first.until("the first is up", lambda: first.ready or second.leads)
+        leader, standby = (second, first) if second.leads else (first, second)
+        leader.until("it leads", lambda: leader.leads)
+        standby.until("it stands by", lambda: standby.ready)
+        yield leader, standby
+    finally:
+        for process in started:
+            process.close()

@@ -8,6 +8,8 @@ REPLICAS = 12
 _GROUP = "/apis/tkex.tencent.com/v1alpha1/namespaces/default/gamedeployments"
 #: Seconds from the return of the API server until a workload made then is ready: both caches are current.
 CURRENT_WITHIN = 2.0
+#: The same for a standby: the Lease has to be seen unchanged for its duration (4 s here) first.
+TAKEN_OVER_WITHIN = 4.0 + 2 * CURRENT_WITHIN
 
 
 def workload(name, replicas):
@@ -44,8 +46,13 @@ def images(readiness):
 @pytest.fixture
 def rollout(api_server, readiness, operators):
     """A rollout that has replaced some of its pods, not all."""
+    return under_way(api_server, readiness, operators)
+
+
+def under_way(api_server, readiness, operators):
     api_server.request("POST", _GROUP, workload("lobby", REPLICAS))
-    operators.until("all pods are there", lambda: images(readiness) == ["game:1"] * REPLICAS, 40)
+    # A pod that is not ready yet may be replaced at once, whatever the budget.
+    operators.until("all pods are ready", lambda: ready_replicas(api_server, "lobby") == REPLICAS, 40)
     template = {"spec": {"template": {"spec": {"containers": [{"name": "game", "image": "game:2"}]}}}}
     api_server.request("PATCH", f"{_GROUP}/lobby", template, "application/merge-patch+json")
     operators.until("the rollout is under way", lambda: images(readiness).count("game:2") >= 2, 40)
@@ -105,6 +112,19 @@ def test_attack_f11_an_api_server_that_stood_still_in_mid_rollout_is_seen_at_onc
     took = current(api_server, operators, back)
     assert took <= CURRENT_WITHIN, f"caches were current {took:.2f} s after the API server went on"
     finishes(operators, rollout)
+
+
+def test_attack_f11_a_standby_leads_after_an_outage_and_plans_on_what_is_there_then(api_server, readiness, replicas):
+    leader, standby = replicas
+    rollout = under_way(api_server, readiness, leader)
+    api_server.kill()
+    api_server.expire_versions()
+    leader.wait()
+    back = api_server.start()
+    took = current(api_server, standby, back)
+    assert standby.leads
+    assert took <= TAKEN_OVER_WITHIN, f"it worked {took:.2f} s after the API server was back"
+    finishes(standby, rollout)
 
 
 def wait_out(seconds):

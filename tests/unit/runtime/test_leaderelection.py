@@ -181,6 +181,23 @@ async def test_a_renewal_counts_from_when_it_was_asked_for(api, replicas):
     assert first.ended <= changed + 10 + 0.1
 
 
+@pytest.mark.parametrize("answered", [8.0, 9.5, 9.99, 10.5])
+@pytest.mark.parametrize("lost", [0, 1])
+async def test_a_lease_whose_taking_was_answered_late_is_renewed_and_not_given_up(api, replicas, answered, lost):
+    """An API server that has just come back answers late: a leader that ended for that would leave nobody."""
+    await api.create(LEASES, "system", {"metadata": {"name": "lease", "namespace": "system"}})
+    first, left = replicas("first"), [0.0] * lost + [answered]
+
+    async def late():
+        await asyncio.sleep(left.pop(0) if left else 0.0)
+
+    first.line.loss = late
+    await asyncio.sleep(60)
+    assert first.ended is None
+    assert first.leads
+    assert first.elector.remaining() > 10
+
+
 async def test_a_process_that_was_held_up_may_not_write_any_more(api, replicas):
     """As if it had been stopped for 20 s: nothing of it ran, then everything at once."""
     first = replicas("first")

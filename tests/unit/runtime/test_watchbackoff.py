@@ -49,5 +49,10 @@ def test_a_version_that_keeps_expiring_is_no_hot_loop():
     assert waits.failed(EXPIRED, LATE) == 0.0
 
 
+def test_a_server_that_is_starting_is_asked_again_after_a_second_whatever_it_says():
+    starting = Unavailable(503, "ServiceUnavailable", "some HTTP paths are not installed yet", retry_after=5.0)
+    assert after(starting) == [1.0]
+
+
 def test_the_server_gets_the_time_it_asks_for():
     assert after(Throttled(429, "TooManyRequests", "slow down", retry_after=7.0)) == [7.0]

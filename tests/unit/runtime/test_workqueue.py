@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from operators.runtime.metrics import QueueFamilies, QueueMetrics
@@ -282,3 +284,56 @@ async def test_metrics_show_a_pass_that_hangs_while_it_hangs():
     assert value("retries_total") == 1
     queue.done("b")
     assert value("unfinished_work_seconds") == 0
+
+
+async def passes(queue, seconds, took, log):
+    """A worker: each pass takes its namespace's time and is repeated while there is any."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while loop.time() < end:
+        key = await queue.get()
+        await asyncio.sleep(took[key[0]])
+        log[key[0]] += took[key[0]]
+        queue.done(key)
+        queue.add(key)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+async def test_namespaces_that_wait_get_equal_shares_of_the_workers(workers):
+    queue, took = WorkQueue(), {"many": 0.01, "few": 0.03, "slow": 0.5}
+    for namespace, count in (("many", 500), ("few", 40), ("slow", 40)):
+        for number in range(count):
+            queue.add((namespace, str(number)))
+    log = dict.fromkeys(took, 0.0)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(workers):
+            group.create_task(passes(queue, 300, took, log))
+    shares = [seconds / sum(log.values()) for seconds in log.values()]
+    assert all(abs(share - 1 / 3) < 0.02 for share in shares), log
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=6), st.integers(1, 8))
+def test_a_key_of_another_namespace_waits_for_one_pass_of_each_that_fails(failing, workers):
+    """Whatever queues up elsewhere: the new key is served after at most one pass of each other namespace."""
+
+    async def scenario():
+        queue = WorkQueue()
+        for number, count in enumerate(failing):
+            for name in range(count):
+                queue.add((f"failing-{number}", str(name)))
+        under_way = [await queue.get() for _ in range(min(workers, len(queue)))]
+        queue.add(("good", "game"))
+        for served in range(len(failing) + 1):
+            if not under_way:
+                break
+            ended = under_way.pop(0)
+            queue.add_rate_limited(ended)
+            queue.done(ended)
+            key = await queue.get()
+            if key == ("good", "game"):
+                return served
+            under_way.append(key)
+        raise AssertionError("the good key was not served")
+
+    assert asyncio.run(scenario()) <= len(failing)

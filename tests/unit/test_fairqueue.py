@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.sandbox.shares import FairQueue
+from operators.fairqueue import FairQueue
 
 
 def serve(queue, cost=1.0):
