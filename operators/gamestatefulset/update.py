@@ -22,13 +22,11 @@ def update(state: SetRollout, changes: OrdinalChanges, scaling: ScaleOutcome, be
     pod that is replaced there comes back old. When its turn has come a broken one is taken even while others are not
     ready: they may be what needs it. ``begun`` is what updates that have begun go on with; the outcome includes it.
     """
-    rollout, ordinals = state.rollout, state.ordinals
-    living = [p for o in state.due if (p := ordinals.active(o)) is not None and p.name not in scaling.victims]
-    outdated = [p for p in living if p.revision != rollout.canary.target]
+    rollout = state.rollout
+    outdated = [p for p in _outdated(state) if p.name not in scaling.victims]
     held = held_update(rollout, outdated)
     if held is not None:
         return UpdateOutcome(begun + held)
-    outdated.sort(key=lambda p: -_ordinal(state, p))
     update_pass = UpdatePass(rollout, outdated, allowance(state, outdated[0]), begun)
     # A pod whose hook is being asked stays a target while others are waited for: it would be asked anew every time.
     asked = {p.name: update_pass.guard(p) for p in outdated if update_pass.hook_asked(p)}
@@ -57,6 +55,18 @@ def _repairs(state: SetRollout, changes: OrdinalChanges, pod: PodView) -> tuple[
 
 def _ordinal(state: SetRollout, pod: PodView) -> int:
     return ordinal_of(state.ordinals.workload, pod.name) or 0
+
+
+def _outdated(state: SetRollout) -> list[PodView]:
+    """Living pods that are due and not at the version they are brought to, the highest ordinal first."""
+    living = [p for o in state.due if (p := state.ordinals.active(o)) is not None]
+    found = [p for p in living if p.revision != state.rollout.canary.target]
+    return sorted(found, key=lambda p: -_ordinal(state, p))
+
+
+def first_outdated(state: SetRollout) -> PodView | None:
+    """The pod whose turn it is, where one pod is updated after the other."""
+    return next(iter(_outdated(state)), None)
 
 
 def allowance(state: SetRollout, first: PodView | None) -> DisruptionAllowance:

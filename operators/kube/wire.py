@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -25,6 +27,7 @@ JSON, MERGE_PATCH, JSON_PATCH, STRATEGIC_PATCH = (
 )
 #: Accepts a list whose items have nothing but metadata.
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+_WARNING = re.compile(r'\b\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 #: The API server takes no JSON that is nested deeper than 10,000.
 _DEEPEST = 12_000
 _ESCAPED = (
@@ -182,3 +185,10 @@ def watch_query(resource_version: str, label_selector: str, seconds: int) -> dic
         labelSelector=label_selector,
         timeoutSeconds=str(seconds),
     )
+
+
+def warnings(headers: Iterable[str]) -> Iterator[str]:
+    """The texts of Warning headers (RFC 7234): ``299 - "text"``, quotes inside of the text escaped by a backslash."""
+    for header in headers:
+        for text in _WARNING.findall(header):
+            yield re.sub(r"\\(.)", r"\1", text)
