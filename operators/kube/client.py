@@ -101,24 +101,33 @@ class Client:
         namespace: str | None = None,
         *,
         label_selector: str = "",
+        field_selector: str = "",
         limit: int = _PAGE,
         continue_: str = "",
         metadata_only: bool = False,
     ) -> Json:
         """One page of a collection, as it is now; ``limit`` 0 asks for all of it."""
-        params = wire.query(limit=str(limit or ""), labelSelector=label_selector, **{"continue": continue_})
+        selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
+        params = wire.query(limit=str(limit or ""), **selectors, **{"continue": continue_})
         accept = wire.METADATA_LIST if metadata_only else wire.JSON
         return await self._on(
             "GET", resource, namespace, params=params, accept=accept, repeatable=True, timeout=self._list_timeout
         )
 
     async def items(
-        self, resource: Resource, namespace: str | None = None, *, metadata_only: bool = False
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        field_selector: str = "",
+        metadata_only: bool = False,
     ) -> AsyncIterator[Json]:
         """Every object of a collection, as it is now, page by page."""
         token = ""
         while True:
-            page = await self.list(resource, namespace, continue_=token, metadata_only=metadata_only)
+            page = await self.list(
+                resource, namespace, field_selector=field_selector, continue_=token, metadata_only=metadata_only
+            )
             for item in page.get("items") or ():
                 yield item
             token = (page.get("metadata") or {}).get("continue") or ""

@@ -12,4 +12,9 @@ COMMANDS: Final = {
     "get": "get",
     "tree": "get",
     "list": "list",
+    "status": "status",
+    "why": "why",
+    "history": "history",
+    "diff": "diff",
+    "hooks": "hooks",
 }

@@ -33,7 +33,7 @@ class Document(Part):
 class WorkloadName(Part):
     """Which workload."""
 
-    kind: Literal["GameDeployment", "GameStatefulSet"]
+    kind: str
     namespace: str
     name: str
 
@@ -171,3 +171,87 @@ class WorkloadList(Document):
     kind: Literal["WorkloadList"] = "WorkloadList"
     at: Time
     items: tuple[Summary, ...]
+
+
+class RolloutStatus(Document):
+    """``status``: how a wait ended, by the exit code, and in a sentence for people."""
+
+    kind: Literal["RolloutStatus"] = "RolloutStatus"
+    at: Time
+    exit_code: int
+    sentence: str
+    seconds: float
+    summary: Summary
+
+
+class Revision(Part):
+    """A line of the history."""
+
+    number: int
+    name: str
+    created: Time
+    pods: int
+    images: dict[str, str]
+    role: Literal["new", "old", "current", "other"]
+    stable: bool
+    cause: str
+
+
+class RevisionHistory(Document):
+    """``history``."""
+
+    kind: Literal["RevisionHistory"] = "RevisionHistory"
+    at: Time
+    workload: WorkloadName
+    revisions: tuple[Revision, ...]
+
+
+class Change(Part):
+    """A path that differs, and what that costs each pod under the strategy of the workload."""
+
+    path: str
+    old: str | None
+    new: str | None
+    cost: Literal["nothing", "restart", "new pod", "refused", "no pod"]
+    words: str
+
+
+class TemplateDiff(Document):
+    """``diff``; ``old`` and ``new`` say what was compared."""
+
+    kind: Literal["TemplateDiff"] = "TemplateDiff"
+    workload: WorkloadName
+    old: str
+    new: str
+    changes: tuple[Change, ...]
+
+
+class HookList(Document):
+    """``hooks``."""
+
+    kind: Literal["HookList"] = "HookList"
+    at: Time
+    workload: WorkloadName
+    hooks: tuple[HookState, ...]
+
+
+class Finding(Part):
+    """Something that stops, or will stop, the workload: ``look`` is the command that mends or shows it."""
+
+    cause: str
+    text: str
+    look: str
+
+
+class Explanation(Document):
+    """``why``: what stops what, the first cause first."""
+
+    kind: Literal["Explanation"] = "Explanation"
+    at: Time
+    about: str
+    healthy: bool
+    verdict: str
+    findings: tuple[Finding, ...]
+    next_actions: tuple[str, ...]
+    looked_at: tuple[str, ...]
+    unreadable: tuple[str, ...]

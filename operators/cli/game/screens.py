@@ -8,9 +8,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
-from operators.cli.game.documents import HookState, ImageChange, PodState, RevisionState, Summary, WorkloadTree
+from operators.cli.game.documents import (
+    Explanation,
+    HookState,
+    ImageChange,
+    PodState,
+    RevisionState,
+    Summary,
+    WorkloadTree,
+)
 from operators.cli.game.hookstates import answer
-from operators.cli.game.text import BAD, BUSY, DIM, GOOD, HOLD, TITLE, Cell, Line, Span, Style, age, cut, line, table
+from operators.cli.game.text import (
+    BAD,
+    BUSY,
+    DIM,
+    GOOD,
+    HOLD,
+    TITLE,
+    Cell,
+    Line,
+    Span,
+    Style,
+    age,
+    cut,
+    line,
+    table,
+    wrapped,
+)
 from operators.kube.times import timestamp
 
 Shown = Literal["folded", "all", "unready", "waiting", "new", "old"]
@@ -288,3 +312,58 @@ def listing(items: Sequence[Summary], now: float, *, namespaced: bool, width: in
         )
     columns = (*header, "NAME", "STATUS", "STEP", "NEW/WANTED", "READY", "WAITS FOR", "NEEDS YOU")
     return table(columns, rows, width=width, drop=("WAITS FOR", "STEP"))
+
+
+# ---- hooks
+
+_ANSWERS: Final = {"says no": HOLD, "not asked yet": HOLD, "only errors": BAD, "failed": BAD, "passed": GOOD}
+
+
+def hooks_screen(hooks: Sequence[HookState], now: float, *, width: int | None = None) -> list[Line]:
+    """The table of ``hooks``, and below it what runs are made from an older template."""
+    if not hooks:
+        return [line("No hook is being asked.")]
+    rows: list[tuple[Cell, ...]] = []
+    for hook in hooks:
+        sign = {"passed": "✔", "failed": "✖", "only errors": "✖", "being removed": "⊗"}.get(hook.state, "◷")
+        state = Span(f"{sign} {hook.state}", _ANSWERS.get(hook.state, DIM))
+        told = hook.value or hook.message or "-"
+        rows.append(
+            (
+                hook.pod or hook.run,
+                hook.hook,
+                hook.template or "?",
+                state,
+                str(hook.asked),
+                told,
+                hook.wants or "-",
+                since(now, hook.since),
+            )
+        )
+    columns = ("POD", "HOOK", "TEMPLATE", "STATE", "ASKED", "LAST ANSWER", "WANTS", "SINCE")
+    lines = table(columns, rows, width=width, drop=("WANTS", "HOOK"))
+    old = [h for h in hooks if h.outdated and h.state not in ("passed", "being removed")]
+    for hook in old:
+        lines.append(line(Span(f"  {hook.template} has changed since: HookRun {hook.run} asks in the old way", HOLD)))
+    return lines
+
+
+# ---- why
+
+
+def explanation_screen(found: Explanation, *, width: int | None = None) -> list[Line]:
+    """Numbered causes, what the next pass would do, and what was looked at. Long sentences are wrapped, never cut."""
+    lines = [line(Span(found.verdict, GOOD))] if found.healthy else []
+    for number, one in enumerate(found.findings, start=1):
+        text = wrapped(f"{number}. {one.text}", width, indent=3)
+        lines += [line(Span(part, BAD if number == 1 else "")) for part in text]
+        if one.look:
+            lines.append(line(Span(f"   look: {one.look}", DIM)))
+    if found.next_actions:
+        lines.append(line("The next pass would:"))
+        lines += [line(part) for one in found.next_actions for part in wrapped(f"   {one}", width, indent=5)]
+    lines += [line(Span(p, DIM)) for p in wrapped(f"Looked at: {', '.join(found.looked_at)}.", width, indent=2)]
+    if found.unreadable:
+        told = f"Not readable for you: {', '.join(found.unreadable)}."
+        lines += [line(Span(p, HOLD)) for p in wrapped(told, width, indent=2)]
+    return lines

@@ -50,12 +50,12 @@ _WORDS: Final[Mapping[str, str]] = {
 
 def summary(subject: Subject, hooks: list[HookState] | None = None) -> Summary:
     """What one reads first of a workload; ``hooks`` are its HookRuns where they are known already."""
-    view, conditions = subject.view, planned_conditions(subject)
+    conditions = planned_conditions(subject)
     waits = open_hooks(hook_states(subject) if hooks is None else hooks)
     state, reason, message = _state(subject, conditions, asked=bool(waits))
     blocked = conditions.get(ConditionType.BLOCKED, {})
     return Summary(
-        workload=WorkloadName(kind=subject.kind, namespace=view.namespace, name=view.name),
+        workload=name_of(subject),
         state=state,
         reason=reason,
         words=_words(state, reason, waits),
@@ -69,6 +69,11 @@ def summary(subject: Subject, hooks: list[HookState] | None = None) -> Summary:
         needs_you=str(blocked.get("message") or "") if blocked.get("status") == "True" else "",
         waits_for=tuple(waits),
     )
+
+
+def name_of(subject: Subject) -> WorkloadName:
+    """Which workload."""
+    return WorkloadName(kind=subject.kind, namespace=subject.view.namespace, name=subject.view.name)
 
 
 def planned_conditions(subject: Subject) -> dict[str, Mapping[str, Any]]:
@@ -86,10 +91,10 @@ def _state(subject: Subject, conditions: Mapping[str, Mapping[str, Any]], *, ask
     complete = conditions.get(ConditionType.COMPLETE, {})
     if not subject.seen:
         return "unseen", "", f"generation {subject.view.generation} was not seen by the operators yet"
-    if blocked.get("status") == "True":
-        return "blocked", str(blocked["reason"]), str(blocked["message"])
     if complete.get("status") == "True":
         return "complete", str(complete["reason"]), str(complete["message"])
+    if blocked.get("status") == "True":
+        return "blocked", str(blocked["reason"]), str(blocked["message"])
     reason, message = str(progressing.get("reason") or ""), str(progressing.get("message") or "")
     if progressing.get("status") == "True":
         waiting = reason in _WAITING or (asked and reason in _HELD_BY_HOOKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -150,3 +151,10 @@ def cut(one: Line, width: int) -> Line:
         if left <= 0:
             break
     return Line((*spans, Span("…", DIM)))
+
+
+def wrapped(text: str, width: int | None, *, indent: int = 0) -> list[str]:
+    """The text in lines of so many columns, all but the first indented; as it is where nothing is to be cut."""
+    if width is None:
+        return [text]
+    return textwrap.wrap(text, width, subsequent_indent=" " * indent) or [""]

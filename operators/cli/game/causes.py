@@ -1,0 +1,388 @@
+"""Why nothing happens: causes in the order in which they stop each other. Pure.
+
+What the planner refuses or waits for is said in its own words; here is only what it cannot see: whether anybody plans
+at all, who has set a switch, what others refuse.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from operators.api import keys
+from operators.api.reasons import BlockedReason, ConditionType
+from operators.cli.game.circumstances import Circumstances
+from operators.cli.game.documents import Explanation, Finding, HookState
+from operators.cli.game.following import rests
+from operators.cli.game.hookstates import answer, hook_states, open_hooks
+from operators.cli.game.managers import setter_of
+from operators.cli.game.names import short
+from operators.cli.game.subject import Subject
+from operators.cli.game.summary import changed_at, planned_conditions, summary
+from operators.cli.game.text import age
+from operators.kube.times import rfc3339, timestamp
+from operators.planning import actions as act
+from operators.planning.explain import ASIDE, name_some
+
+Json = Mapping[str, Any]
+#: Seconds: an Event older than this explains nothing of now; so long operators may take to see a change.
+_RECENT, _SEEN_WITHIN = 600.0, 10.0
+#: Spelled out: how a reason is mended, beside its message. ``{}`` is the workload as commands take it.
+_MENDS: Final[Mapping[str, str]] = {
+    BlockedReason.CANARY_HOOK_FAILED: "kubectl game hooks {}",
+    BlockedReason.HOOK_FAILED: "kubectl game hooks {}",
+    BlockedReason.POST_INPLACE_HOOK_FAILED: "kubectl game hooks {}",
+    BlockedReason.HOOK_TEMPLATE_MISSING: "kubectl get hooktemplates",
+    BlockedReason.IN_PLACE_NOT_POSSIBLE: "kubectl game diff {}",
+    BlockedReason.CANARY_ROLLED_BACK: "kubectl game history {}",
+    BlockedReason.INVALID_SPEC: "kubectl explain gamedeployment.spec",
+    BlockedReason.SELECTOR_OVERLAP: "kubectl game list",
+}
+#: Said by what stands above them in the list, or by hooks and budget in more detail.
+_ELSEWHERE: Final = frozenset(
+    {
+        BlockedReason.PAUSED,
+        BlockedReason.CANARY_PAUSED,
+        BlockedReason.ON_DELETE,
+        BlockedReason.PARTITION_REACHED,
+        BlockedReason.HOOK_RUNNING,
+        BlockedReason.BUDGET_EXHAUSTED,
+        BlockedReason.CANARY_STEP,
+        BlockedReason.IN_PLACE_UPDATING,
+        BlockedReason.IN_PLACE_GRACE,
+    }
+)
+
+
+def explain(subject: Subject, around: Circumstances) -> Explanation:
+    """Everything that stops the workload, the first cause first."""
+    findings = [
+        *operators_at_work(subject, around),
+        *_deletion(subject, around),
+        *_needs_a_person(subject),
+        *_recorded_refusals(subject),
+        *_pauses(subject),
+        *_hooks(subject),
+        *_budget(subject),
+        *_waiting(subject),
+        *_events(subject, around),
+        *_quota(around),
+        *_nodes(subject, around),
+    ]
+    healthy = not findings
+    return Explanation(
+        at=rfc3339(subject.now),
+        about=short(subject.kind, subject.view.name),
+        healthy=healthy,
+        verdict=_verdict(subject) if healthy else findings[0].text,
+        findings=tuple(findings),
+        next_actions=tuple(next_actions(subject)),
+        looked_at=tuple(_looked_at(subject, around)),
+        unreadable=around.unreadable,
+    )
+
+
+def _verdict(subject: Subject) -> str:
+    found = summary(subject)
+    began = timestamp(found.since)
+    ago = f" for {age(subject.now - began)}" if began is not None else ""
+    return f"Nothing is wrong: {found.words.lower()}{ago}."
+
+
+# ---- whether anybody plans
+
+
+def operators_at_work(subject: Subject, around: Circumstances) -> Iterator[Finding]:
+    """The operators are gone, are several, or have not seen the object."""
+    seen = subject.seen
+    written = timestamp(changed_at(subject))
+    behind = 0.0 if seen or written is None else subject.now - written
+    late = behind > _SEEN_WITHIN
+    if around.leases is not None:
+        leases = [one for one in around.leases if "game-operators" in one["metadata"]["name"]]
+        dead = [text for one in leases if (text := _idle(one, subject.now))]
+        living = [one for one in leases if not _idle(one, subject.now)]
+        if dead and not living:
+            yield Finding(
+                cause="OperatorsAbsent",
+                text=f"The operators do not work: {dead[0]}.",
+                look=f"kubectl -n {leases[0]['metadata']['namespace']} get pods",
+            )
+        elif late and not leases:
+            text = "No Lease of the operators was found: they are not installed, or run without leader election."
+            yield Finding(cause="OperatorsAbsent", text=text, look="kubectl get pods -A | grep game-operators")
+        elif len(living) > 1:
+            names = ", ".join(f"{one['metadata']['namespace']}/{one['metadata']['name']}" for one in living)
+            text = f"Several sets of operators work here, by the Leases {names}: two of a kind undo each other's work."
+            yield Finding(cause="OperatorsSeveral", text=text, look="kubectl get pods -A | grep game-operators")
+    if late:
+        known = subject.view.status.get("observedGeneration")
+        text = (
+            f"Generation {subject.view.generation} was not seen by the operators for {age(behind)}; "
+            f"the status speaks of generation {known if known is not None else 'none'}."
+        )
+        yield Finding(cause="GenerationNotSeen", text=text, look="")
+
+
+def _idle(lease: Json, now: float) -> str:
+    """Why nobody leads by this Lease, "" when somebody does."""
+    spec, metadata = lease.get("spec") or {}, lease["metadata"]
+    name = f"Lease {metadata['namespace']}/{metadata['name']}"
+    renewed = timestamp(spec.get("renewTime"))
+    ago = f" for {age(now - renewed)}" if renewed is not None else ""
+    if not spec.get("holderIdentity"):
+        return f"{name} has no holder{ago}"
+    lasting = float(spec.get("leaseDurationSeconds") or 15)
+    if renewed is not None and now - renewed > lasting:
+        return f"{name} was not renewed{ago}, its holder was {spec['holderIdentity']}"
+    return ""
+
+
+# ---- the object itself
+
+
+def _deletion(subject: Subject, around: Circumstances) -> Iterator[Finding]:
+    name, namespace = subject.view.name, subject.view.namespace
+    metadata = subject.body.get("metadata") or {}
+    allowed = (metadata.get("labels") or {}).get(keys.DELETION_ALLOW_LABEL)
+    label = f"kubectl -n {namespace} label {short(subject.kind, name)} {keys.DELETION_ALLOW_LABEL}=Always"
+    going = ((around.namespace or {}).get("status") or {}).get("phase") == "Terminating"
+    if going and not metadata.get("deletionTimestamp") and allowed != "Always":
+        text = f"Namespace {namespace} is being deleted, but {name} is protected: its label does not allow a deletion."
+        yield Finding(cause="DeletionProtected", text=text, look=label.replace("gd/", "gd ").replace("gsts/", "gsts "))
+    if metadata.get("deletionTimestamp"):
+        since = age(subject.now - (timestamp(metadata["deletionTimestamp"]) or subject.now))
+        held = metadata.get("finalizers") or ()
+        why = f"finalizers {', '.join(held)} hold it" if held else "the garbage collector removes its pods first"
+        yield Finding(cause="Deleting", text=f"{name} is being deleted for {since}; {why}.", look="")
+
+
+def _needs_a_person(subject: Subject) -> Iterator[Finding]:
+    """What the planner refuses to go on with."""
+    name = short(subject.kind, subject.view.name)
+    for one in _unique(subject):
+        if not one.waiting:
+            yield Finding(cause=one.reason, text=_sentence(one.message), look=_MENDS.get(one.reason, "").format(name))
+
+
+def _recorded_refusals(subject: Subject) -> Iterator[Finding]:
+    """What only the operators know: writes of theirs that were refused. The status says so, the planner does not."""
+    if not subject.seen:
+        return
+    planned = {str(b.reason) for b in subject.plan.blocked}
+    for held in subject.view.status.get("conditions") or ():
+        if held.get("type") != ConditionType.BLOCKED or held.get("status") != "True":
+            continue
+        if held.get("reason") not in planned:
+            text = f"The operators say: {_sentence(str(held.get('message') or held.get('reason')))}"
+            yield Finding(cause=str(held.get("reason")), text=text, look="")
+
+
+def _unique(subject: Subject) -> list[act.Blocked]:
+    """One entry for each reason and pod: what takes the most pods first among equals."""
+    seen: dict[tuple[str, str], act.Blocked] = {}
+    for one in subject.plan.blocked:
+        seen.setdefault((one.reason, one.pod if one.waiting else one.message), one)
+    return sorted(seen.values(), key=lambda b: b.reason in ASIDE)
+
+
+def _pauses(subject: Subject) -> Iterator[Finding]:
+    """What holds the rollout by wish: who has set it, and when."""
+    found = summary(subject)
+    if not rests(subject, found):
+        return
+    paths = {
+        BlockedReason.PAUSED: ("paused",),
+        BlockedReason.PARTITION_REACHED: _partition_path(subject),
+        BlockedReason.ON_DELETE: ("type",),
+    }
+    name, path = subject.view.name, paths.get(BlockedReason(found.reason), ())
+    look = f"kubectl game resume {name}" if found.reason in (BlockedReason.PAUSED, BlockedReason.CANARY_PAUSED) else ""
+    who = setter_of(subject.body, "spec", "updateStrategy", *path) if path else None
+    if who is None:
+        yield Finding(cause=found.reason, text=_sentence(_held_message(subject, found.reason)), look=look)
+        return
+    when = f", {age(subject.now - who.when)} ago" if who.when is not None else ""
+    field = f"spec.updateStrategy.{'.'.join(path)}"
+    text = f"{_held_message(subject, found.reason)}; {field} was set by {who.words}{when}."
+    yield Finding(cause=found.reason, text=text, look=look)
+
+
+def _partition_path(subject: Subject) -> tuple[str, ...]:
+    strategy = (subject.body.get("spec") or {}).get("updateStrategy") or {}
+    return ("rollingUpdate", "partition") if "rollingUpdate" in strategy else ("partition",)
+
+
+def _held_message(subject: Subject, reason: str) -> str:
+    return next((b.message for b in subject.plan.blocked if b.reason == reason), reason)
+
+
+# ---- what a rollout waits for
+
+
+def _hooks(subject: Subject) -> Iterator[Finding]:
+    """Hooks that are being asked, by template."""
+    groups: dict[tuple[str, str], list[HookState]] = {}
+    for hook in open_hooks(hook_states(subject)):
+        if hook.state != "failed":
+            groups.setdefault((hook.template or hook.hook, hook.hook), []).append(hook)
+    for (template, _), hooks in groups.items():
+        first = hooks[0]
+        waits = age(subject.now - (timestamp(first.since) or subject.now))
+        said = f"{first.pod or first.run} {answer(first)}"
+        bad = [h for h in hooks if h.state == "only errors"]
+        about = f"{len(hooks)} pods" if first.pod else "the step"
+        text = f"Hook {template} is asked about {about}, the longest for {waits}: {said}"
+        text += f", wants {first.wants}" if first.wants else ""
+        if bad:
+            text += f"; {len(bad)} have had nothing but errors"
+        look = f"kubectl game hooks {subject.view.name}"
+        yield Finding(cause="HookErrors" if bad else "HookRunning", text=f"{text}.", look=look)
+
+
+def _budget(subject: Subject) -> Iterator[Finding]:
+    said = next((b for b in subject.plan.blocked if b.reason == BlockedReason.BUDGET_EXHAUSTED), None)
+    if said is None or subject.standing is None:
+        return
+    rollout = subject.standing.rollout
+    down = sorted(p.name for p in rollout.pods if p.name not in rollout.healthy)
+    asked = sorted({h.pod for h in open_hooks(hook_states(subject)) if h.pod and h.pod in rollout.healthy})
+    parts = [f"down are {name_some(down)}"] if down else []
+    parts += [f"asked by hooks {name_some(asked)}"] if asked else []
+    text = f"{said.message}; {', '.join(parts)}" if parts else said.message
+    yield Finding(cause=said.reason, text=_sentence(text), look="")
+
+
+def _waiting(subject: Subject) -> Iterator[Finding]:
+    """What else the planner waits for."""
+    for one in _unique(subject):
+        if one.waiting and one.reason not in _ELSEWHERE:
+            yield Finding(cause=one.reason, text=_sentence(one.message), look="")
+
+
+# ---- what others say
+
+
+def _events(subject: Subject, around: Circumstances) -> Iterator[Finding]:
+    """Refusals and failures of the last minutes: quota, admission, scheduler, kubelet."""
+    own = {str(r) for r in BlockedReason}
+    latest: dict[tuple[str, str], Json] = {}
+    for event in around.events or ():
+        when = _when(event)
+        if event.get("type") != "Warning" or when is None or subject.now - when > _RECENT:
+            continue
+        about = (event.get("involvedObject") or {}).get("name", "")
+        if about == subject.view.name and event.get("reason") in own:
+            continue  # of the planner, and told of above if it still holds
+        key = (about, str(event.get("reason")))
+        if key not in latest or (_when(latest[key]) or 0.0) < when:
+            latest[key] = event
+    told = [b.message for b in subject.plan.blocked]
+    for (about, reason), found in sorted(latest.items()):
+        message = str(found.get("message") or "").strip()
+        if any(message and message[:80] in text for text in told):
+            continue
+        ago = age(subject.now - (_when(found) or subject.now))
+        yield Finding(cause=reason, text=_sentence(f"{reason} of {about}, {ago} ago: {message[:300]}"), look="")
+
+
+def _when(event: Json) -> float | None:
+    series = event.get("series") or {}
+    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    return next((t for text in times if text and (t := timestamp(text)) is not None), None)
+
+
+def _quota(around: Circumstances) -> Iterator[Finding]:
+    for quota in around.quotas or ():
+        status = quota.get("status") or {}
+        used, hard = status.get("used") or {}, status.get("hard") or {}
+        full = [f"{n} {used[n]} of {hard[n]}" for n in sorted(hard) if n in used and used[n] == hard[n] != "0"]
+        if full:
+            name = quota["metadata"]["name"]
+            text = f"Quota {name} is used up: {', '.join(full)}."
+            yield Finding(cause="QuotaExhausted", text=text, look=f"kubectl describe quota {name}")
+
+
+def _nodes(subject: Subject, around: Circumstances) -> Iterator[Finding]:
+    """Nodes of our pods that are in trouble."""
+    ours = Counter(p.node for p in subject.observed.pods if p.node)
+    for node in around.nodes or ():
+        name = node["metadata"]["name"]
+        if name not in ours:
+            continue
+        conditions = (node.get("status") or {}).get("conditions") or ()
+        bad = [
+            str(c["type"]) if c["type"] != "Ready" else "not ready"
+            for c in conditions
+            if (c["type"] == "Ready") != (c.get("status") == "True")
+        ]
+        if bad:
+            text = f"Node {name}, with {ours[name]} pods of it, reports {', '.join(bad)}."
+            yield Finding(cause="NodeTrouble", text=text, look=f"kubectl describe node {name}")
+
+
+# ---- the planner's next pass
+
+
+_WORDS: Final[Mapping[type[act.Action], str]] = {
+    act.CreateRevision: "store a revision",
+    act.RenumberRevision: "give a revision the newest number",
+    act.DeleteRevision: "forget an old revision",
+    act.AdoptPod: "adopt",
+    act.ReleasePod: "release",
+    act.CreateHookRun: "ask hooks about",
+    act.DeleteHookRun: "remove HookRuns",
+    act.TerminateHookRun: "end HookRuns",
+    act.SetGate: "set the readiness gate of",
+    act.UpdatePodInPlace: "update in place",
+    act.CreatePod: "create pods",
+    act.DeletePod: "delete",
+    act.ForceDeletePod: "delete without grace",
+    act.PatchSpec: "patch the workload",
+    act.AnnotatePod: "annotate",
+}
+
+
+def next_actions(subject: Subject) -> list[str]:
+    """What the next pass would do, as the planner has it: a second opinion beside the status."""
+    groups: dict[str, list[str]] = {}
+    for action in subject.plan.actions:
+        words = _WORDS.get(type(action), type(action).__name__)
+        pod = action.pod if isinstance(action, act.CreateHookRun) else ""
+        groups.setdefault(words, []).append(pod or str(getattr(action, "name", "") or getattr(action, "reason", "")))
+    told = [f"{words} {name_some(sorted(names))}" for words, names in groups.items()]
+    return [*told, *_second_opinion(subject)]
+
+
+def _second_opinion(subject: Subject) -> Iterator[str]:
+    """A line for each condition that the status tells otherwise."""
+    recorded = {c.get("type"): c for c in subject.view.status.get("conditions") or ()}
+    for type_, planned in planned_conditions(subject).items():
+        held = recorded.get(type_)
+        if held is not None and type_ in set(ConditionType) and held.get("status") != planned.get("status"):
+            yield (
+                f"the status says {type_} {held.get('status')} ({held.get('reason')}), "
+                f"by the objects it is {planned.get('status')} ({planned.get('reason')})"
+            )
+
+
+def _looked_at(subject: Subject, around: Circumstances) -> Iterator[str]:
+    view, observed = subject.view, subject.observed
+    if around.leases is not None:
+        yield "Leases"
+    yield f"generation {view.generation} seen {view.status.get('observedGeneration', 'none')}"
+    if around.quotas is not None:
+        yield f"{len(around.quotas)} quotas"
+    yield f"{len(observed.templates)} HookTemplates"
+    yield f"{len(observed.pods)} pods"
+    yield f"{len(observed.hook_runs)} HookRuns"
+    if around.events is not None:
+        yield f"{len(around.events)} Events"
+    if around.nodes is not None:
+        yield f"{len(around.nodes)} nodes"
+
+
+def _sentence(text: str) -> str:
+    """With a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
