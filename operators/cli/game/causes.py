@@ -17,10 +17,10 @@ from operators.cli.game.documents import Explanation, Finding, HookState
 from operators.cli.game.following import rests
 from operators.cli.game.hookstates import answer, hook_states, open_hooks
 from operators.cli.game.managers import setter_of
-from operators.cli.game.names import short
+from operators.cli.game.names import SHORT, short
 from operators.cli.game.subject import Subject
 from operators.cli.game.summary import changed_at, planned_conditions, summary
-from operators.cli.game.text import age
+from operators.cli.game.text import age, counted
 from operators.kube.times import rfc3339, timestamp
 from operators.planning import actions as act
 from operators.planning.explain import ASIDE, name_some
@@ -39,6 +39,9 @@ _MENDS: Final[Mapping[str, str]] = {
     BlockedReason.INVALID_SPEC: "kubectl explain gamedeployment.spec",
     BlockedReason.SELECTOR_OVERLAP: "kubectl game list",
 }
+#: How a person goes on, and where that is by this switch.
+_RESUME: Final = """kubectl patch {} {} --type=merge -p '{{"spec":{{"updateStrategy":{{"paused":false}}}}}}'"""
+_BY_SWITCH: Final = frozenset({BlockedReason.PAUSED, BlockedReason.CANARY_PAUSED})
 #: Said by what stands above them in the list, or by hooks and budget in more detail.
 _ELSEWHERE: Final = frozenset(
     {
@@ -78,6 +81,7 @@ def explain(subject: Subject, around: Circumstances) -> Explanation:
         verdict=_verdict(subject) if healthy else findings[0].text,
         findings=tuple(findings),
         next_actions=tuple(next_actions(subject)),
+        status_differs=tuple(_second_opinion(subject)),
         looked_at=tuple(_looked_at(subject, around)),
         unreadable=around.unreadable,
     )
@@ -146,11 +150,11 @@ def _deletion(subject: Subject, around: Circumstances) -> Iterator[Finding]:
     name, namespace = subject.view.name, subject.view.namespace
     metadata = subject.body.get("metadata") or {}
     allowed = (metadata.get("labels") or {}).get(keys.DELETION_ALLOW_LABEL)
-    label = f"kubectl -n {namespace} label {short(subject.kind, name)} {keys.DELETION_ALLOW_LABEL}=Always"
+    label = f"kubectl -n {namespace} label {_resource(subject)} {name} {keys.DELETION_ALLOW_LABEL}=Always"
     going = ((around.namespace or {}).get("status") or {}).get("phase") == "Terminating"
     if going and not metadata.get("deletionTimestamp") and allowed != "Always":
         text = f"Namespace {namespace} is being deleted, but {name} is protected: its label does not allow a deletion."
-        yield Finding(cause="DeletionProtected", text=text, look=label.replace("gd/", "gd ").replace("gsts/", "gsts "))
+        yield Finding(cause="DeletionProtected", text=text, look=label)
     if metadata.get("deletionTimestamp"):
         since = age(subject.now - (timestamp(metadata["deletionTimestamp"]) or subject.now))
         held = metadata.get("finalizers") or ()
@@ -160,7 +164,7 @@ def _deletion(subject: Subject, around: Circumstances) -> Iterator[Finding]:
 
 def _needs_a_person(subject: Subject) -> Iterator[Finding]:
     """What the planner refuses to go on with."""
-    name = short(subject.kind, subject.view.name)
+    name = subject.view.name
     for one in _unique(subject):
         if not one.waiting:
             yield Finding(cause=one.reason, text=_sentence(one.message), look=_MENDS.get(one.reason, "").format(name))
@@ -198,7 +202,7 @@ def _pauses(subject: Subject) -> Iterator[Finding]:
         BlockedReason.ON_DELETE: ("type",),
     }
     name, path = subject.view.name, paths.get(BlockedReason(found.reason), ())
-    look = f"kubectl game resume {name}" if found.reason in (BlockedReason.PAUSED, BlockedReason.CANARY_PAUSED) else ""
+    look = _RESUME.format(_resource(subject), name) if found.reason in _BY_SWITCH else ""
     who = setter_of(subject.body, "spec", "updateStrategy", *path) if path else None
     if who is None:
         yield Finding(cause=found.reason, text=_sentence(_held_message(subject, found.reason)), look=look)
@@ -232,11 +236,11 @@ def _hooks(subject: Subject) -> Iterator[Finding]:
         waits = age(subject.now - (timestamp(first.since) or subject.now))
         said = f"{first.pod or first.run} {answer(first)}"
         bad = [h for h in hooks if h.state == "only errors"]
-        about = f"{len(hooks)} pods" if first.pod else "the step"
+        about = counted(len(hooks), "pod") if first.pod else "the step"
         text = f"Hook {template} is asked about {about}, the longest for {waits}: {said}"
         text += f", wants {first.wants}" if first.wants else ""
         if bad:
-            text += f"; {len(bad)} have had nothing but errors"
+            text += f"; {len(bad)} of them with nothing but errors"
         look = f"kubectl game hooks {subject.view.name}"
         yield Finding(cause="HookErrors" if bad else "HookRunning", text=f"{text}.", look=look)
 
@@ -318,7 +322,7 @@ def _nodes(subject: Subject, around: Circumstances) -> Iterator[Finding]:
             if (c["type"] == "Ready") != (c.get("status") == "True")
         ]
         if bad:
-            text = f"Node {name}, with {ours[name]} pods of it, reports {', '.join(bad)}."
+            text = f"Node {name}, with {counted(ours[name], 'pod')} of it, reports {', '.join(bad)}."
             yield Finding(cause="NodeTrouble", text=text, look=f"kubectl describe node {name}")
 
 
@@ -345,14 +349,13 @@ _WORDS: Final[Mapping[type[act.Action], str]] = {
 
 
 def next_actions(subject: Subject) -> list[str]:
-    """What the next pass would do, as the planner has it: a second opinion beside the status."""
+    """What the next pass would do, as the planner has it."""
     groups: dict[str, list[str]] = {}
     for action in subject.plan.actions:
         words = _WORDS.get(type(action), type(action).__name__)
         pod = action.pod if isinstance(action, act.CreateHookRun) else ""
         groups.setdefault(words, []).append(pod or str(getattr(action, "name", "") or getattr(action, "reason", "")))
-    told = [f"{words} {name_some(sorted(names))}" for words, names in groups.items()]
-    return [*told, *_second_opinion(subject)]
+    return [f"{words} {name_some(sorted(names))}" for words, names in groups.items()]
 
 
 def _second_opinion(subject: Subject) -> Iterator[str]:
@@ -362,8 +365,8 @@ def _second_opinion(subject: Subject) -> Iterator[str]:
         held = recorded.get(type_)
         if held is not None and type_ in set(ConditionType) and held.get("status") != planned.get("status"):
             yield (
-                f"the status says {type_} {held.get('status')} ({held.get('reason')}), "
-                f"by the objects it is {planned.get('status')} ({planned.get('reason')})"
+                f"The status says {type_} {held.get('status')} ({held.get('reason')}), "
+                f"by the objects it is {planned.get('status')} ({planned.get('reason')})."
             )
 
 
@@ -373,16 +376,23 @@ def _looked_at(subject: Subject, around: Circumstances) -> Iterator[str]:
         yield "Leases"
     yield f"generation {view.generation} seen {view.status.get('observedGeneration', 'none')}"
     if around.quotas is not None:
-        yield f"{len(around.quotas)} quotas"
-    yield f"{len(observed.templates)} HookTemplates"
-    yield f"{len(observed.pods)} pods"
-    yield f"{len(observed.hook_runs)} HookRuns"
+        yield counted(len(around.quotas), "quota")
+    yield counted(len(observed.templates), "HookTemplate")
+    yield counted(len(observed.pods), "pod")
+    yield counted(len(observed.hook_runs), "HookRun")
     if around.events is not None:
-        yield f"{len(around.events)} Events"
+        yield counted(len(around.events), "Event")
     if around.nodes is not None:
-        yield f"{len(around.nodes)} nodes"
+        yield counted(len(around.nodes), "node")
+
+
+def _resource(subject: Subject) -> str:
+    """The kind as kubectl takes it."""
+    return SHORT[subject.kind]
 
 
 def _sentence(text: str) -> str:
-    """With a capital letter and a full stop."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    """With a full stop, and a capital letter where a word and not a field's name begins it."""
+    word = text.partition(" ")[0].rstrip(",;:")
+    start = text[:1].upper() if word.isalpha() and word.islower() else text[:1]
+    return f"{start}{text[1:].rstrip('.')}."

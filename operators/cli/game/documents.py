@@ -17,7 +17,9 @@ Time = str
 class Part(BaseModel):
     """A part of a document."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class Document(Part):
@@ -107,6 +109,7 @@ class PodState(Part):
         "ready", "grace", "restarting", "asked", "hook failed", "starting", "failing", "young", "leaving", "ended"
     ]
     words: str
+    detail: str
     ready: bool
     new: bool
     phase: str
@@ -253,5 +256,6 @@ class Explanation(Document):
     verdict: str
     findings: tuple[Finding, ...]
     next_actions: tuple[str, ...]
+    status_differs: tuple[str, ...]
     looked_at: tuple[str, ...]
     unreadable: tuple[str, ...]

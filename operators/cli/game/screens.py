@@ -62,6 +62,7 @@ _POD_SIGNS: Final = {
 #: Pods that are told one by one while the rest is folded, and revisions that have pods.
 _MOST_PODS, _MOST_REVISIONS = 10, 4
 _WAITS: Final = 3
+_LABEL: Final = 11
 
 
 def since(now: float, time: str | None) -> str:
@@ -84,28 +85,34 @@ def step(found: Summary) -> str:
     return f"{where}{of.does}{counted}"
 
 
-def head(found: Summary, now: float) -> list[Line]:
-    """What is to be read first of a workload."""
+def head(found: Summary, now: float, width: int | None = None) -> list[Line]:
+    """What is to be read first of a workload; sentences are wrapped in ``width`` columns."""
     name, pods = found.workload, found.pods
     ago = since(now, found.since)
     words = [status(found)] if found.state != "unseen" else [Span(f"? not seen by the operators for {ago}", BAD)]
     lines = [
         _pair("Name:", f"{name.namespace}/{name.name}  {name.kind}", "Strategy:", found.strategy),
         _pair("Status:", Line(tuple(words)), "Since:", ago),
-        _pair("Step:", step(found), "Next:", found.step.next),
     ]
+    if found.step.does:
+        lines.append(_pair("Step:", step(found), "Next:", found.step.next))
     lines += [_labelled("Image:", _image(image)) for image in found.images]
     counted = f"{pods.wanted} wanted  {pods.exist} exist  {pods.ready} ready"
     lines.append(_labelled("Pods:", line(f"{counted}  {pods.new} new  {pods.new_ready} new and ready")))
     if found.budget is not None:
         lines.append(_labelled("Budget:", line(_budget(found))))
-    needs = Span(found.needs_you, BAD) if found.needs_you else Span("no")
-    lines.append(_labelled("Needs you:", line(needs)))
+    lines += _told_of("Needs you:", found.needs_you or "no", BAD if found.needs_you else "", width)
     if found.waits_for:
-        lines.append(_labelled("Waits for:", line(waits(found.waits_for, now))))
+        lines += _told_of("Waits for:", waits(found.waits_for, now), "", width)
     elif found.state in ("progressing", "waiting", "held"):
-        lines.append(_labelled("Waits for:", line(found.message.partition(". ")[2] or found.message)))
+        lines += _told_of("Waits for:", found.message.partition(". ")[2] or found.message, "", width)
     return lines
+
+
+def _told_of(label: str, text: str, style: Style, width: int | None) -> list[Line]:
+    """A sentence behind its label, in as many lines as it takes."""
+    parts = wrapped(text, None if width is None else max(20, width - _LABEL))
+    return [_labelled(label if not number else "", line(Span(part, style))) for number, part in enumerate(parts)]
 
 
 def waits(hooks: Sequence[HookState], now: float) -> str:
@@ -140,7 +147,7 @@ def short_image(image: str) -> str:
 
 
 def _labelled(label: str, value: Line) -> Line:
-    return Line((Span(f"{label:<11}", DIM), *value.spans))
+    return Line((Span(f"{label:<{_LABEL}}", DIM), *value.spans))
 
 
 def _pair(label: str, value: str | Line, second: str, other: str) -> Line:
@@ -172,7 +179,8 @@ class _Rows:
         kind = "" if found.role in ("other", "unknown") else f" ({found.role})"
         name = found.name or "no revision"
         images = ", ".join(i if self.wide else short_image(i) for i in found.images.values())
-        counted = f"{len(found.pods)} of {of.summary.pods.wanted}"
+        staying = sum(p.state not in ("leaving", "ended") for p in found.pods)
+        counted = f"{staying} of {of.summary.pods.wanted}"
         self.add(turn, f"# {number} {name}{kind}", counted, since(self.now, found.created), images, TITLE)
         folded = _folded([p for p in found.pods if p not in told])
         for position, pod in enumerate(told):
@@ -185,7 +193,7 @@ class _Rows:
         sign, style = _POD_SIGNS[pod.state]
         turn, below = ("└─", "  ") if last else ("├─", "│ ")
         index = f"index {pod.instance}" if pod.instance.isdigit() else ""
-        parts = [index, pod.node]
+        parts = [pod.detail, index, pod.node]
         if self.wide:
             parts += [pod.address, f"{pod.restarts} restarts"]
         words = Span(f"{sign} {pod.words}", style)
@@ -262,7 +270,7 @@ def tree(
         rows.add(turn, f"… {len(left)} more revisions", f"{pods} of {summary.pods.wanted}", "", "", DIM)
     for line_ in _foreign(found, shown):
         rows.add(*line_)
-    lines = [*head(summary, now), Line()]
+    lines = [*head(summary, now, width), Line()]
     lines += table(("NAME", "STATUS", "AGE", "INFO"), rows.rows, width=width, drop=("INFO",))
     return lines if width is None else [cut(one, width) for one in lines]
 
@@ -362,6 +370,7 @@ def explanation_screen(found: Explanation, *, width: int | None = None) -> list[
     if found.next_actions:
         lines.append(line("The next pass would:"))
         lines += [line(part) for one in found.next_actions for part in wrapped(f"   {one}", width, indent=5)]
+    lines += [line(Span(part, HOLD)) for one in found.status_differs for part in wrapped(one, width, indent=2)]
     lines += [line(Span(p, DIM)) for p in wrapped(f"Looked at: {', '.join(found.looked_at)}.", width, indent=2)]
     if found.unreadable:
         told = f"Not readable for you: {', '.join(found.unreadable)}."

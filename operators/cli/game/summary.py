@@ -18,7 +18,7 @@ from operators.cli.game.documents import (
 )
 from operators.cli.game.hookstates import hook_states, open_hooks
 from operators.cli.game.subject import Subject
-from operators.cli.game.text import sentence
+from operators.cli.game.text import age, sentence
 from operators.planning.canary.state import describe
 from operators.planning.explain import HELD
 from operators.planning.rollout import Rollout
@@ -158,14 +158,16 @@ def _step(subject: Subject) -> StepNumbers:
     if canary.steps and canary.index is not None:
         number = min(canary.index + 1, count)
         does = describe(canary.steps[canary.index]) if canary.active else "done"
+    elif not rollout.outdated:
+        does = "done"
     elif rollout.kept:
         does = f"partition {rollout.numbers.partition}"
     if canary.rolling_back:
         does, due, done = "roll back", counts.replicas, counts.stable
-    return StepNumbers(number=number, count=count, does=does, done=done, due=due, next=_next(rollout))
+    return StepNumbers(number=number, count=count, does=does, done=done, due=due, next=_next(subject, rollout))
 
 
-def _next(rollout: Rollout) -> str:
+def _next(subject: Subject, rollout: Rollout) -> str:
     """What follows the step in force, in a few words."""
     canary = rollout.canary
     if not canary.steps:
@@ -181,6 +183,8 @@ def _next(rollout: Rollout) -> str:
     if not following:
         return "the rest"
     words = describe(following[0])
+    if step.pause is not None and canary.held and subject.plan.wake_after is not None:
+        return f"{words}, in {age(subject.plan.wake_after)}"
     return f"{words}, a person" if words == "pause" else words
 
 

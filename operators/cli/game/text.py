@@ -96,6 +96,11 @@ def elapsed(seconds: float) -> str:
     return f"{hours}{whole // 60 % 60:02}:{whole % 60:02}"
 
 
+def counted(number: int, what: str) -> str:
+    """``1 pod``, ``2 pods``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def sentence(reason: str) -> str:
     """``BudgetExhausted`` as words: ``budget exhausted``."""
     words = "".join(f" {c.lower()}" if c.isupper() else c for c in reason).strip()

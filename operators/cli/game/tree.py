@@ -9,7 +9,7 @@ from operators.cli.game.documents import HookState, PodState, RevisionState, Wor
 from operators.cli.game.hookstates import hook_states, open_hooks
 from operators.cli.game.subject import Subject
 from operators.cli.game.summary import summary
-from operators.cli.game.text import age
+from operators.cli.game.text import age, sentence
 from operators.kube.times import rfc3339, timestamp
 from operators.planning.inplace.update import images_of
 from operators.planning.rollout import awaits_post_hook
@@ -18,6 +18,7 @@ from operators.planning.views import PodView, RevisionView
 _CAUSE = "kubernetes.io/change-cause"
 _Words = tuple[
     Literal["ready", "grace", "restarting", "asked", "hook failed", "starting", "failing", "young", "leaving", "ended"],
+    str,
     str,
 ]
 
@@ -86,13 +87,14 @@ def _unknown(name: str, pods: list[PodState]) -> RevisionState:
 
 def pod_state(subject: Subject, pod: PodView, hooks: list[HookState]) -> PodState:
     """A pod and what it does."""
-    state, words = _words(subject, pod, hooks)
+    state, words, detail = _words(subject, pod, hooks)
     update = subject.standing.rollout.revisions.update if subject.standing is not None else ""
     return PodState(
         name=pod.name,
         revision=pod.revision,
         state=state,
         words=words,
+        detail=detail,
         ready=pod.ready,
         new=bool(update) and pod.revision == update,
         phase=pod.phase,
@@ -107,36 +109,34 @@ def pod_state(subject: Subject, pod: PodView, hooks: list[HookState]) -> PodStat
 
 
 def _words(subject: Subject, pod: PodView, hooks: list[HookState]) -> _Words:
-    """What the planner sees in the pod; the first that holds."""
-    now = subject.now
-    if pod.deleting:
-        return "leaving", "is leaving"
-    if pod.finished:
-        return "ended", pod.problem.text if pod.problem else f"ended {pod.phase}"
+    """What the planner sees in the pod: state, short words, and more of it; the first that holds."""
     rollout = subject.standing.rollout if subject.standing is not None else None
     progress = rollout.progress.get(pod.name) if rollout is not None else None
+    if pod.deleting:
+        return "leaving", "is leaving", ""
+    if pod.finished:
+        return "ended", f"ended {pod.phase}", pod.problem.text if pod.problem else ""
     if progress is not None and progress.wait is not None:
-        return "grace", f"grace, {round(progress.wait)} s left"
+        return "grace", f"grace, {round(progress.wait)} s left", ""
+    if pod.problem is not None:
+        return "failing", sentence(pod.problem.reason), pod.problem.text
     if progress is not None and not progress.done:
-        return "restarting", progress.waiting
+        return "restarting", "restarting", progress.waiting
     failed = next((h for h in hooks if h.state == "failed"), None)
     if failed is not None:
-        return "hook failed", f"{failed.hook} hook {failed.phase.lower()}"
-    waiting = open_hooks(hooks)
-    if waiting:
-        return "asked", f"asked for {age(now - (timestamp(waiting[0].since) or now))}"
-    return _condition(subject, pod)
+        return "hook failed", f"{failed.hook} hook {failed.phase.lower()}", ""
+    return _condition(subject, pod, open_hooks(hooks))
 
 
-def _condition(subject: Subject, pod: PodView) -> _Words:
+def _condition(subject: Subject, pod: PodView, waiting: list[HookState]) -> _Words:
     """The same for a pod that no update has in hand."""
-    rollout = subject.standing.rollout if subject.standing is not None else None
-    if pod.problem is not None:
-        return "failing", pod.problem.text
+    rollout, now = subject.standing.rollout if subject.standing is not None else None, subject.now
+    if waiting:
+        return "asked", f"asked for {age(now - (timestamp(waiting[0].since) or now))}", ""
     if not pod.ready:
-        return "starting", "not ready"
+        return "starting", "not ready", ""
     if rollout is not None and awaits_post_hook(pod, rollout.runs):
-        return "asked", "post hook to come"
-    if rollout is not None and not pod.available(subject.now, rollout.spec.min_ready_seconds):
-        return "young", "ready, not available yet"
-    return "ready", "ready"
+        return "asked", "post hook to come", ""
+    if rollout is not None and not pod.available(now, rollout.spec.min_ready_seconds):
+        return "young", "ready, not available yet", ""
+    return "ready", "ready", ""

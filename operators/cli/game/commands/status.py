@@ -54,7 +54,7 @@ async def _status(flags: Flags, name: str, follower: Follower, limit: float, *, 
         objects, subject = await live.load(connection, name)
         if not watch:
             look = follower.look(subject)
-            code = Exit.REACHED if look.code is None else look.code
+            code = Exit.TIMEOUT if look.code is None else look.code
             return _end(screen, follower, subject, code, look.sentence or f"{subject.view.name}: {look.line}.")
         async with objects.watch() as changed:
             waiting = _Wait(connection, screen, follower, objects, subject, limit)
