@@ -153,6 +153,7 @@ class Summary(Part):
     pods: PodNumbers
     budget: BudgetUse | None
     needs_you: str
+    needs_you_reason: str
     waits_for: tuple[HookState, ...]
 
 

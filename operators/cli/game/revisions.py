@@ -12,7 +12,7 @@ from operators.cli.game.exits import CommandError, UsageError
 from operators.cli.game.screens import short_image, since
 from operators.cli.game.subject import Subject
 from operators.cli.game.summary import name_of
-from operators.cli.game.text import BAD, BUSY, DIM, GOOD, HOLD, TITLE, Cell, Line, Span, line, table
+from operators.cli.game.text import BAD, BUSY, DIM, GOOD, HOLD, TITLE, Cell, Line, Span, counted, line, table
 from operators.cli.game.tree import known_revisions, role
 from operators.kube.times import rfc3339
 from operators.planning.inplace.changes import Cost, TemplateChange, template_changes
@@ -234,7 +234,20 @@ def diff_screen(found: TemplateDiff, *, width: int | None) -> list[Line]:
         (one.path, line(Span(_shown(one.old), DIM), " → ", _shown(one.new)), Span(one.words, _STYLES[one.cost]))
         for one in found.changes
     ]
-    return table(("PATH", f"{found.old} → {found.new}", "COSTS A POD"), rows, width=width)
+    lines = table(("PATH", f"{found.old} → {found.new}", "COSTS A POD"), rows, width=width)
+    return [*lines, line(f"Together: {together(found.changes)}.")]
+
+
+_WORST: Final = ("refused", "new pod", "restart", "nothing", "no pod")
+
+
+def together(changed: Sequence[Change]) -> str:
+    """What all changes cost a pod: the most that any of them does; restarts are counted."""
+    worst = min(changed, key=lambda c: _WORST.index(c.cost))
+    if worst.cost == "restart":
+        restarts = sum(c.cost == "restart" for c in changed)
+        return f"in place, {counted(restarts, 'restart')}"
+    return worst.words
 
 
 def _shown(value: str | None) -> str:

@@ -32,6 +32,7 @@ from operators.cli.game.text import (
     age,
     cut,
     line,
+    sentence,
     table,
     wrapped,
 )
@@ -115,10 +116,10 @@ def _told_of(label: str, text: str, style: Style, width: int | None) -> list[Lin
     return [_labelled(label if not number else "", line(Span(part, style))) for number, part in enumerate(parts)]
 
 
-def waits(hooks: Sequence[HookState], now: float) -> str:
+def waits(hooks: Sequence[HookState], now: float, most: int = _WAITS) -> str:
     """``arena-7xk2p players 37 (12m)   …``: the first few, and how many more."""
-    told = [f"{h.pod or h.run} {answer(h)} ({since(now, h.since)})" for h in hooks[:_WAITS]]
-    more = f"   and {len(hooks) - _WAITS} more" if len(hooks) > _WAITS else ""
+    told = [f"{h.pod or h.run} {answer(h)} ({since(now, h.since)})" for h in hooks[:most]]
+    more = f"   and {len(hooks) - most} more" if len(hooks) > most else ""
     return "   ".join(told) + more
 
 
@@ -295,8 +296,10 @@ def _foreign(found: WorkloadTree, shown: Shown) -> Iterator[tuple[str, str, Span
 # ---- the list
 
 
-def listing(items: Sequence[Summary], now: float, *, namespaced: bool, width: int | None = None) -> list[Line]:
-    """One line for each workload."""
+def listing(
+    items: Sequence[Summary], now: float, *, namespaced: bool, wide: bool = False, width: int | None = None
+) -> list[Line]:
+    """One line for each workload; with ``wide`` what needs a person is told in full."""
     if not items:
         return [line("No workloads.")]
     header = ("NAMESPACE",) if namespaced else ()
@@ -305,7 +308,8 @@ def listing(items: Sequence[Summary], now: float, *, namespaced: bool, width: in
         name = found.workload
         short = {"GameDeployment": "gd", "GameStatefulSet": "gsts"}[name.kind]
         first: tuple[Cell, ...] = (name.namespace,) if namespaced else ()
-        waiting = waits(found.waits_for, now) if found.waits_for else ""
+        waiting = waits(found.waits_for, now, most=1) if found.waits_for else ""
+        needs = found.needs_you if wide else sentence(found.needs_you_reason)
         rows.append(
             (
                 *first,
@@ -315,7 +319,7 @@ def listing(items: Sequence[Summary], now: float, *, namespaced: bool, width: in
                 f"{found.pods.new}/{found.pods.wanted}",
                 str(found.pods.ready),
                 waiting,
-                Span(found.needs_you, BAD),
+                Span(needs, BAD),
             )
         )
     columns = (*header, "NAME", "STATUS", "STEP", "NEW/WANTED", "READY", "WAITS FOR", "NEEDS YOU")

@@ -33,11 +33,11 @@ _WORDS: Final[Mapping[str, str]] = {
     BlockedReason.CANARY_PAUSED: "Paused by a canary step",
     BlockedReason.PAUSED: "Paused by a person",
     BlockedReason.PARTITION_REACHED: "Rests at its partition",
-    BlockedReason.ON_DELETE: "Updates pods when somebody deletes them",
+    BlockedReason.ON_DELETE: "Updated by deletion only",
     BlockedReason.IN_PLACE_UPDATING: "Updating in place",
     BlockedReason.IN_PLACE_GRACE: "Updating in place",
     BlockedReason.CANARY_STEP: "Updating",
-    BlockedReason.BUDGET_EXHAUSTED: "Updating, the budget is used up",
+    BlockedReason.BUDGET_EXHAUSTED: "Updating",
     BlockedReason.PODS_NOT_READY: "Waiting for pods to be ready",
     BlockedReason.MIN_READY_SECONDS: "Waiting for minReadySeconds",
     BlockedReason.CREATE_BATCH: "Creating pods",
@@ -54,6 +54,7 @@ def summary(subject: Subject, hooks: list[HookState] | None = None) -> Summary:
     waits = open_hooks(hook_states(subject) if hooks is None else hooks)
     state, reason, message = _state(subject, conditions, asked=bool(waits))
     blocked = conditions.get(ConditionType.BLOCKED, {})
+    stuck = blocked.get("status") == "True"
     return Summary(
         workload=name_of(subject),
         state=state,
@@ -66,7 +67,8 @@ def summary(subject: Subject, hooks: list[HookState] | None = None) -> Summary:
         images=_images(subject),
         pods=_pods(subject),
         budget=_budget(subject, waits),
-        needs_you=str(blocked.get("message") or "") if blocked.get("status") == "True" else "",
+        needs_you=str(blocked.get("message") or "") if stuck else "",
+        needs_you_reason=str(blocked.get("reason") or "") if stuck else "",
         waits_for=tuple(waits),
     )
 

@@ -43,7 +43,7 @@ async def _list(flags: Flags, *, problems: bool) -> int:
     document = WorkloadList(at=rfc3339(now), items=items)
     screen.show(
         document,
-        lambda s: screens.listing(items, now, namespaced=namespaced, width=s.width),
+        lambda s: screens.listing(items, now, namespaced=namespaced, wide=s.wide, width=s.width),
         [KINDS[i.workload.kind].resource.qualified(i.workload.name) for i in items],
     )
     return Exit.REACHED
