@@ -1,6 +1,6 @@
 """What commands find out, as it stands in JSON: ``apiVersion: cli.tkex/v1``. Fields are added, never renamed.
 
-The schemas in ``schemas/`` are written from these models by ``python -m operators.cli.game.schemas``. Times are RFC
+The schemas in ``schemas/`` are written from these models by ``python -m operators.cli.game.schemas.write``. Times are RFC
 3339 in UTC.
 """
 

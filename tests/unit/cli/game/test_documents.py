@@ -10,7 +10,7 @@ from operators.cli.game.causes import explain
 from operators.cli.game.documents import Document, HookList, RolloutStatus, WorkloadList
 from operators.cli.game.hookstates import hook_states
 from operators.cli.game.schemas import FOLDER, load
-from operators.cli.game.schemas.__main__ import texts
+from operators.cli.game.schemas.write import texts
 from operators.cli.game.summary import name_of, summary
 from operators.cli.game.tree import tree
 from operators.kube.times import rfc3339

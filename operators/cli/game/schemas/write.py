@@ -1,4 +1,4 @@
-"""``python -m operators.cli.game.schemas`` writes the schemas from the models."""
+"""``python -m operators.cli.game.schemas.write`` writes the schemas from the models."""
 
 from __future__ import annotations
 
