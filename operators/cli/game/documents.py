@@ -1,7 +1,7 @@
 """What commands find out, as it stands in JSON: ``apiVersion: cli.tkex/v1``. Fields are added, never renamed.
 
-The schemas in ``schemas/`` are written from these models by ``python -m operators.cli.game.schemas.write``. Times are RFC
-3339 in UTC.
+The schemas in ``schemas/`` are written from these models by ``python -m operators.cli.game.schemas.write``. Times are
+RFC 3339 in UTC.
 """
 
 from __future__ import annotations
