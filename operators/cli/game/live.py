@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,9 @@ from operators.runtime.informer import Informer
 from operators.runtime.store import Key, Store
 from operators.workload.stores import CLAIM_INDEXES, WORKLOAD_INDEXES, Stores
 
+#: Seconds that the server has to answer when it is asked whether it is there.
+_PROBE = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Source:
@@ -32,6 +36,15 @@ class _Source:
     store: Store[Any]
     optional: bool = False
     namespaced: bool = True
+
+
+class _Watched(Informer[Any]):
+    """An informer that tells of its failures, and logs nothing: the terminal is the picture's."""
+
+    failed: Callable[[Exception], None]
+
+    def _failed(self, error: Exception) -> None:
+        self.failed(error)
 
 
 class Live:
@@ -58,6 +71,7 @@ class Live:
         }
         self._bodies: dict[str, dict[Key, Json]] = {}
         self.unreadable: dict[str, str] = {}
+        self._trouble = ""
         self._sources = [
             *(
                 _Source(kind.resource, self._keeping(kind.resource, kind.decode), stores.workloads)
@@ -110,13 +124,15 @@ class Live:
     @asynccontextmanager
     async def watch(self) -> AsyncIterator[asyncio.Event]:
         """Keep the caches in step meanwhile; the event is set by every change. Lost watches are taken up again."""
+        logging.getLogger("operators").addHandler(logging.NullHandler())
+        logging.getLogger("operators").propagate = False
         changed = asyncio.Event()
         informers = []
         for source in self._sources:
             if source.resource.plural in self.unreadable:
                 continue
             namespace = self._namespace if source.namespaced else None
-            informer = Informer(
+            informer = _Watched(
                 self._client,
                 source.resource,
                 source.decode,
@@ -125,6 +141,7 @@ class Live:
                 optional=source.optional,
             )
             informer.subscribe(lambda _: changed.set())
+            informer.failed = self._note
             informers.append(informer)
         tasks = [asyncio.create_task(informer.run()) for informer in informers]
         try:
@@ -133,6 +150,24 @@ class Live:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _note(self, error: Exception) -> None:
+        self._trouble = str(error)
+
+    async def stale(self) -> str:
+        """Why the caches may be old, "" when they are not.
+
+        After a failed watch the server is asked whether it is there.
+        """
+        if not self._trouble:
+            return ""
+        try:
+            async with asyncio.timeout(_PROBE):
+                await self._client.version()
+        except (ApiError, TimeoutError) as error:
+            return str(error) or "no answer in time"
+        self._trouble = ""
+        return ""
 
     def body(self, resource: Resource, namespace: str, name: str) -> Json:
         """The body of an object, {} where there is none."""

@@ -116,6 +116,11 @@ def _told_of(label: str, text: str, style: Style, width: int | None) -> list[Lin
     return [_labelled(label if not number else "", line(Span(part, style))) for number, part in enumerate(parts)]
 
 
+def warning(stale: str) -> list[Line]:
+    """A line above a picture that may be old."""
+    return [line(Span(f"△ the API server does not answer, this may be old: {stale}", BAD))] if stale else []
+
+
 def waits(hooks: Sequence[HookState], now: float, most: int = _WAITS) -> str:
     """``arena-7xk2p players 37 (12m)   …``: the first few, and how many more."""
     told = [f"{h.pod or h.run} {answer(h)} ({since(now, h.since)})" for h in hooks[:most]]

@@ -63,7 +63,7 @@ async def _get(flags: Flags, name: str, shown: Literal["folded", "all"] | PodFil
                     found = objects.subject(kind, namespace, own)
                     if found is None:
                         break
-                    draw(picture(tree(found), found.now))
+                    draw([*screens.warning(await objects.stale()), *picture(tree(found), found.now)])
                     began = time.monotonic()
                     await _next(changed, moving=screen.terminal)
                     await asyncio.sleep(max(0.0, _FASTEST - (time.monotonic() - began)))

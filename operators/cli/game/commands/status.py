@@ -92,6 +92,8 @@ class _Wait:
                 text = f"{view.name}: the time is over, {look.line}."
                 return _end(self._screen, follower, found, Exit.TIMEOUT, text)
             await self._explain(look)
+            stale = await self._objects.stale()
+            self._say(f"the API server does not answer, this may be old: {stale}" if stale else "")
             try:
                 await asyncio.wait_for(changed.wait(), _LOOK)
             except TimeoutError:
