@@ -49,7 +49,6 @@ _ELSEWHERE: Final = frozenset(
         BlockedReason.CANARY_PAUSED,
         BlockedReason.ON_DELETE,
         BlockedReason.PARTITION_REACHED,
-        BlockedReason.HOOK_RUNNING,
         BlockedReason.BUDGET_EXHAUSTED,
         BlockedReason.CANARY_STEP,
         BlockedReason.IN_PLACE_UPDATING,
@@ -167,7 +166,7 @@ def _needs_a_person(subject: Subject) -> Iterator[Finding]:
     name = subject.view.name
     for one in _unique(subject):
         if not one.waiting:
-            yield Finding(cause=one.reason, text=_sentence(one.message), look=_MENDS.get(one.reason, "").format(name))
+            yield Finding(cause=one.reason, text=sentence_of(one.message), look=_MENDS.get(one.reason, "").format(name))
 
 
 def _recorded_refusals(subject: Subject) -> Iterator[Finding]:
@@ -179,7 +178,7 @@ def _recorded_refusals(subject: Subject) -> Iterator[Finding]:
         if held.get("type") != ConditionType.BLOCKED or held.get("status") != "True":
             continue
         if held.get("reason") not in planned:
-            text = f"The operators say: {_sentence(str(held.get('message') or held.get('reason')))}"
+            text = f"The operators say: {sentence_of(str(held.get('message') or held.get('reason')))}"
             yield Finding(cause=str(held.get("reason")), text=text, look="")
 
 
@@ -205,7 +204,7 @@ def _pauses(subject: Subject) -> Iterator[Finding]:
     look = _RESUME.format(_resource(subject), name) if found.reason in _BY_SWITCH else ""
     who = setter_of(subject.body, "spec", "updateStrategy", *path) if path else None
     if who is None:
-        yield Finding(cause=found.reason, text=_sentence(_held_message(subject, found.reason)), look=look)
+        yield Finding(cause=found.reason, text=sentence_of(_held_message(subject, found.reason)), look=look)
         return
     when = f", {age(subject.now - who.when)} ago" if who.when is not None else ""
     field = f"spec.updateStrategy.{'.'.join(path)}"
@@ -255,14 +254,16 @@ def _budget(subject: Subject) -> Iterator[Finding]:
     parts = [f"down are {name_some(down)}"] if down else []
     parts += [f"asked by hooks {name_some(asked)}"] if asked else []
     text = f"{said.message}; {', '.join(parts)}" if parts else said.message
-    yield Finding(cause=said.reason, text=_sentence(text), look="")
+    yield Finding(cause=said.reason, text=sentence_of(text), look="")
 
 
 def _waiting(subject: Subject) -> Iterator[Finding]:
-    """What else the planner waits for."""
+    """What else the planner waits for; of a hook that is about to be asked there is no HookRun yet."""
+    asked = bool(open_hooks(hook_states(subject)))
     for one in _unique(subject):
-        if one.waiting and one.reason not in _ELSEWHERE:
-            yield Finding(cause=one.reason, text=_sentence(one.message), look="")
+        told = one.reason in _ELSEWHERE or (asked and one.reason == BlockedReason.HOOK_RUNNING)
+        if one.waiting and not told:
+            yield Finding(cause=one.reason, text=sentence_of(one.message), look="")
 
 
 # ---- what others say
@@ -288,7 +289,7 @@ def _events(subject: Subject, around: Circumstances) -> Iterator[Finding]:
         if any(message and message[:80] in text for text in told):
             continue
         ago = age(subject.now - (_when(found) or subject.now))
-        yield Finding(cause=reason, text=_sentence(f"{reason} of {about}, {ago} ago: {message[:300]}"), look="")
+        yield Finding(cause=reason, text=sentence_of(f"{reason} of {about}, {ago} ago: {message[:300]}"), look="")
 
 
 def _when(event: Json) -> float | None:
@@ -391,7 +392,7 @@ def _resource(subject: Subject) -> str:
     return SHORT[subject.kind]
 
 
-def _sentence(text: str) -> str:
+def sentence_of(text: str) -> str:
     """With a full stop, and a capital letter where a word and not a field's name begins it."""
     word = text.partition(" ")[0].rstrip(",;:")
     start = text[:1].upper() if word.isalpha() and word.islower() else text[:1]

@@ -124,6 +124,24 @@ async def test_why_names_the_hook_its_answer_and_what_it_wants(canary, game):
     assert "players 37, wants asInt(result) == 0" in finding["text"]
 
 
+async def test_why_is_asked_about_pods_runs_and_namespaces_too(canary, game):
+    run = (await canary.hook_runs())[0]
+    pod = f"arena-{run.removeprefix('preinplace-arena-').split('-')[1]}"
+    about_pod, about_run, about_gone, about_namespace, about_stranger = await asyncio.gather(
+        game("why", f"pod/{pod}", "-o", "json"),
+        game("why", f"hookrun/{run}", "-o", "json"),
+        game("why", "pod/arena-gone"),
+        game("why", f"ns/{canary.namespace}", "-o", "json"),
+        game("why", "pod/arena-gone", "--as=nobody"),
+    )
+    assert [f["cause"] for f in about_pod.body["findings"]][0] == "HookRunning"
+    assert "players 37" in about_pod.body["verdict"]
+    assert about_run.body["verdict"].startswith("Its preinplace hook no-players says no for ")
+    assert (about_gone.code, "Pod arena-gone is not there" in about_gone.out) == (Exit.BLOCKED, True)
+    assert (about_namespace.code, about_namespace.body["healthy"]) == (Exit.REACHED, True)
+    assert (about_stranger.code, "cluster role 'view'" in about_stranger.err) == (Exit.FAILED, True)
+
+
 async def test_history_and_diff_name_revisions_by_number(canary, game):
     past = (await game("history", "arena", "-o", "json")).body["revisions"]
     assert [(r["number"], r["pods"], r["role"]) for r in past] == [(2, 0, "new"), (1, 5, "old")]

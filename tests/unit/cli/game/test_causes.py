@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from operators.api.reasons import BlockedReason
 from operators.cli.game.causes import explain
 from operators.cli.game.circumstances import Circumstances
 from operators.kube.times import rfc3339
+from operators.planning.actions import Blocked
+from operators.planning.explain import HELD
 from tests.unit.cli.game import worlds
 from tests.unit.cli.game.golden import around, lease
 from tests.unit.cli.game.worlds import fleet, subject
@@ -194,3 +197,18 @@ def test_refusals_that_only_the_operators_know_are_taken_from_the_status():
     finding = first(subject(world))
     assert finding.cause == "FailedScale"
     assert finding.text == "The operators say: 2 pods to create are refused: quota."
+
+
+#: What merely goes on: nothing stops it, and the status says how far it has come.
+GOES_ON = {"InPlaceUpdating", "InPlaceGrace", "CanaryStep"}
+
+
+@pytest.mark.parametrize("reason", BlockedReason)
+@pytest.mark.parametrize("waiting", [True, False])
+def test_ux_36_no_reason_of_the_planner_is_passed_over(reason, waiting):
+    found = worlds.rolling()
+    one = Blocked(reason, f"something is {reason}", "arena-x", waiting=waiting)
+    told = explain(replace(found, plan=replace(found.plan, blocked=(one,))), around(found))
+    causes = {f.cause for f in told.findings if str(reason) in f.text}
+    held = reason in HELD and waiting
+    assert causes == (set() if waiting and (reason in GOES_ON or held) else {reason})
