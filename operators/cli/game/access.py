@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from operators.cli.game.exits import CommandError
+from operators.cli.game.exits import CommandError, UsageError
 from operators.cli.game.flags import Flags, seconds
 from operators.kube.client import Client
 from operators.kube.credentials import Credentials, NoCredentials, PlainCredentials, inside_cluster
@@ -39,10 +39,10 @@ class Access:
         """The one namespace of commands that need one.
 
         Raises:
-            CommandError: all were asked for.
+            UsageError: all were asked for.
         """
         if self.namespace is None:
-            raise CommandError("this command works in one namespace: --all-namespaces says nothing here")
+            raise UsageError("this command works in one namespace: --all-namespaces says nothing here")
         return self.namespace
 
 
@@ -76,6 +76,7 @@ async def access(flags: Flags) -> AsyncIterator[Access]:
             await _credentials(flags, config, files),
             name=NAME,
             timeout=seconds(flags.request_timeout),
+            list_timeout=seconds(flags.request_timeout),
             attempts=_ATTEMPTS,
             warn=lambda text: print(f"Warning: {text}", file=sys.stderr),
         )

@@ -206,7 +206,7 @@ def _pauses(subject: Subject) -> Iterator[Finding]:
     if who is None:
         yield Finding(cause=found.reason, text=sentence_of(_held_message(subject, found.reason)), look=look)
         return
-    when = f", {age(subject.now - who.when)} ago" if who.when is not None else ""
+    when = f" at {rfc3339(who.when)}, {age(subject.now - who.when)} ago" if who.when is not None else ""
     field = f"spec.updateStrategy.{'.'.join(path)}"
     text = f"{_held_message(subject, found.reason)}; {field} was set by {who.words}{when}."
     yield Finding(cause=found.reason, text=text, look=look)

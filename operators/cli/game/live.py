@@ -20,7 +20,7 @@ from operators.kube.errors import ApiError, Forbidden, NotFound
 from operators.kube.resources import Json, Resource
 from operators.planning.views import hookrun_view, hooktemplate_view, node_view, pod_view, revision_view
 from operators.runtime.informer import Informer
-from operators.runtime.store import Key, Store
+from operators.runtime.store import Change, Key, Store
 from operators.workload.stores import CLAIM_INDEXES, WORKLOAD_INDEXES, Stores
 
 #: Seconds that the server has to answer when it is asked whether it is there.
@@ -140,6 +140,7 @@ class Live:
                 namespace=namespace,
                 optional=source.optional,
             )
+            informer.subscribe(self._forget(source.resource))
             informer.subscribe(lambda _: changed.set())
             informer.failed = self._note
             informers.append(informer)
@@ -150,6 +151,16 @@ class Live:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _forget(self, resource: Resource) -> Callable[[Change[Any]], None]:
+        """A handler that drops the bodies of what is gone, so that a long watch does not grow."""
+        bodies = self._bodies.get(resource.plural, {})
+
+        def forget(change: Change[Any]) -> None:
+            if change.new is None and change.old is not None:
+                bodies.pop((change.old.namespace, change.old.name), None)
+
+        return forget
 
     def _note(self, error: Exception) -> None:
         self._trouble = str(error)

@@ -13,7 +13,7 @@ from datetime import UTC, tzinfo
 from typing import Any, Final, Protocol, TextIO
 
 from operators.cli.game.flags import Flags
-from operators.cli.game.text import BAD, BUSY, DIM, GOOD, HOLD, TITLE, Line, to_ascii
+from operators.cli.game.text import BAD, BUSY, DIM, GOOD, HOLD, TITLE, Line, Span, cut, in_zone, to_ascii
 
 _COLOURS: Final = {TITLE: "bold", DIM: "bright_black", GOOD: "green", BUSY: "cyan", HOLD: "yellow", BAD: "bold red"}
 
@@ -47,7 +47,7 @@ class Screen:
 
     @property
     def zone(self) -> tzinfo | None:
-        """The zone of times: None for the local one."""
+        """The zone of times in texts: None for the local one."""
         return UTC if self.flags.utc else None
 
     @property
@@ -57,10 +57,11 @@ class Screen:
 
     def text(self, lines: Sequence[Line]) -> None:
         """Write lines."""
+        shown = self._fitted(lines)
         if self.colours:
-            self._console().print(self._rich(lines))
+            self._console().print(self._rich(shown))
         else:
-            for one in lines:
+            for one in shown:
                 self.say(str(one))
 
     def say(self, text: str) -> None:
@@ -91,19 +92,19 @@ class Screen:
 
         The cursor and the terminal are as before when this ends, however it ends.
         """
-        if not self.terminal or not self.colours:
+        if not self.terminal or os.environ.get("TERM") == "dumb":
             yield self._changes()
             return
         from rich.live import Live
 
         with Live(console=self._console(), auto_refresh=False, vertical_overflow="crop") as live:
-            yield lambda lines: live.update(self._rich(lines), refresh=True)
+            yield lambda lines: live.update(self._rich(self._fitted(lines)), refresh=True)
 
     def _changes(self) -> Callable[[Sequence[Line]], None]:
         before: set[str] = set()
 
         def write(lines: Sequence[Line]) -> None:
-            now = [str(one) for one in lines]
+            now = [str(one) for one in self._fitted(lines)]
             for text in now:
                 if text and text not in before:
                     self.say(text)
@@ -111,6 +112,11 @@ class Screen:
             before.update(now)
 
         return write
+
+    def _fitted(self, lines: Sequence[Line]) -> list[Line]:
+        """With times in the zone of the reader, in the width of the terminal."""
+        moved = [Line(tuple(Span(in_zone(s.text, self.zone), s.style) for s in one.spans)) for one in lines]
+        return moved if self.width is None else [cut(one, self.width) for one in moved]
 
     def _console(self) -> Any:
         from rich.console import Console
@@ -125,7 +131,8 @@ class Screen:
             if number:
                 drawn.append("\n")
             for span in one.spans:
-                drawn.append(to_ascii(span.text) if self.flags.ascii else span.text, _COLOURS.get(span.style, ""))
+                style = _COLOURS.get(span.style, "") if self.colours else ""
+                drawn.append(to_ascii(span.text) if self.flags.ascii else span.text, style)
         return drawn
 
 

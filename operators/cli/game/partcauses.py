@@ -145,7 +145,7 @@ def explain_run(subject: Subject, name: str, around: Circumstances) -> Explanati
 
 
 def explain_namespace(name: str, phase: str, subjects: Sequence[Subject], now: float) -> Explanation:
-    """Why a namespace is not gone: workloads whose label allows no deletion. And which of its workloads need a person."""
+    """Why a namespace is not gone: workloads whose label allows no deletion. And whom else its workloads wait for."""
     findings: list[Finding] = []
     if phase == "Terminating":
         for subject in subjects:

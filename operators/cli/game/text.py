@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class Line:
     def __len__(self) -> int:
         return sum(len(s.text) for s in self.spans)
 
+
+_TIME: Final = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 Cell = str | Span | Line
 
@@ -84,9 +87,14 @@ def age(seconds: float) -> str:
     return f"{days}d" if days < 730 else f"{days // 365}y"
 
 
-def clock(seconds: float, zone: tzinfo | None) -> str:
-    """A time of day in a zone, None for the local one; Unix seconds."""
-    return datetime.fromtimestamp(seconds, zone).astimezone(zone).strftime("%H:%M:%S")
+def in_zone(text: str, zone: tzinfo | None) -> str:
+    """The text with its times (RFC 3339 in UTC) in a zone, None for the local one; each with its offset."""
+
+    def moved(found: re.Match[str]) -> str:
+        here = datetime.fromisoformat(found[0].replace("Z", "+00:00")).astimezone(zone)
+        return here.isoformat().replace("+00:00", "Z")
+
+    return _TIME.sub(moved, text)
 
 
 def elapsed(seconds: float) -> str:

@@ -134,7 +134,7 @@ async def test_why_is_asked_about_pods_runs_and_namespaces_too(canary, game):
         game("why", f"ns/{canary.namespace}", "-o", "json"),
         game("why", "pod/arena-gone", "--as=nobody"),
     )
-    assert [f["cause"] for f in about_pod.body["findings"]][0] == "HookRunning"
+    assert about_pod.body["findings"][0]["cause"] == "HookRunning"
     assert "players 37" in about_pod.body["verdict"]
     assert about_run.body["verdict"].startswith("Its preinplace hook no-players says no for ")
     assert (about_gone.code, "Pod arena-gone is not there" in about_gone.out) == (Exit.BLOCKED, True)

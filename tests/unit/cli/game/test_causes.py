@@ -115,7 +115,7 @@ def test_two_sets_of_operators_are_told_of():
         ("argocd-controller", "Apply", "", "argocd-controller (by argo-cd)"),
         ("kustomize-controller", "Apply", "", "kustomize-controller (by flux)"),
         ("kube-controller-manager", "Update", "scale", "kube-controller-manager (by an autoscaler)"),
-        ("our-release-tool", "Update", "", "our-release-tool,"),
+        ("our-release-tool", "Update", "", "our-release-tool at"),
     ],
 )
 def test_ux_38_who_has_set_a_field_and_when(manager, operation, subresource, said):

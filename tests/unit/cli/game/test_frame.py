@@ -245,6 +245,52 @@ def test_ux_3_with_ascii_nothing_else_is_written():
     assert target.getvalue() == "|-o a -> b ... +\n"
 
 
+@pytest.mark.parametrize(
+    ("zone", "flags", "text"),
+    [
+        ("Asia/Shanghai", Flags(), "until 2026-11-29T22:46:40+08:00"),
+        ("Asia/Shanghai", Flags(utc=True), "until 2026-11-29T14:46:40Z"),
+        ("UTC", Flags(), "until 2026-11-29T14:46:40Z"),
+    ],
+)
+def test_times_are_in_the_readers_zone_unless_utc_is_wanted(zone, flags, text, monkeypatch):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        target = io.StringIO()
+        Screen.of(flags, target).text([line("until 2026-11-29T14:46:40Z")])
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert target.getvalue() == f"{text}\n"
+
+
+def test_a_terminal_without_colours_still_redraws():
+    target = Terminal()
+    with Screen.of(Flags(no_color=True), target).redrawn() as draw:
+        draw([line(Span("one", GOOD))])
+        draw([line(Span("two", GOOD))])
+    assert "\x1b[32m" not in target.getvalue()
+    assert "\x1b[?25h" in target.getvalue()
+
+
+def test_a_long_watch_keeps_no_bodies_of_what_is_gone():
+    from operators.cli.game.kinds import KINDS
+    from operators.cli.game.live import Live
+    from operators.kube.resources import HOOK_RUNS
+    from operators.planning.views import hookrun_view
+    from operators.runtime.store import Change
+
+    live = Live(access.Access(None, "eu", Flags()), "eu", tuple(KINDS.values()))
+    (source,) = (s for s in live._sources if s.resource is HOOK_RUNS)
+    forget = live._forget(HOOK_RUNS)
+    for number in range(1000):
+        run = {"metadata": {"namespace": "eu", "name": f"run-{number}", "uid": "u", "resourceVersion": str(number)}}
+        source.decode(run)
+        forget(Change(hookrun_view(run), None))
+    assert live._bodies[HOOK_RUNS.plural] == {}
+
+
 def test_piped_pictures_write_each_new_line_once():
     target = io.StringIO()
     with Screen.of(Flags(), target).redrawn() as draw:
