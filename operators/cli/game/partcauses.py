@@ -10,7 +10,7 @@ from operators.api.reasons import BlockedReason
 from operators.cli.game.causes import explain, sentence_of
 from operators.cli.game.circumstances import Circumstances
 from operators.cli.game.documents import Explanation, Finding, HookState, PodState
-from operators.cli.game.hookstates import answer, hook_states
+from operators.cli.game.hookstates import answer, hook_states, open_hooks
 from operators.cli.game.names import SHORT
 from operators.cli.game.subject import Subject
 from operators.cli.game.text import age, counted
@@ -44,12 +44,12 @@ def explain_pod(subject: Subject, pod: PodView, around: Circumstances) -> Explan
     """Why a pod is as it is: not ready, not updated, still here."""
     whole = explain(subject, around)
     hooks = [h for h in hook_states(subject) if h.pod == pod.name]
-    state = pod_state(subject, pod, hooks)
+    state, asked = pod_state(subject, pod, hooks), open_hooks(hooks)
     findings = [
         *_leaving(subject, pod),
         *_said_of(subject, pod),
-        *(_asked(subject, h) for h in hooks if h.state not in ("passed", "being removed")),
-        *(_old(subject, pod, whole.findings) if not pod.deleting else ()),
+        *(_asked(subject, h) for h in asked),
+        *(_old(subject, pod, whole.findings) if not pod.deleting and not asked else ()),
     ]
     findings += [f for f in whole.findings if pod.name in f.text and f not in findings and f.cause != "HookRunning"]
     unique = list({f.text: f for f in findings}.values())

@@ -23,7 +23,7 @@ def outdated(found):
 def test_a_pod_with_players_inside_says_what_its_hook_answered():
     found = worlds.waiting()
     told = of(found, min(outdated(found)))
-    assert told.findings[0].cause == "HookRunning"
+    assert [f.cause for f in told.findings] == ["HookRunning"]
     assert told.findings[0].text == (
         "Its preinplace hook check says no for 12m, asked 144 times: players 37, wants asInt(result) == 0."
     )
