@@ -16,6 +16,8 @@ from operators.kube.errors import Conflict, Invalid
 from operators.kube.resources import Resource
 
 Json = Mapping[str, Any]
+#: What the API server says of a JSON patch whose `test` fails, or whose path is not there.
+_NOT_APPLICABLE = "the server rejected our request due to an error in our request"
 DryRun = Literal["none", "client", "server"]
 
 
@@ -74,7 +76,7 @@ async def write(
     except Conflict as error:
         raise CommandError(f"{name} has changed meanwhile; nothing was written. Look again: {error}") from error
     except Invalid as error:
-        if "test" in str(error) and change.operations:
+        if change.operations and _NOT_APPLICABLE in str(error):
             raise CommandError(f"{name} has changed meanwhile; nothing was written. Look again: {error}") from error
         raise CommandError(f"{name}: refused: {error}") from error
     screen.say(f"{name}: {change.told}" + (" (not written: --dry-run=server)" if dry else f"\n  back: {change.back}"))
