@@ -26,12 +26,11 @@ class Document(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """How to write for the reader at the other end: ``width`` is None where nothing is cut."""
+    """How to write for the reader at the other end."""
 
     flags: Flags
     stream: TextIO
     terminal: bool
-    width: int | None
     colours: bool
 
     @classmethod
@@ -39,11 +38,15 @@ class Screen:
         """The screen of standard output, or of another stream."""
         stream = stream or sys.stdout
         terminal = stream.isatty()
-        width = shutil.get_terminal_size((80, 24)).columns if terminal else None
         colours = (
             terminal and not flags.no_color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         )
-        return cls(flags, stream, terminal, width, colours)
+        return cls(flags, stream, terminal, colours)
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal as it is now; None where nothing is cut."""
+        return shutil.get_terminal_size((80, 24)).columns if self.terminal else None
 
     @property
     def zone(self) -> tzinfo | None:

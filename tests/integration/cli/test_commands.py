@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 
 import pytest
 import yaml
@@ -82,19 +83,14 @@ async def measure(fleet, run, *, value="", phase="Running"):
 
 
 async def test_ux_2_and_3_every_reading_command_in_every_form(canary, game):
-    ran = await asyncio.gather(*(game(*command) for command in READING))
-    for command, ended in zip(READING, ran, strict=True):
+    for command in READING:
+        ended = await game.inside(*command)
         assert ended.code in (Exit.REACHED, Exit.BLOCKED, Exit.TIMEOUT), (command, ended)
         assert ended.out, command
         assert "\x1b" not in ended.out + ended.err, command
         assert "Traceback" not in ended.err, command
-    for command in READING:
-        as_json, as_ascii, as_yaml, as_names = await asyncio.gather(
-            game(*command, "-o", "json"),
-            game(*command, "--ascii"),
-            game(*command, "-o", "yaml"),
-            game(*command, "-o", "name"),
-        )
+        as_json, as_yaml = [await game.inside(*command, "-o", form) for form in ("json", "yaml")]
+        as_names, as_ascii = await game.inside(*command, "-o", "name"), await game.inside(*command, "--ascii")
         Draft202012Validator(load(as_json.body["kind"])).validate(as_json.body)
         assert yaml.safe_load(as_yaml.out).keys() == as_json.body.keys()
         assert as_ascii.out.isascii(), command
@@ -102,7 +98,7 @@ async def test_ux_2_and_3_every_reading_command_in_every_form(canary, game):
 
 
 async def test_ux_7_the_head_equals_status_and_api(canary, game):
-    body = (await game("get", "arena", "-o", "json")).body
+    body = (await game.inside("get", "arena", "-o", "json")).body
     pods, status = body["summary"]["pods"], (await canary.get("arena"))["status"]
     assert (pods["exist"], pods["ready"], pods["new"]) == (
         status["replicas"],
@@ -117,7 +113,7 @@ async def test_ux_7_the_head_equals_status_and_api(canary, game):
 
 
 async def test_why_names_the_hook_its_answer_and_what_it_wants(canary, game):
-    ended = await game("why", "arena", "-o", "json")
+    ended = await game.inside("why", "arena", "-o", "json")
     assert ended.code == Exit.BLOCKED
     (finding,) = (f for f in ended.body["findings"] if f["cause"] == "HookRunning")
     assert "Hook no-players is asked about 2 pods" in finding["text"]
@@ -127,13 +123,11 @@ async def test_why_names_the_hook_its_answer_and_what_it_wants(canary, game):
 async def test_why_is_asked_about_pods_runs_and_namespaces_too(canary, game):
     run = (await canary.hook_runs())[0]
     pod = f"arena-{run.removeprefix('preinplace-arena-').split('-')[1]}"
-    about_pod, about_run, about_gone, about_namespace, about_stranger = await asyncio.gather(
-        game("why", f"pod/{pod}", "-o", "json"),
-        game("why", f"hookrun/{run}", "-o", "json"),
-        game("why", "pod/arena-gone"),
-        game("why", f"ns/{canary.namespace}", "-o", "json"),
-        game("why", "pod/arena-gone", "--as=nobody"),
-    )
+    about_pod = await game.inside("why", f"pod/{pod}", "-o", "json")
+    about_run = await game.inside("why", f"hookrun/{run}", "-o", "json")
+    about_gone = await game.inside("why", "pod/arena-gone")
+    about_namespace = await game.inside("why", f"ns/{canary.namespace}", "-o", "json")
+    about_stranger = await game.inside("why", "pod/arena-gone", "--as=nobody")
     assert about_pod.body["findings"][0]["cause"] == "HookRunning"
     assert "players 37" in about_pod.body["verdict"]
     assert about_run.body["verdict"].startswith("Its preinplace hook no-players says no for ")
@@ -143,14 +137,14 @@ async def test_why_is_asked_about_pods_runs_and_namespaces_too(canary, game):
 
 
 async def test_history_and_diff_name_revisions_by_number(canary, game):
-    past = (await game("history", "arena", "-o", "json")).body["revisions"]
+    past = (await game.inside("history", "arena", "-o", "json")).body["revisions"]
     assert [(r["number"], r["pods"], r["role"]) for r in past] == [(2, 0, "new"), (1, 5, "old")]
-    ended = await game("diff", "arena", "1", "2", "--exit-code", "-o", "json")
+    ended = await game.inside("diff", "arena", "1", "2", "--exit-code", "-o", "json")
     assert ended.code == Exit.CHANGES
     assert [(c["path"], c["old"], c["new"], c["cost"]) for c in ended.body["changes"]] == [
         ("spec.containers[web].image", "game:1", "game:2", "restart")
     ]
-    assert (await game("diff", "arena", "1", "9")).code == Exit.FAILED
+    assert (await game.inside("diff", "arena", "1", "9")).code == Exit.FAILED
 
 
 async def test_diff_takes_the_manifest_that_was_applied_for_no_change(canary, game, tmp_path):
@@ -158,10 +152,10 @@ async def test_diff_takes_the_manifest_that_was_applied_for_no_change(canary, ga
     manifest = {k: live[k] for k in ("apiVersion", "kind", "metadata", "spec")}
     file = tmp_path / "arena.yaml"
     file.write_text(yaml.safe_dump_all([{"kind": "Namespace", "metadata": {"name": "x"}}, manifest]))
-    assert (await game("diff", "arena", "-f", str(file), "-o", "json")).body["changes"] == []
+    assert (await game.inside("diff", "arena", "-f", str(file), "-o", "json")).body["changes"] == []
     manifest["spec"] = {"selector": {"matchLabels": {"app": "arena"}}, "template": template("arena", 3)}
     file.write_text(yaml.safe_dump(manifest))
-    changes = (await game("diff", "arena", "-f", str(file), "-o", "json")).body["changes"]
+    changes = (await game.inside("diff", "arena", "-f", str(file), "-o", "json")).body["changes"]
     assert [(c["new"], c["words"]) for c in changes] == [("game:3", "in place, 1 restart")]
 
 
@@ -190,26 +184,17 @@ async def test_ux_12_each_code_in_a_scripted_rollout(canary, game):
 
 
 async def test_ux_14_a_new_release_is_told_of_and_followed(canary, game):
-    waiting = asyncio.create_task(game("status", "arena", "--timeout=20s"))
     wanted = (await canary.get("arena"))["status"]["updateRevision"]
-    pinned = asyncio.create_task(game("status", "arena", f"--revision={wanted}", "--timeout=20s"))
-    await asyncio.sleep(2)  # both have begun to look: nothing tells from outside
+    followed = await game.start("status", "arena", "--timeout=60s")
+    pinned = await game.start("status", "arena", f"--revision={wanted}", "--timeout=60s")
+    for one in (followed, pinned):
+        await one.until("2 asked by hooks")
     await canary.release("arena", 3)
-    lost = await pinned
+    lost = await pinned.end()
     assert (lost.code, f"not to {wanted}" in lost.out) == (Exit.FAILED, True), lost
-    for run in await canary.hook_runs():
-        await measure(canary, run, value="0", phase="Successful")
-
-    async def asked_anew():
-        new = (await canary.get("arena"))["status"]["updateRevision"]
-        return new != wanted
-
-    await canary.until("the new release is seen", asked_anew)
-    for _ in range(3):
-        for run in await canary.hook_runs():
-            await measure(canary, run, value="0", phase="Successful")
-    followed = await waiting
-    assert "a new release: arena-" in followed.out, followed
+    await followed.until(f"a new release: arena-.* takes the place of {wanted}, and is followed now")
+    followed.process.send_signal(signal.SIGINT)
+    assert (await followed.end()).code == Exit.INTERRUPTED
 
 
 async def test_ux_13_nothing_is_complete_before_the_operators_have_seen_it(fleet, game):
@@ -220,7 +205,7 @@ async def test_ux_13_nothing_is_complete_before_the_operators_have_seen_it(fleet
     ended = await game("status", "arena", "--timeout=2s")
     assert ended.code == Exit.TIMEOUT
     assert "generation 2 is not seen by the operators yet" in ended.out
-    shown = await game("get", "arena")
+    shown = await game.inside("get", "arena")
     assert "? not seen by the operators for" in shown.out
 
 
@@ -233,18 +218,18 @@ async def test_names_of_both_kinds_are_told_apart(fleet, game):
         fleet.namespace,
         {"apiVersion": keys.API_VERSION, "kind": "GameStatefulSet", "metadata": {"name": "arena"}, "spec": spec},
     )
-    both = await game("get", "arena")
+    both = await game.inside("get", "arena")
     assert (both.code, both.out) == (Exit.USAGE, "")
     assert "gd/arena and gsts/arena" in both.err
-    one = (await game("get", "gsts/arena", "-o", "json")).body
+    one = (await game.inside("get", "gsts/arena", "-o", "json")).body
     assert one["summary"]["workload"]["kind"] == "GameStatefulSet"
-    listed = (await game("list", "-o", "name")).out.split()
+    listed = (await game.inside("list", "-o", "name")).out.split()
     assert listed == ["gamedeployment.tkex.tencent.com/arena", "gamestatefulset.tkex.tencent.com/arena"]
 
 
 async def test_a_missing_definition_is_told_as_such(fleet, game):
     """The server of another cluster: a kind that it does not serve is no workload that is not there."""
-    ended = await game("get", "gd/nobody")
+    ended = await game.inside("get", "gd/nobody")
     assert ended.code == Exit.FAILED
     assert ended.err == f"Error: there is no GameDeployment nobody in namespace {fleet.namespace}\n"
 
@@ -268,9 +253,8 @@ async def viewer(fleet):
 
 
 async def test_ux_4_and_40_a_viewer_runs_every_reading_command(canary, game, viewer):
-    for command, ended in zip(
-        READING, await asyncio.gather(*(game(*command, viewer) for command in READING)), strict=True
-    ):
+    for command in READING:
+        ended = await game.inside(*command, viewer)
         assert ended.code in (Exit.REACHED, Exit.BLOCKED, Exit.TIMEOUT), (command, ended)
     why = (await game("why", "arena", viewer, "-o", "json")).body
     assert {"Leases", "nodes"} <= set(why["unreadable"])
@@ -279,7 +263,7 @@ async def test_ux_4_and_40_a_viewer_runs_every_reading_command(canary, game, vie
 
 async def test_ux_4_whoever_may_not_read_is_told_which_role_would(fleet, game):
     await fleet.apply("arena")
-    ended = await game("get", "gd/arena", "--as=nobody")
+    ended = await game.inside("get", "gd/arena", "--as=nobody")
     assert ended.code == Exit.FAILED
     assert "get on gamedeployments is in the cluster role 'view', to which the chart adds tkex-view" in ended.err
 
@@ -347,6 +331,6 @@ async def test_foreign_pods_are_greyed_with_their_owner(fleet, game):
     owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": uid, "controller": True}
     metadata = {"name": "stranger", "labels": made["metadata"]["labels"], "ownerReferences": [owner]}
     await fleet.user.create(PODS, fleet.namespace, {"metadata": metadata, "spec": made["spec"]})
-    shown = await game("get", "arena")
+    shown = await game.inside("get", "arena")
     assert "□ stranger" in shown.out
     assert "belongs to ConfigMap/other" in shown.out

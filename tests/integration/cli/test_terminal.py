@@ -71,6 +71,13 @@ async def test_ux_9_the_live_picture_shows_a_change_within_a_second(arena, game)
     await screen.sees("game:1 → ", 1.0)
     await arena.complete("arena", 2)
     await screen.sees("Complete", 1.0)
+    screen.child.setwinsize(50, 60)
+    await screen.sees("Name: ")  # one picture may have been under way
+    await screen.sees("Name: ")
+    narrow = len(screen.text)
+    await screen.sees("Name: ")
+    lines = ESCAPES.sub("", screen.text[narrow:].rpartition("Name: ")[0]).splitlines()
+    assert max(len(line.strip("\r")) for line in lines) <= 60
     screen.child.kill(signal.SIGINT)
     assert await screen.end() == Exit.INTERRUPTED
     assert HIDE_CURSOR in screen.text
