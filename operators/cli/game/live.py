@@ -184,8 +184,13 @@ class Live:
         """The body of an object, {} where there is none."""
         return self._bodies.get(resource.plural, {}).get((namespace, name), {})
 
-    def subject(self, kind: str, namespace: str, name: str, now: float | None = None) -> Subject | None:
-        """A workload with all that is to be said of it; None when it is not there."""
+    def subject(
+        self, kind: str, namespace: str, name: str, now: float | None = None, *, foreign: bool = True
+    ) -> Subject | None:
+        """A workload with all that is to be said of it; None when it is not there.
+
+        Pods of others with its labels are looked for among all pods unless ``foreign`` is off.
+        """
         stores, chosen = self._stores[kind], KINDS[kind]
         workload = stores.workloads.get(namespace, name)
         if workload is None:
@@ -195,7 +200,7 @@ class Live:
             chosen,
             observed,
             self.body(chosen.resource, namespace, name),
-            foreign=self._foreign(stores, observed),
+            foreign=self._foreign(stores, observed) if foreign else (),
             runs={r.name: self.body(resources.HOOK_RUNS, namespace, r.name) for r in observed.hook_runs},
             templates={n: self.body(resources.HOOK_TEMPLATES, namespace, n) for n in observed.templates},
             stored={r.name: self.body(resources.CONTROLLER_REVISIONS, namespace, r.name) for r in observed.revisions},
@@ -221,7 +226,7 @@ class Live:
         """Every workload of the scope, by namespace and name."""
         now = time.time()
         found = [
-            self.subject(kind, view.namespace, view.name, now)
+            self.subject(kind, view.namespace, view.name, now, foreign=False)
             for kind, stores in self._stores.items()
             for view in stores.workloads.values()
         ]
