@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -27,7 +26,6 @@ JSON, MERGE_PATCH, JSON_PATCH, STRATEGIC_PATCH = (
 )
 #: Accepts a list whose items have nothing but metadata.
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
-_WARNING = re.compile(r'\b\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 #: The API server takes no JSON that is nested deeper than 10,000.
 _DEEPEST = 12_000
 _ESCAPED = (
@@ -188,7 +186,21 @@ def watch_query(resource_version: str, label_selector: str, seconds: int) -> dic
 
 
 def warnings(headers: Iterable[str]) -> Iterator[str]:
-    """The texts of Warning headers (RFC 7234): ``299 - "text"``, quotes inside of the text escaped by a backslash."""
+    """The texts of Warning headers (RFC 7234), of which each holds one or more like ``299 - "text"``.
+
+    Quotes inside of a text are escaped by a backslash; what is no warning is passed over.
+    """
     for header in headers:
-        for text in _WARNING.findall(header):
-            yield re.sub(r"\\(.)", r"\1", text)
+        text: list[str] | None = None
+        escaped = False
+        for sign in header:
+            if text is None:
+                text = [] if sign == '"' else None
+            elif escaped or sign not in ('"', "\\"):
+                text.append(sign)
+                escaped = False
+            elif sign == "\\":
+                escaped = True
+            else:
+                yield "".join(text)
+                text = None

@@ -22,7 +22,9 @@ from operators.kube.errors import ApiError, Forbidden
 #: Field manager of all writes: the API server takes it from the User-Agent.
 NAME: Final = "kubectl-game"
 _ATTEMPTS: Final = 2
-_CANNOT = re.compile(r'cannot (\S+) resource "([^"]+)"')
+#: Seconds for a request of a user who wants none.
+_NO_LIMIT: Final = 3600.0
+_CANNOT = re.compile(r'cannot ([a-z]{1,30}) resource "([^"]{1,300})"')
 _READS: Final = frozenset({"get", "list", "watch"})
 
 
@@ -69,14 +71,15 @@ async def access(flags: Flags) -> AsyncIterator[Access]:
     Raises:
         CommandError: there are no credentials, no answer, or a refusal.
     """
+    timeout = seconds(flags.request_timeout) or _NO_LIMIT
     try:
         files = kubeconfig_files(flags.kubeconfig, os.environ)
         config = {} if not files and inside_cluster() else merged(files)
         client = Client(
             await _credentials(flags, config, files),
             name=NAME,
-            timeout=seconds(flags.request_timeout),
-            list_timeout=seconds(flags.request_timeout),
+            timeout=timeout,
+            list_timeout=timeout,
             attempts=_ATTEMPTS,
             warn=lambda text: print(f"Warning: {text}", file=sys.stderr),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
@@ -13,20 +12,20 @@ import typer
 from operators.cli.game.exits import Exit, UsageError
 
 Format = Literal["text", "wide", "json", "yaml", "name"]
-_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)(ms|s|m|h|d|))+\Z")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|)")
 
 
 def seconds(text: str) -> float:
-    """Seconds of ``30``, ``30s``, ``1m30s``, ``2h``.
+    """Seconds of ``30``, ``30s``, ``1m30s``, ``2h``; 0 stands for no limit.
 
     Raises:
         UsageError: it is none of these.
     """
-    if not _DURATION.match(text):
-        raise UsageError(f"{text!r} is no duration: write 30s, 5m, 1h30m")
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    from operators.flags import seconds_or_none
+
+    try:
+        return seconds_or_none(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no duration: write 30s, 5m or 1h30m ({error})") from error
 
 
 @dataclass(frozen=True, slots=True)
