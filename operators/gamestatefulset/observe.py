@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from operators.gamestatefulset.claims import ClaimView
+from operators.gamestatefulset.claimviews import ClaimView
 from operators.gamestatefulset.lostnodes import Delays
 from operators.gamestatefulset.observed import GameStatefulSetView, Observed
 from operators.gamestatefulset.ordinals import members, pod_name

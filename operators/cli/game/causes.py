@@ -330,7 +330,8 @@ def _nodes(subject: Subject, around: Circumstances) -> Iterator[Finding]:
 # ---- the planner's next pass
 
 
-_WORDS: Final[Mapping[type[act.Action], str]] = {
+#: What each action does, before the names of what it does it to.
+WORDS: Final[Mapping[type[act.Action], str]] = {
     act.CreateRevision: "store a revision",
     act.RenumberRevision: "give a revision the newest number",
     act.DeleteRevision: "forget an old revision",
@@ -346,6 +347,12 @@ _WORDS: Final[Mapping[type[act.Action], str]] = {
     act.ForceDeletePod: "delete without grace",
     act.PatchSpec: "patch the workload",
     act.AnnotatePod: "annotate",
+    act.AdoptRevision: "take back revisions",
+    act.AdoptHookRun: "take back HookRuns",
+    act.CreateClaim: "create claims",
+    act.OwnClaim: "change the owners of claims",
+    act.KeepClaim: "keep claims",
+    act.DeleteClaim: "delete claims",
 }
 
 
@@ -353,7 +360,7 @@ def next_actions(subject: Subject) -> list[str]:
     """What the next pass would do, as the planner has it."""
     groups: dict[str, list[str]] = {}
     for action in subject.plan.actions:
-        words = _WORDS.get(type(action), type(action).__name__)
+        words = WORDS[type(action)]
         pod = action.pod if isinstance(action, act.CreateHookRun) else ""
         groups.setdefault(words, []).append(pod or str(getattr(action, "name", "") or getattr(action, "reason", "")))
     return [f"{words} {name_some(sorted(names))}" for words, names in groups.items()]
@@ -380,7 +387,7 @@ def _looked_at(subject: Subject, around: Circumstances) -> Iterator[str]:
         yield counted(len(around.quotas), "quota")
     yield counted(len(observed.templates), "HookTemplate")
     yield counted(len(observed.pods), "pod")
-    yield counted(len(observed.hook_runs), "HookRun")
+    yield counted(len(hook_states(subject)), "HookRun")
     if around.events is not None:
         yield counted(len(around.events), "Event")
     if around.nodes is not None:

@@ -49,8 +49,8 @@ class Kind:
 
 
 def _stand_gamedeployment(observed: Any, now: float) -> Standing:
-    rollout, ownership = gamedeployment_ownership.rollout_of(observed, observed.workload.spec, now)
-    arriving = gamedeployment_ownership.arriving_revisions(rollout, ownership)
+    rollout, _ = gamedeployment_ownership.rollout_of(observed, observed.workload.spec, now)
+    arriving = gamedeployment_ownership.arriving_revisions(rollout)
     scaling = gamedeployment_scale.scale(rollout, arriving)
     return Standing(rollout, rollout.pod_counts(scaling.victims), gamedeployment_update.allowance(rollout, scaling))
 

@@ -14,7 +14,7 @@ from operators.cli.game import names
 from operators.cli.game.access import Access
 from operators.cli.game.kinds import KINDS, Kind
 from operators.cli.game.subject import Subject, build
-from operators.gamestatefulset.claims import claim_view
+from operators.gamestatefulset.claimviews import claim_view
 from operators.kube import resources
 from operators.kube.errors import ApiError, Forbidden, NotFound
 from operators.kube.resources import Json, Resource
