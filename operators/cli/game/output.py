@@ -13,7 +13,7 @@ from datetime import UTC, tzinfo
 from typing import Any, Final, Protocol, TextIO
 
 from operators.cli.game.flags import Flags
-from operators.cli.game.text import BAD, BUSY, DIM, GOOD, HOLD, TITLE, Line, Span, cut, in_zone, to_ascii
+from operators.cli.game.text import BAD, BUSY, DIM, GOOD, HOLD, TITLE, Line, Span, cut, in_zone, to_ascii, without_ages
 
 _COLOURS: Final = {TITLE: "bold", DIM: "bright_black", GOOD: "green", BUSY: "cyan", HOLD: "yellow", BAD: "bold red"}
 
@@ -107,9 +107,9 @@ class Screen:
         before: set[str] = set()
 
         def write(lines: Sequence[Line]) -> None:
-            now = [str(one) for one in self._fitted(lines)]
-            for text in now:
-                if text and text not in before:
+            now = {without_ages(str(one)): str(one) for one in self._fitted(lines)}
+            for known, text in now.items():
+                if text and known not in before:
                     self.say(text)
             before.clear()
             before.update(now)

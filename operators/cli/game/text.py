@@ -41,6 +41,7 @@ class Line:
         return sum(len(s.text) for s in self.spans)
 
 
+_AGE: Final = re.compile(r"\b\d{1,5}(?: s left|(?:[smhdy](?:\d{1,2}[smhdy])?)\b)")
 _TIME: Final = re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 Cell = str | Span | Line
@@ -85,6 +86,11 @@ def age(seconds: float) -> str:
     if days < 8:
         return f"{days}d{hours % 24}h" if hours % 24 else f"{days}d"
     return f"{days}d" if days < 730 else f"{days // 365}y"
+
+
+def without_ages(text: str) -> str:
+    """The text as it stays while only time passes: ages are left out, and the spaces that make room for them."""
+    return " ".join(_AGE.sub("", text).split())
 
 
 def in_zone(text: str, zone: tzinfo | None) -> str:

@@ -274,6 +274,19 @@ def test_a_terminal_without_colours_still_redraws():
     assert "\x1b[?25h" in target.getvalue()
 
 
+def test_piped_pictures_say_nothing_while_only_time_passes():
+    target = io.StringIO()
+    with Screen.of(Flags(), target).redrawn() as draw:
+        draw([line("├─□ a   ◌ grace, 18 s left   59s  node"), line("└─□ b   ◷ asked for 9m59s   2h59m  node")])
+        draw([line("├─□ a   ◌ grace, 7 s left   2m  node"), line("└─□ b   ◷ asked for 10m   3h  node")])
+        draw([line("├─□ a   ⟳ restarting   2m  node"), line("└─□ b   ◷ asked for 10m   3h  node")])
+    assert [text.split()[1:3] for text in target.getvalue().splitlines()] == [
+        ["a", "◌"],
+        ["b", "◷"],
+        ["a", "⟳"],
+    ]
+
+
 def test_a_long_watch_keeps_no_bodies_of_what_is_gone():
     from operators.cli.game.kinds import KINDS
     from operators.cli.game.live import Live
