@@ -330,6 +330,8 @@ def _nodes(subject: Subject, around: Circumstances) -> Iterator[Finding]:
 # ---- the planner's next pass
 
 
+#: Conditions that are compared with the status; the others say the same in the words of other tools.
+_TOLD: Final = (ConditionType.COMPLETE, ConditionType.PROGRESSING, ConditionType.AVAILABLE, ConditionType.BLOCKED)
 #: What each action does, before the names of what it does it to.
 WORDS: Final[Mapping[type[act.Action], str]] = {
     act.CreateRevision: "store a revision",
@@ -371,7 +373,7 @@ def _second_opinion(subject: Subject) -> Iterator[str]:
     recorded = {c.get("type"): c for c in subject.view.status.get("conditions") or ()}
     for type_, planned in planned_conditions(subject).items():
         held = recorded.get(type_)
-        if held is not None and type_ in set(ConditionType) and held.get("status") != planned.get("status"):
+        if held is not None and type_ in _TOLD and held.get("status") != planned.get("status"):
             yield (
                 f"The status says {type_} {held.get('status')} ({held.get('reason')}), "
                 f"by the objects it is {planned.get('status')} ({planned.get('reason')})."

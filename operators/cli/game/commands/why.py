@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: What of a workload may be asked about, by the spellings of kubectl.
 _PARTS = {
     **dict.fromkeys(("pod", "pods", "po"), "Pod"),
-    **dict.fromkeys(("hookrun", "hookruns", "hookrun.tkex.tencent.com", "hookruns.tkex.tencent.com"), "HookRun"),
+    **dict.fromkeys(("hookrun", "hookruns", "hkr", "hookrun.tkex.tencent.com", "hookruns.tkex.tencent.com"), "HookRun"),
     **dict.fromkeys(("namespace", "namespaces", "ns"), "Namespace"),
 }
 
