@@ -6,7 +6,6 @@ at all, who has set a switch, what others refuse.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -18,16 +17,17 @@ from operators.cli.game.following import rests
 from operators.cli.game.hookstates import answer, hook_states, open_hooks
 from operators.cli.game.managers import setter_of
 from operators.cli.game.names import SHORT, short
+from operators.cli.game.outsiders import event_causes, node_causes, quota_causes
 from operators.cli.game.subject import Subject
 from operators.cli.game.summary import changed_at, planned_conditions, summary
-from operators.cli.game.text import age, counted
+from operators.cli.game.text import age, counted, sentence_of
 from operators.kube.times import rfc3339, timestamp
 from operators.planning import actions as act
 from operators.planning.explain import ASIDE, name_some
 
 Json = Mapping[str, Any]
-#: Seconds: an Event older than this explains nothing of now; so long operators may take to see a change.
-_RECENT, _SEEN_WITHIN = 600.0, 10.0
+#: Seconds that operators may take to see a change.
+_SEEN_WITHIN = 10.0
 #: Spelled out: how a reason is mended, beside its message. ``{}`` is the workload as commands take it.
 _MENDS: Final[Mapping[str, str]] = {
     BlockedReason.CANARY_HOOK_FAILED: "kubectl game hooks {}",
@@ -68,9 +68,9 @@ def explain(subject: Subject, around: Circumstances) -> Explanation:
         *_hooks(subject),
         *_budget(subject),
         *_waiting(subject),
-        *_events(subject, around),
-        *_quota(around),
-        *_nodes(subject, around),
+        *event_causes(subject, around),
+        *quota_causes(around),
+        *node_causes(subject, around),
     ]
     healthy = not findings
     return Explanation(
@@ -266,67 +266,6 @@ def _waiting(subject: Subject) -> Iterator[Finding]:
             yield Finding(cause=one.reason, text=sentence_of(one.message), look="")
 
 
-# ---- what others say
-
-
-def _events(subject: Subject, around: Circumstances) -> Iterator[Finding]:
-    """Refusals and failures of the last minutes: quota, admission, scheduler, kubelet."""
-    own = {str(r) for r in BlockedReason}
-    latest: dict[tuple[str, str], Json] = {}
-    for event in around.events or ():
-        when = _when(event)
-        if event.get("type") != "Warning" or when is None or subject.now - when > _RECENT:
-            continue
-        about = (event.get("involvedObject") or {}).get("name", "")
-        if about == subject.view.name and event.get("reason") in own:
-            continue  # of the planner, and told of above if it still holds
-        key = (about, str(event.get("reason")))
-        if key not in latest or (_when(latest[key]) or 0.0) < when:
-            latest[key] = event
-    told = [b.message for b in subject.plan.blocked]
-    for (about, reason), found in sorted(latest.items()):
-        message = str(found.get("message") or "").strip()
-        if any(message and message[:80] in text for text in told):
-            continue
-        ago = age(subject.now - (_when(found) or subject.now))
-        yield Finding(cause=reason, text=sentence_of(f"{reason} of {about}, {ago} ago: {message[:300]}"), look="")
-
-
-def _when(event: Json) -> float | None:
-    series = event.get("series") or {}
-    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
-    return next((t for text in times if text and (t := timestamp(text)) is not None), None)
-
-
-def _quota(around: Circumstances) -> Iterator[Finding]:
-    for quota in around.quotas or ():
-        status = quota.get("status") or {}
-        used, hard = status.get("used") or {}, status.get("hard") or {}
-        full = [f"{n} {used[n]} of {hard[n]}" for n in sorted(hard) if n in used and used[n] == hard[n] != "0"]
-        if full:
-            name = quota["metadata"]["name"]
-            text = f"Quota {name} is used up: {', '.join(full)}."
-            yield Finding(cause="QuotaExhausted", text=text, look=f"kubectl describe quota {name}")
-
-
-def _nodes(subject: Subject, around: Circumstances) -> Iterator[Finding]:
-    """Nodes of our pods that are in trouble."""
-    ours = Counter(p.node for p in subject.observed.pods if p.node)
-    for node in around.nodes or ():
-        name = node["metadata"]["name"]
-        if name not in ours:
-            continue
-        conditions = (node.get("status") or {}).get("conditions") or ()
-        bad = [
-            str(c["type"]) if c["type"] != "Ready" else "not ready"
-            for c in conditions
-            if (c["type"] == "Ready") != (c.get("status") == "True")
-        ]
-        if bad:
-            text = f"Node {name}, with {counted(ours[name], 'pod')} of it, reports {', '.join(bad)}."
-            yield Finding(cause="NodeTrouble", text=text, look=f"kubectl describe node {name}")
-
-
 # ---- the planner's next pass
 
 
@@ -399,10 +338,3 @@ def _looked_at(subject: Subject, around: Circumstances) -> Iterator[str]:
 def _resource(subject: Subject) -> str:
     """The kind as kubectl takes it."""
     return SHORT[subject.kind]
-
-
-def sentence_of(text: str) -> str:
-    """With a full stop, and a capital letter where a word and not a field's name begins it."""
-    word = text.partition(" ")[0].rstrip(",;:")
-    start = text[:1].upper() if word.isalpha() and word.islower() else text[:1]
-    return f"{start}{text[1:].rstrip('.')}."

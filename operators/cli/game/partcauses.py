@@ -7,13 +7,13 @@ from typing import Any
 
 from operators.api import keys
 from operators.api.reasons import BlockedReason
-from operators.cli.game.causes import explain, sentence_of
+from operators.cli.game.causes import explain
 from operators.cli.game.circumstances import Circumstances
 from operators.cli.game.documents import Explanation, Finding, HookState, PodState
 from operators.cli.game.hookstates import answer, hook_states, open_hooks
 from operators.cli.game.names import SHORT
 from operators.cli.game.subject import Subject
-from operators.cli.game.text import age, counted
+from operators.cli.game.text import age, counted, sentence_of
 from operators.cli.game.tree import pod_state
 from operators.kube.times import rfc3339, timestamp
 from operators.planning.explain import name_some

@@ -121,6 +121,13 @@ def sentence(reason: str) -> str:
     return words.replace("in place", "in-place")
 
 
+def sentence_of(text: str) -> str:
+    """With a full stop, and a capital letter where a word and not a field's name begins it."""
+    word = text.partition(" ")[0].rstrip(",;:")
+    start = text[:1].upper() if word.isalpha() and word.islower() else text[:1]
+    return f"{start}{text[1:].rstrip('.')}."
+
+
 def table(
     header: Sequence[str], rows: Sequence[Sequence[Cell]], *, width: int | None = None, drop: Sequence[str] = ()
 ) -> list[Line]:
