@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from operators import logs
 from operators.cli import check
+from operators.cli.game import COMMANDS
 from operators.flags import InvalidSettings
 from operators.manager import settings
 from operators.version import Version
@@ -29,9 +30,20 @@ def _crds(options: argparse.Namespace) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command, or print the help without one; 2 when its arguments are wrong."""
+    """Run one command, or print the help without one; 2 when its arguments are wrong.
+
+    Those of ``kubectl game`` hang here, too.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in COMMANDS:
+        from operators.cli.game.main import main as game
+
+        return game(given, "game-operators")
     parser = argparse.ArgumentParser(
-        prog="game-operators", description="Operators for game workloads.", allow_abbrev=False
+        prog="game-operators",
+        description="Operators for game workloads.",
+        epilog=f"Those of kubectl game, with the extra 'cli': {', '.join(COMMANDS)}.",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action=Version)
     commands = parser.add_subparsers(metavar="COMMAND")
@@ -42,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     crds.add_argument("folder", nargs="?", default="crds")
     crds.set_defaults(action=_crds)
     check.add_commands(commands)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     if "action" not in options:
         parser.print_help()
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operators.api.gamedeployment import GameDeploymentSpec
+from operators.gamedeployment.observe import observe
 from operators.gamedeployment.observed import GameDeploymentView, Observed
 from operators.gamedeployment.plan import plan
 from operators.planning.actions import Plan
@@ -18,15 +19,5 @@ class GameDeploymentController(WorkloadController[GameDeploymentSpec]):
 
     def observe(self, workload: GameDeploymentView) -> Observed:
         """Read everything of a workload from the caches."""
-        common = self.observe_common(workload)
-        return Observed(
-            workload=common.workload,
-            pods=common.pods,
-            revisions=common.revisions,
-            hook_runs=common.hook_runs,
-            templates=common.templates,
-            overlapping=common.overlapping,
-            refusals=common.refusals,
-            host_ip=common.host_ip,
-            node_costs=self._context.stores.node_costs(),
-        )
+        refusals = self.refusals_of(workload)
+        return observe(self._context.stores, workload, refusals=refusals, host_ip=self.host_ip)

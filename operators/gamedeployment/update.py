@@ -19,15 +19,19 @@ def update(rollout: Rollout, scaling: ScaleOutcome, begun: Findings) -> UpdateOu
     held = held_update(rollout, outdated)
     if held is not None:
         return UpdateOutcome(begun + held)
+    update_pass = UpdatePass(rollout, outdated, allowance(rollout, scaling), begun)
+    # First whose hook is running: no pod that turns unready pushes it out (spec 5.8). Then who is down anyway: the
+    # budget may be waiting for just that one. Then whose hook has answered, so that no other is asked in its place.
+    outdated.sort(key=lambda p: (not update_pass.waits(p), p.ready, not update_pass.hook_asked(p), expendable(p)))
+    return update_pass.run(outdated[: max(0, len(outdated) - rollout.kept)])
+
+
+def allowance(rollout: Rollout, scaling: ScaleOutcome) -> DisruptionAllowance:
+    """How many of the pods that stay may be down, and are (spec 2.7)."""
     working = [p for p in rollout.pods if p.name not in scaling.victims]
-    allowance = DisruptionAllowance(
+    return DisruptionAllowance(
         room=rollout.budget.unavailable + len(working) - rollout.spec.replicas,
         down=sum(p.name not in rollout.healthy for p in working),
         working=len(working),
         able=scaling.able,
     )
-    update_pass = UpdatePass(rollout, outdated, allowance, begun)
-    # First whose hook is running: no pod that turns unready pushes it out (spec 5.8). Then who is down anyway: the
-    # budget may be waiting for just that one. Then whose hook has answered, so that no other is asked in its place.
-    outdated.sort(key=lambda p: (not update_pass.waits(p), p.ready, not update_pass.hook_asked(p), expendable(p)))
-    return update_pass.run(outdated[: max(0, len(outdated) - rollout.kept)])

@@ -8,8 +8,8 @@ from operators.api.gamestatefulset import GameStatefulSetSpec
 from operators.gamestatefulset.claimviews import ClaimView
 from operators.gamestatefulset.execute import SetExecution
 from operators.gamestatefulset.lostnodes import Delays
+from operators.gamestatefulset.observe import observe
 from operators.gamestatefulset.observed import GameStatefulSetView, Observed
-from operators.gamestatefulset.ordinals import members, pod_name
 from operators.gamestatefulset.plan import plan
 from operators.planning.actions import Plan
 from operators.planning.views import NodeView
@@ -18,7 +18,6 @@ from operators.runtime.workqueue import WorkQueue
 from operators.workload.context import Context
 from operators.workload.controller import WorkloadController
 from operators.workload.execute import Execution
-from operators.workload.stores import claims_of_series
 
 
 class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
@@ -38,31 +37,14 @@ class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
 
     def observe(self, workload: GameStatefulSetView) -> Observed:
         """Read everything of a workload from the caches."""
-        common, stores = self.observe_common(workload), self._context.stores
-        known = {p.name for p in common.pods}
-        holders = (stores.pod(workload.namespace, name) for name in _names(workload) - known)
-        lost = {p.node for p in common.pods if p.deleting and p.node}
-        nodes = {name: n for name in lost if (n := stores.node(name)) is not None}
-        return Observed(
-            workload=common.workload,
-            pods=common.pods,
-            revisions=common.revisions,
-            hook_runs=common.hook_runs,
-            templates=common.templates,
-            overlapping=common.overlapping,
-            refusals=common.refusals,
-            host_ip=common.host_ip,
-            claims=self._claims_of(workload),
-            name_conflicts=tuple(p for p in holders if p is not None),
-            nodes=nodes if len(stores.nodes) else None,
-            delays=self._delays,
+        return observe(
+            self._context.stores,
+            self._claims,
+            workload,
+            self._delays,
+            refusals=self.refusals_of(workload),
+            host_ip=self.host_ip,
         )
-
-    def _claims_of(self, workload: GameStatefulSetView) -> dict[str, ClaimView]:
-        if workload.spec is None:
-            return {}
-        series = (f"{t['metadata']['name']}-{workload.name}" for t in workload.spec.volume_claim_templates)
-        return {c.name: c for one in series for c in claims_of_series(self._claims, workload.namespace, one)}
 
     # ---- what wakes a key
 
@@ -90,12 +72,3 @@ class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
 
 def _health(node: NodeView) -> tuple[bool | None, bool]:
     return node.ready, node.out_of_service
-
-
-def _names(workload: GameStatefulSetView) -> set[str]:
-    """Names of all pods there may be, surge included."""
-    spec = workload.spec
-    if spec is None:
-        return set()
-    inside, above = members(spec.replicas, spec.reserve_orders, spec.replicas)
-    return {pod_name(workload.name, ordinal) for ordinal in (*inside, *above)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from operators.gamestatefulset.order import OrdinalChanges
@@ -23,17 +22,12 @@ def update(state: SetRollout, changes: OrdinalChanges, scaling: ScaleOutcome, be
     pod that is replaced there comes back old. When its turn has come a broken one is taken even while others are not
     ready: they may be what needs it. ``begun`` is what updates that have begun go on with; the outcome includes it.
     """
-    rollout, ordinals = state.rollout, state.ordinals
-    living = [p for o in state.due if (p := ordinals.active(o)) is not None and p.name not in scaling.victims]
-    outdated = [p for p in living if p.revision != rollout.canary.target]
+    rollout = state.rollout
+    outdated = [p for p in _outdated(state) if p.name not in scaling.victims]
     held = held_update(rollout, outdated)
     if held is not None:
         return UpdateOutcome(begun + held)
-    outdated.sort(key=lambda p: -_ordinal(state, p))
-    counted = (*state.due, *ordinals.surge)
-    if state.ordered:
-        counted = tuple(o for o in state.due if o > _ordinal(state, outdated[0]))
-    update_pass = UpdatePass(rollout, outdated, _allowance(state, counted), begun)
+    update_pass = UpdatePass(rollout, outdated, allowance(state, outdated[0]), begun)
     # A pod whose hook is being asked stays a target while others are waited for: it would be asked anew every time.
     asked = {p.name: update_pass.guard(p) for p in outdated if update_pass.hook_asked(p)}
     if not state.ordered:
@@ -63,13 +57,28 @@ def _ordinal(state: SetRollout, pod: PodView) -> int:
     return ordinal_of(state.ordinals.workload, pod.name) or 0
 
 
-def _allowance(state: SetRollout, counted: Sequence[int]) -> DisruptionAllowance:
-    """How many of these ordinals may be down, and are (spec 2.7).
+def _outdated(state: SetRollout) -> list[PodView]:
+    """Living pods that are due and not at the version they are brought to, the highest ordinal first."""
+    living = [p for o in state.due if (p := state.ordinals.active(o)) is not None]
+    found = [p for p in living if p.revision != state.rollout.canary.target]
+    return sorted(found, key=lambda p: -_ordinal(state, p))
+
+
+def first_outdated(state: SetRollout) -> PodView | None:
+    """The pod whose turn it is, where one pod is updated after the other."""
+    return next(iter(_outdated(state)), None)
+
+
+def allowance(state: SetRollout, first: PodView | None) -> DisruptionAllowance:
+    """How many of the ordinals may be down, and are (spec 2.7); ``first`` is the outdated pod of the highest ordinal.
 
     They are the replicas that the partition does not keep, and surge pods; in order only those above the one whose turn
     it is. Surge pods do not raise the number: they stand in for those that are down. Only where no pod may be down at
     all they are what an update lives on.
     """
+    counted = (*state.due, *state.ordinals.surge)
+    if state.ordered and first is not None:
+        counted = tuple(o for o in state.due if o > _ordinal(state, first))
     surge = sum(state.healthy(o) for o in state.ordinals.surge)
     return DisruptionAllowance(
         room=state.rollout.budget.unavailable or surge,

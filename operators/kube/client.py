@@ -58,6 +58,7 @@ class Client:
         metrics: Where to count.
         fence: Returns the seconds for which we may still write. A write is not sent when they are over and not waited
             for longer, so that a leader that was held up cannot write after the next one has begun.
+        warn: Told of every warning that the server sends along with an answer, in its words.
     """
 
     def __init__(
@@ -71,13 +72,14 @@ class Client:
         max_connections: int = 64,
         metrics: RestMetrics | None = None,
         fence: Callable[[], float] | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self.credentials = credentials
         self._session = _session(credentials, max_connections)
         self._watches = _session(credentials, 0)
         self._name, self._attempts = name, attempts
         self._timeout, self._list_timeout = timeout, list_timeout
-        self._metrics, self._fence = metrics, fence
+        self._metrics, self._fence, self._warn = metrics, fence, warn
 
     async def close(self) -> None:
         """Close all connections."""
@@ -99,24 +101,33 @@ class Client:
         namespace: str | None = None,
         *,
         label_selector: str = "",
+        field_selector: str = "",
         limit: int = _PAGE,
         continue_: str = "",
         metadata_only: bool = False,
     ) -> Json:
         """One page of a collection, as it is now; ``limit`` 0 asks for all of it."""
-        params = wire.query(limit=str(limit or ""), labelSelector=label_selector, **{"continue": continue_})
+        selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
+        params = wire.query(limit=str(limit or ""), **selectors, **{"continue": continue_})
         accept = wire.METADATA_LIST if metadata_only else wire.JSON
         return await self._on(
             "GET", resource, namespace, params=params, accept=accept, repeatable=True, timeout=self._list_timeout
         )
 
     async def items(
-        self, resource: Resource, namespace: str | None = None, *, metadata_only: bool = False
+        self,
+        resource: Resource,
+        namespace: str | None = None,
+        *,
+        field_selector: str = "",
+        metadata_only: bool = False,
     ) -> AsyncIterator[Json]:
         """Every object of a collection, as it is now, page by page."""
         token = ""
         while True:
-            page = await self.list(resource, namespace, continue_=token, metadata_only=metadata_only)
+            page = await self.list(
+                resource, namespace, field_selector=field_selector, continue_=token, metadata_only=metadata_only
+            )
             for item in page.get("items") or ():
                 yield item
             token = (page.get("metadata") or {}).get("continue") or ""
@@ -128,10 +139,29 @@ class Client:
         return await self._on("POST", resource, namespace, body=body)
 
     async def merge_patch(
-        self, resource: Resource, namespace: str | None, name: str, body: Json, *, subresource: str | None = None
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        body: Json,
+        *,
+        subresource: str | None = None,
+        dry_run: bool = False,
     ) -> Json:
-        """Merge-patch an object; a resourceVersion in the body's metadata makes it conditional."""
-        return await self._on("PATCH", resource, namespace, name, subresource, body=body, content_type=wire.MERGE_PATCH)
+        """Merge-patch an object; a resourceVersion in the body's metadata makes it conditional.
+
+        With ``dry_run`` the server says what would come of it, and stores nothing.
+        """
+        return await self._on(
+            "PATCH",
+            resource,
+            namespace,
+            name,
+            subresource,
+            body=body,
+            content_type=wire.MERGE_PATCH,
+            params=wire.query(dryRun="All" if dry_run else ""),
+        )
 
     async def strategic_patch(
         self, resource: Resource, namespace: str | None, name: str, body: Json, *, subresource: str | None = None
@@ -149,10 +179,18 @@ class Client:
         operations: Sequence[Json],
         *,
         subresource: str | None = None,
+        dry_run: bool = False,
     ) -> Json:
-        """RFC 6902 patch."""
+        """RFC 6902 patch; with ``dry_run`` the server says what would come of it, and stores nothing."""
         return await self._on(
-            "PATCH", resource, namespace, name, subresource, body=list(operations), content_type=wire.JSON_PATCH
+            "PATCH",
+            resource,
+            namespace,
+            name,
+            subresource,
+            body=list(operations),
+            content_type=wire.JSON_PATCH,
+            params=wire.query(dryRun="All" if dry_run else ""),
         )
 
     async def replace(self, resource: Resource, namespace: str | None, name: str, body: Json) -> Json:
@@ -297,6 +335,9 @@ class Client:
             async with self._open(self._session, request, await self._headers(request), limits) as response:
                 status = response.status
                 content = await response.read()
+                if self._warn is not None:
+                    for text in wire.warnings(response.headers.getall("Warning", ())):
+                        self._warn(text)
                 if status >= 300:
                     raise _answer_error(response, content)
                 return wire.decode_object(content)

@@ -25,6 +25,10 @@ class Resource:
         """``group/version``, or the version alone for the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    def qualified(self, name: str) -> str:
+        """An object as kubectl prints it with ``-o name``: ``gamedeployment.tkex.tencent.com/arena``."""
+        return f"{self.kind.lower()}{'.' if self.group else ''}{self.group}/{name}"
+
     def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
         """Path of the collection, an object or a subresource; without namespace: all namespaces, or cluster scope.
 
@@ -50,6 +54,7 @@ NODES: Final = Resource("", "v1", "nodes", "Node")
 SERVICES: Final = Resource("", "v1", "services", "Service")
 ENDPOINT_SLICES: Final = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 PERSISTENT_VOLUME_CLAIMS: Final = Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
+RESOURCE_QUOTAS: Final = Resource("", "v1", "resourcequotas", "ResourceQuota")
 EVENTS: Final = Resource("", "v1", "events", "Event")
 CONTROLLER_REVISIONS: Final = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")

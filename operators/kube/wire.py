@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -182,3 +183,24 @@ def watch_query(resource_version: str, label_selector: str, seconds: int) -> dic
         labelSelector=label_selector,
         timeoutSeconds=str(seconds),
     )
+
+
+def warnings(headers: Iterable[str]) -> Iterator[str]:
+    """The texts of Warning headers (RFC 7234), of which each holds one or more like ``299 - "text"``.
+
+    Quotes inside of a text are escaped by a backslash; what is no warning is passed over.
+    """
+    for header in headers:
+        text: list[str] | None = None
+        escaped = False
+        for sign in header:
+            if text is None:
+                text = [] if sign == '"' else None
+            elif escaped or sign not in ('"', "\\"):
+                text.append(sign)
+                escaped = False
+            elif sign == "\\":
+                escaped = True
+            else:
+                yield "".join(text)
+                text = None

@@ -12,6 +12,7 @@ from operators.planning.findings import NOTHING, Findings, join
 from operators.planning.hooks.pods import HookAnswer, HookKind, ask_hook
 from operators.planning.inplace import update as inplace
 from operators.planning.inplace.annotations import UpdateState
+from operators.planning.inplace.changes import ineligible_path
 from operators.planning.rollout import Rollout, awaits_post_hook
 from operators.planning.views import PodView
 
@@ -54,7 +55,7 @@ def _returning(rollout: Rollout, pod: PodView, progress: inplace.Progress) -> in
     templates, current = rollout.revisions.templates, rollout.revisions.current
     back = inplace.take_back(pod, templates, current, rollout.now)
     old, new = templates.get(pod.revision), templates.get(current)
-    if back is None and new is not None and inplace.ineligible_path(old, new) is None:
+    if back is None and new is not None and ineligible_path(old, new) is None:
         source = inplace.container_source(pod, rollout.images, done=False)
         started = inplace.begin(pod, old, new, current, rollout.settings, source, rollout.now)
         back = replace(started, begins=False)  # its hook was asked when the update began that it comes back from

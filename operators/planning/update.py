@@ -11,6 +11,7 @@ from operators.planning.actions import Action, Blocked, DeletePod, UpdatePodInPl
 from operators.planning.findings import Findings
 from operators.planning.hooks.pods import HookAnswer, HookKind, HookVerdict, ask
 from operators.planning.inplace import update as inplace
+from operators.planning.inplace.changes import ineligible_path
 from operators.planning.inprogress import UpdateOutcome
 from operators.planning.refusals import pod_refused
 from operators.planning.rollout import Rollout
@@ -96,7 +97,7 @@ class UpdatePass:
         """Why pods of a revision cannot be updated in place."""
         if not self.in_place:
             return None
-        return inplace.ineligible_path(self.rollout.revisions.templates.get(revision), self.new)
+        return ineligible_path(self.rollout.revisions.templates.get(revision), self.new)
 
     def replaces(self, pod: PodView) -> bool:
         """The pod is updated by a new one in its place."""

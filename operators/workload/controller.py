@@ -19,7 +19,7 @@ from operators.planning.hooks.pods import run_subject
 from operators.planning.refusals import Refusal, refused_again
 from operators.planning.status import failed_pass_status
 from operators.planning.views import HookRunView, OwnerView, PodView, RevisionView
-from operators.planning.workloads import Observed, Spec, WorkloadView
+from operators.planning.workloads import Spec, WorkloadView
 from operators.planning.workloadstatus import PROMPT_FIELDS
 from operators.runtime.reconciler import Outcome
 from operators.runtime.store import Change, Key
@@ -52,7 +52,7 @@ class WorkloadController(Generic[S]):
     def __init__(self, context: Context, queue: WorkQueue[Key]) -> None:
         self._context, self._queue = context, queue
         self._kind = context.resource.kind
-        self._host_ip = os.environ.get("HOST_IP", "")
+        self.host_ip = os.environ.get("HOST_IP", "")
         self._written: dict[Key, float] = {}
         self._told: dict[Key, EventDeduplicator] = {}
         self._behind: set[Key] = set()
@@ -138,37 +138,7 @@ class WorkloadController(Generic[S]):
         """The executor of a plan."""
         return Execution(self._context, workload)
 
-    def observe_common(self, workload: WorkloadView[S]) -> Observed[S]:
-        """What every kind observes, from the caches."""
-        stores, namespace = self._context.stores, workload.namespace
-        return Observed(
-            workload=workload,
-            pods=self._pods_of(workload),
-            revisions=stores.revisions_of(workload),
-            hook_runs=(*stores.hook_runs_of(workload.uid), *stores.orphan_hook_runs(namespace)),
-            templates={t.name: t for t in stores.templates_in(namespace)},
-            overlapping=self._overlapping(workload),
-            refusals=self._refused(workload),
-            host_ip=self._host_ip,
-        )
-
-    def _pods_of(self, workload: WorkloadView[S]) -> tuple[PodView, ...]:
-        """Pods that the workload controls, may adopt, or names in podsToDelete."""
-        stores, namespace = self._context.stores, workload.namespace
-        pods = list(stores.pods_of(workload.uid))
-        if workload.spec is not None:
-            pods += [p for p in stores.orphan_pods(namespace) if workload.spec.selector.matches(p.labels)]
-            if workload.spec.scale_strategy.pods_to_delete:
-                known = {p.name for p in pods}
-                named = {n for n in workload.spec.scale_strategy.pods_to_delete if n not in known}
-                pods += [p for n in sorted(named) if (p := stores.pod(namespace, n)) is not None]
-        return tuple(pods)
-
-    def _overlapping(self, workload: WorkloadView[S]) -> tuple[WorkloadView[S], ...]:
-        others = self._context.stores.workloads_in(workload.namespace)
-        return tuple(o for o in others if o.uid != workload.uid and _overlap(o, workload)) if len(others) > 1 else ()
-
-    def _refused(self, workload: WorkloadView[S]) -> dict[str, Refusal]:
+    def refusals_of(self, workload: WorkloadView[S]) -> dict[str, Refusal]:
         """What was refused lately; a change of the spec may be the remedy, and is tried at once."""
         key, now = (workload.namespace, workload.name), self._context.now()
         generation, refusals = self._refusals.get(key, (0, {}))
@@ -224,7 +194,7 @@ class WorkloadController(Generic[S]):
 
     def _learn(self, key: Key, workload: WorkloadView[S], execution: Execution) -> None:
         """Remember what was refused, for longer each time, and forget what succeeded."""
-        before, now = self._refused(workload), self._context.now()
+        before, now = self.refusals_of(workload), self._context.now()
         kept = {about: refusal for about, refusal in before.items() if about not in execution.succeeded}
         for about, error in execution.failures.items():
             lasting = isinstance(error, Forbidden | Invalid)
@@ -300,14 +270,6 @@ def _same(change: Change[PodView]) -> bool:
     """Nothing has changed that planning reads."""
     old, new = change.old, change.new
     return old is not None and new is not None and _READ(old) == _READ(new)
-
-
-def _overlap(one: WorkloadView[Spec], other: WorkloadView[Spec]) -> bool:
-    """One of the selectors takes the other's pods."""
-    if one.spec is None or other.spec is None or one.deleting or other.deleting:
-        return False
-    labels = [(v.spec.template.get("metadata") or {}).get("labels") or {} for v in (one, other) if v.spec]
-    return one.spec.selector.matches(labels[1]) or other.spec.selector.matches(labels[0])
 
 
 def _said(error: ApiError) -> str:

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from devcluster import podtypes
-from operators.planning.inplace.update import ineligible_path
+from operators.planning.inplace.changes import ineligible_path
 from operators.planning.revisions import History, RecordedRevisions, resolve
 from operators.planning.templates import produces, template_digest
 from operators.planning.views import revision_view

@@ -7,7 +7,7 @@ from typing import Any
 
 from operators.planning.budgets import budget
 from operators.planning.identity import InvalidIndexRange, index_range
-from operators.planning.inplace.update import ineligible_path
+from operators.planning.inplace.changes import ineligible_path
 from webhooks.objects import Json, entries, number, part, text, texts
 from webhooks.validation.labels import label_problems
 from webhooks.validation.problems import Problem, warning

@@ -14,7 +14,6 @@ from operators.api import keys
 from operators.kube.times import rfc3339
 from operators.planning.actions import SetGate, UpdatePodInPlace
 from operators.planning.inplace.annotations import Changes, ContainerBefore, Grace, UpdateState
-from operators.planning.templates import canonical_spec, default_pull_policy
 from operators.planning.views import ContainerView, PodView
 
 Template = Mapping[str, Any]
@@ -78,48 +77,6 @@ def modified_containers(pod: PodView, wanted: Images, source: ContainerSource) -
 def in_grace(pod: PodView) -> bool:
     """The pod waits for the end of a grace period; its containers have not been touched."""
     return pod.grace is not None and (pod.state is None or pod.state.revision == pod.revision)
-
-
-def _first_difference(old: Any, new: Any, path: str) -> str | None:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in sorted({*old, *new}):
-            found = _first_difference(old.get(key), new.get(key), f"{path}/{key}")
-            if found:
-                return found
-        return None
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return next(
-            (d for i, (a, b) in enumerate(zip(old, new, strict=True)) if (d := _first_difference(a, b, f"{path}/{i}"))),
-            None,
-        )
-    return None if old == new else path
-
-
-def _comparable(container: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """The container without its image, and without a pull policy that the other leaves to the default."""
-    kept = {k: v for k, v in container.items() if k != "image"}
-    default = default_pull_policy(container.get("image") or "")
-    if "imagePullPolicy" not in other and kept.get("imagePullPolicy") == default:
-        del kept["imagePullPolicy"]
-    return kept
-
-
-def ineligible_path(old: Template | None, new: Template) -> str | None:
-    """The first path that cannot change in place, None when the whole change can.
-
-    Only ``spec.containers[i].image`` may be replaced inside the pod spec; template metadata may change freely. A pod of
-    unknown revision cannot be compared and is not eligible. Defaults written out, and amounts spelled otherwise, are
-    no change.
-    """
-    if old is None:
-        return "(the pod's revision is unknown)"
-    old_spec, new_spec = canonical_spec(old.get("spec") or {}), canonical_spec(new.get("spec") or {})
-    before, after = old_spec.get("containers") or [], new_spec.get("containers") or []
-    if len(before) == len(after):  # of containers that were renamed or moved the name is told, not the image
-        pairs = list(zip(before, after, strict=True))
-        old_spec["containers"] = [_comparable(a, b) for a, b in pairs]
-        new_spec["containers"] = [_comparable(b, a) for a, b in pairs]
-    return _first_difference(old_spec, new_spec, "/spec/template/spec")
 
 
 def _metadata_changes(old: Template | None, new: Template, what: str, pending: Changes) -> dict[str, str | None]:

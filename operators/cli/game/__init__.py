@@ -1,0 +1,20 @@
+"""``kubectl game``: see, steer and look ahead. Its commands hang under ``game-operators``, too.
+
+Nothing of Typer, Rich, the client or the planner is loaded here: each command loads what it needs.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: Name of each command, and the module of `operators.cli.game.commands` that holds it.
+COMMANDS: Final = {
+    "get": "get",
+    "tree": "get",
+    "list": "list",
+    "status": "status",
+    "why": "why",
+    "history": "history",
+    "diff": "diff",
+    "hooks": "hooks",
+}

@@ -1,0 +1,1 @@
+"""Tests of kubectl game that need no cluster."""
