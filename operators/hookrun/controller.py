@@ -69,7 +69,7 @@ class HookRunController:
         self._expectations = Expectations()
         self._metrics = HookMetrics(registry, time.monotonic)
         refused = (*settings.deny_cidrs, *settings.refused_hosts, client.credentials.server)
-        transport = HttpTransport(EgressPolicy(settings.allow_cidrs, refused, cluster))
+        self._transport = transport = HttpTransport(EgressPolicy(settings.allow_cidrs, refused, cluster))
         self._pool = WorkerPool(FUNCTIONS, workers=_WORKERS, limits=Limits(cpu_seconds=settings.cpu_seconds))
         self._work = HookWorkers(self._pool)
         blocking = ThreadedCalls(transport, settings.max_concurrent)
@@ -86,6 +86,7 @@ class HookRunController:
             await Controller("hook", self._queue, self.reconcile, workers=self._workers).run()
         finally:
             await self._tasks.close()
+            await self._transport.close()
             await self._pool.close()
 
     def drain(self) -> None:

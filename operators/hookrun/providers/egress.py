@@ -7,16 +7,13 @@ address that is connected to, not the name: it does not help that a name resolve
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import socket
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from urllib.parse import urlsplit
 
 from operators.hookrun.clusteraddresses import Address, ClusterAddresses, effective
 from operators.hookrun.providers.base import ProviderError
+from operators.hookrun.providers.names import NameResolver, UnknownHost
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 #: Refused besides what `ipaddress` knows as special.
@@ -116,13 +113,7 @@ def _is_special(ip: Address) -> bool:
     return any(ip in network for network in _REFUSED)
 
 
-@lru_cache(maxsize=1)
-def _threads() -> ThreadPoolExecutor:
-    """Threads of our own: a slow name server of one hook must not hold up look-ups of the operators themselves."""
-    return ThreadPoolExecutor(32, "hook-names")
-
-
-async def resolve(host: str, port: int, policy: EgressPolicy) -> list[str]:
+async def resolve(host: str, port: int, policy: EgressPolicy, names: NameResolver) -> list[str]:
     """The addresses of a host, at least one, all of which hooks may reach.
 
     Raises:
@@ -130,7 +121,7 @@ async def resolve(host: str, port: int, policy: EgressPolicy) -> list[str]:
     """
     if policy.refuses_name(host, port):
         raise ProviderError(f"host {host!r} is refused by policy")
-    addresses = [host] if _is_address(host) else await _look_up(host)
+    addresses = [host] if _is_address(host) else await _look_up(host, names)
     for address in addresses:
         refusal = policy.refusal(address, port)
         if refusal:
@@ -146,12 +137,8 @@ def _is_address(host: str) -> bool:
     return True
 
 
-async def _look_up(host: str) -> list[str]:
-    def ask() -> list[str]:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
+async def _look_up(host: str, names: NameResolver) -> list[str]:
     try:
-        return await asyncio.get_running_loop().run_in_executor(_threads(), ask)
-    except (OSError, UnicodeError) as error:
+        return await names.addresses(host)
+    except UnknownHost as error:
         raise ProviderError(f"host {host[:253]!r} is not known: {error}") from error

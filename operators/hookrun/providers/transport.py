@@ -18,6 +18,7 @@ import httpx
 from operators.hookrun.providers.base import HttpResponse, ProviderError, redact_url
 from operators.hookrun.providers.egress import EgressPolicy, resolve
 from operators.hookrun.providers.findings import frames_message
+from operators.hookrun.providers.names import NameResolver
 
 #: Bytes of a body that are read.
 BODY_LIMIT = 1 << 20
@@ -42,8 +43,8 @@ def _trust() -> ssl.SSLContext:
 class HttpTransport:
     """Sends requests to the hosts that a policy allows."""
 
-    def __init__(self, policy: EgressPolicy) -> None:
-        self._policy = policy
+    def __init__(self, policy: EgressPolicy, names: NameResolver | None = None) -> None:
+        self._policy, self._names = policy, names or NameResolver()
 
     async def get(self, url: str, headers: Mapping[str, str], seconds: float) -> HttpResponse:
         """Send one GET; ``seconds`` cover the whole exchange, the look-up of the name included.
@@ -54,7 +55,7 @@ class HttpTransport:
         _check_headers(headers)
         try:
             async with asyncio.timeout(seconds):
-                return await _first_reachable(httpx.URL(url), headers, self._policy, seconds)
+                return await self._first_reachable(httpx.URL(url), headers, seconds)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise ProviderError(f"no answer within {seconds} s") from error
         except httpx.LocalProtocolError as error:
@@ -63,6 +64,26 @@ class HttpTransport:
             raise ProviderError(f"url {redact_url(url, 100)} cannot be read") from error
         except httpx.HTTPError as error:
             raise ProviderError(f"{type(error).__name__}: {_reason(error)}") from error
+
+    async def close(self) -> None:
+        """Give up look-ups under way; the transport may be used again."""
+        await self._names.close()
+
+    async def _first_reachable(self, url: httpx.URL, headers: Mapping[str, str], seconds: float) -> HttpResponse:
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ProviderError(
+                f"url must begin with http:// or https:// and name a host, not {redact_url(str(url), 100)}"
+            )
+        port = (443 if url.scheme == "https" else 80) if url.port is None else url.port
+        if not 0 < port < 1 << 16:
+            raise ProviderError(f"{port} is not the number of a port")
+        *others, last = await resolve(url.raw_host.decode(), port, self._policy, self._names)
+        for address in others:
+            try:
+                return await _get(url, address, headers, seconds)
+            except httpx.ConnectError:  # a name may have addresses of a family that this pod has no route for
+                continue
+        return await _get(url, last, headers, seconds)
 
 
 def _reason(error: httpx.HTTPError) -> str:
@@ -83,23 +104,6 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             raise ProviderError("a header contains characters that cannot be sent")
         if frames_message(name):
             raise ProviderError(f"header {name[:64]} says how messages are sent, and hooks may not set it")
-
-
-async def _first_reachable(
-    url: httpx.URL, headers: Mapping[str, str], policy: EgressPolicy, seconds: float
-) -> HttpResponse:
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ProviderError(f"url must begin with http:// or https:// and name a host, not {redact_url(str(url), 100)}")
-    port = (443 if url.scheme == "https" else 80) if url.port is None else url.port
-    if not 0 < port < 1 << 16:
-        raise ProviderError(f"{port} is not the number of a port")
-    *others, last = await resolve(url.raw_host.decode(), port, policy)
-    for address in others:
-        try:
-            return await _get(url, address, headers, seconds)
-        except httpx.ConnectError:  # a name may have addresses of a family that this pod has no route for
-            continue
-    return await _get(url, last, headers, seconds)
 
 
 async def _get(url: httpx.URL, address: str, headers: Mapping[str, str], seconds: float) -> HttpResponse:

@@ -23,9 +23,10 @@ from operators.api.hooktemplate import Metric
 from operators.api.providers.prometheus import PrometheusProvider
 from operators.api.providers.web import WebProvider
 from operators.hookrun.outcome import measurement_phase
-from operators.hookrun.providers import egress, transport
+from operators.hookrun.providers import transport
 from operators.hookrun.providers.base import Connections, MeasuredValue, ProviderError
 from operators.hookrun.providers.egress import EgressPolicy
+from operators.hookrun.providers.names import NameResolver
 from operators.hookrun.providers.prometheus import Prometheus
 from operators.hookrun.providers.transport import HttpTransport
 from operators.hookrun.providers.web import Web
@@ -172,10 +173,10 @@ async def test_tls_is_verified_by_name(tmp_path: Path, monkeypatch: pytest.Monke
     names: list[str] = []
     context.sni_callback = lambda _, name, __: names.append(name)
 
-    def loopback(host: str, *_: Any, **__: Any) -> list[Any]:
-        return [(0, 0, 0, "", ("127.0.0.1", 0))]
+    async def loopback(_: NameResolver, host: str) -> list[str]:
+        return ["127.0.0.1"]
 
-    monkeypatch.setattr(egress.socket, "getaddrinfo", loopback)
+    monkeypatch.setattr(NameResolver, "addresses", loopback)
     transport._trust.cache_clear()
     try:
         async with serving(context) as server:
@@ -428,10 +429,10 @@ async def test_a_host_that_nobody_knows() -> None:
 async def test_the_next_address_is_tried(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.text('{"result":1}')
 
-    def two_addresses(host: str, *_: Any, **__: Any) -> list[Any]:
-        return [(0, 0, 0, "", (address, 0)) for address in ("127.9.9.9", "127.0.0.1")]
+    async def two_addresses(_: NameResolver, host: str) -> list[str]:
+        return ["127.9.9.9", "127.0.0.1"]
 
-    monkeypatch.setattr(egress.socket, "getaddrinfo", two_addresses)
+    monkeypatch.setattr(NameResolver, "addresses", two_addresses)
     assert (await ask(server, url=server.url.replace("127.0.0.1", "game.example") + "/")).text == "1"
 
 
@@ -442,11 +443,11 @@ async def test_a_name_that_leads_elsewhere_the_second_time_gains_nothing(
     answers = ["10.255.255.1", "127.0.0.1"]
     asked: list[str] = []
 
-    def rebinding(host: str, *_: Any, **__: Any) -> list[Any]:
+    async def rebinding(_: NameResolver, host: str) -> list[str]:
         asked.append(host)
-        return [(0, 0, 0, "", (answers[len(asked) - 1], 0))]
+        return [answers[len(asked) - 1]]
 
-    monkeypatch.setattr(egress.socket, "getaddrinfo", rebinding)
+    monkeypatch.setattr(NameResolver, "addresses", rebinding)
     url = server.url.replace("127.0.0.1", "rebind.example")
     with pytest.raises(ProviderError):
         await HttpTransport(EgressPolicy()).get(url, {}, 0.3)
