@@ -296,7 +296,7 @@ class GameStatefulSetHistories(RuleBasedStateMachine):
         for action in decision.actions:
             self.cluster.apply(action)
         self.cluster.write_status(decision)
-        if any(isinstance(a, act.CreateRevision | act.RenumberRevision) for a in decision.actions):
+        if any(isinstance(a, act.CreateRevision | act.RenumberRevision | act.AdoptPod) for a in decision.actions):
             return  # such a pass does nothing else
         going = [c["metadata"] for c in self.cluster.claims.values() if "Pod" in owners(c["metadata"])]
         staying = {ordinal(m["name"]) for m in going if not m.get("deletionTimestamp")}
