@@ -7,7 +7,7 @@ at most one move: a patch of the spec, or another record in the status, never on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from operators.api.reasons import BlockedReason, PauseReason
 from operators.planning.actions import (
@@ -18,9 +18,20 @@ from operators.planning.actions import (
     PatchSpec,
     TerminateHookRun,
 )
+from operators.planning.canary.commands import ABORT, RETRY, CanaryCommand
 from operators.planning.canary.hooks import StepHooks, belongs_to_rollout, belongs_to_step, describe_run, step_run
-from operators.planning.canary.marks import mark_from_status, new_mark, pause_patch, unmark
+from operators.planning.canary.marks import (
+    abort_patch,
+    mark_from_status,
+    new_mark,
+    pause_patch,
+    unmark,
+    without_command,
+)
 from operators.planning.canary.messages import (
+    aborted,
+    command_obeyed,
+    command_stale,
     hook_failure,
     pause_kept,
     pause_over,
@@ -31,6 +42,7 @@ from operators.planning.canary.messages import (
     starts_over,
     step_reached,
 )
+from operators.planning.canary.obedience import Standing, hear
 from operators.planning.canary.phases import Phase, StepKind, kind_of, phase_of
 from operators.planning.canary.state import (
     CanaryState,
@@ -94,8 +106,8 @@ _Verdict = _Wait | _Pause | _Done | _Restart
 def decide(canary: CanaryState, counts: PodCounts, hooks: StepHooks, now: float, *, complete: bool) -> Decision:
     """The move of this pass. ``complete``: every pod is at the update revision, none missing or too many."""
     moves = Moves(canary, counts, hooks, now, complete=complete)
-    found = MOVES[phase_of(canary), moves.kind](moves)
-    return found if isinstance(found, Decision) else moves.follow(found)
+    command = canary.recorded.command
+    return moves.go_on() if command is None else moves.hear(command)
 
 
 class Moves:
@@ -106,6 +118,39 @@ class Moves:
         self.hooks, self.now, self.complete = hooks, now, complete
         self.runs = [r for r in hooks.runs if not r.deleting]
         self.kind = kind_of(canary.steps[canary.index or 0]) if canary.active and not canary.begins else None
+
+    def go_on(self) -> Decision:
+        """The move of the phase."""
+        found = MOVES[phase_of(self.canary), self.kind](self)
+        return found if isinstance(found, Decision) else self.follow(found)
+
+    # ---- a person's command
+
+    def hear(self, command: CanaryCommand) -> Decision:
+        """Obey a command once, or take it off and say why not."""
+        heard = hear(self.canary, command)
+        if heard.standing is Standing.WAITS:
+            return self.go_on()
+        if heard.standing is Standing.IN_FORCE:
+            return self._obey(command, heard.to)
+        usual = self.go_on()
+        if heard.standing is Standing.STALE:
+            said = command_stale(command, heard.why)
+        else:
+            said = command_obeyed(self.canary, command, heard.to)
+            if usual.canary_status.index != self.canary.index:
+                usual = self._hold()  # the index stays until the command is off, so that it never is in force again
+        return replace(usual, patch=without_command(usual.patch), notes=(*usual.notes, said))
+
+    def _obey(self, command: CanaryCommand, to: int) -> Decision:
+        if command.do == ABORT:
+            patch = abort_patch(self.canary, command.author, whole_second(self.now))
+            return self._hold(patch=patch, notes=(command_obeyed(self.canary, command, to),))
+        if command.do != RETRY:
+            return self._go_to(to, (), self._other_runs())
+        if self.recorded.mark is not None:
+            return self._hold(patch=unmark(self.canary))
+        return self._begin(to)
 
     # ---- outside of the steps
 
@@ -126,7 +171,8 @@ class Moves:
         """Copy the pause that the mark stands for into the status."""
         mark = self.recorded.mark
         assert mark is not None
-        pauses = {**self.recorded.pauses, mark.reason: mark.since}
+        earlier = {} if mark.reason == PauseReason.ABORTED else self.recorded.pauses
+        pauses = {**earlier, mark.reason: mark.since}
         shown = paused(self.canary, mark.reason, mark.since, self._failure())
         return self._hold(self._other_runs(), pauses=pauses, blocked=(shown,))
 
@@ -150,13 +196,16 @@ class Moves:
         return self._hold(actions, patch=patch, blocked=(verdict.blocked,), notes=verdict.notes, wait=verdict.wait)
 
     def _advance(self, verdict: _Done, others: tuple[Action, ...]) -> Decision:
-        canary, following = self.canary, (self.canary.index or 0) + 1
+        said = () if verdict.said is None else (verdict.said,)
+        return self._go_to((self.canary.index or 0) + 1, said, others)
+
+    def _go_to(self, following: int, said: tuple[Note, ...], others: tuple[Action, ...]) -> Decision:
+        canary = self.canary
         if self.recorded.mark is not None and not self.recorded.paused:
             return self._hold(others, patch=unmark(self.canary))
         last = following == len(canary.steps)
         stable = canary.update if last else canary.stable
-        notes = [n for n in (verdict.said,) if n] + [step_reached(following)]
-        return Decision(self._canary_status(following, {}, stable), others, notes=tuple(notes))
+        return Decision(self._canary_status(following, {}, stable), others, notes=(*said, step_reached(following)))
 
     def _begin(self, index: int | None, said: tuple[Note, ...] = ()) -> Decision:
         recorded = self.recorded
@@ -309,6 +358,14 @@ class Moves:
         """Pods go back to the stable revision; only a person ends that."""
         return _Wait(rolled_back(self.canary, self.pod_counts, self._failure()))
 
+    def go_back(self) -> _Verdict:
+        """Aborted: pods go back to the stable revision; only a person ends that."""
+        return _Wait(aborted(self.canary, self.pod_counts, self._abort()))
+
+    def start_over(self) -> _Verdict:
+        """A person goes on after an abort: from the first step."""
+        return _Restart(starts_over(self.canary, self._abort()))
+
     # ---- what moves ask
 
     def _missing(self) -> str:
@@ -328,6 +385,10 @@ class Moves:
     def _time_over(self) -> _Done:
         pause = self.canary.steps[self.canary.index or 0].pause
         return _Done(pause_over(self.canary, pause.duration if pause is not None else None))
+
+    def _abort(self) -> str:
+        mark = self.recorded.mark
+        return (mark.message if mark is not None and self.canary.marked else "") or "aborted"
 
     def _failure(self) -> str:
         return hook_failure(self.canary, self._run())
@@ -379,6 +440,8 @@ MOVES: Mapping[tuple[Phase, StepKind | None], Callable[[Moves], Decision | _Verd
     (Phase.WITHOUT_STEPS, None): Moves.begin,
     (Phase.DONE, None): Moves.finish,
     **{(Phase.PAUSE_MARKED, kind): Moves.note_pause for kind in StepKind},
+    **{(Phase.ABORTED, kind): Moves.go_back for kind in StepKind},
+    **{(Phase.RETRIED, kind): Moves.start_over for kind in StepKind},
     (Phase.IN_STEP, StepKind.INVALID): Moves.refuse_step,
     (Phase.IN_STEP, _PARTITION): Moves.wait_for_pods,
     (Phase.IN_STEP, _PAUSE): Moves.start_pause,
