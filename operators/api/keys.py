@@ -27,6 +27,8 @@ INPLACE_START_REASON: Final = "StartInPlaceUpdate"
 
 # Beside updateStrategy.paused while a canary step has set it
 CANARY_PAUSE_ANNOTATION: Final = f"{GROUP}/canary-pause"
+# A person's command to a canary, obeyed once
+CANARY_COMMAND_ANNOTATION: Final = f"{GROUP}/canary-command"
 
 # Order of scale-in
 POD_COST_ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"

@@ -71,6 +71,7 @@ class BlockedReason(StrEnum):
     CANARY_HOOK_RUNNING = "CanaryHookRunning"
     CANARY_HOOK_FAILED = "CanaryHookFailed"
     CANARY_ROLLED_BACK = "CanaryRolledBack"
+    CANARY_ABORTED = "CanaryAborted"
     CANARY_ROLLBACK_NOT_POSSIBLE = "CanaryRollbackNotPossible"
     INVALID_CANARY_STEP = "InvalidCanaryStep"
     # Scaling
@@ -120,6 +121,8 @@ class EventReason(StrEnum):
     CANARY_RESUMED = "CanaryResumed"
     CANARY_PAUSE_OVER = "CanaryPauseOver"
     CANARY_PAUSE_KEPT = "CanaryPauseKept"
+    CANARY_COMMAND_OBEYED = "CanaryCommandObeyed"
+    CANARY_COMMAND_STALE = "CanaryCommandStale"
 
 
 class PauseReason(StrEnum):
@@ -127,3 +130,4 @@ class PauseReason(StrEnum):
 
     PAUSE_STEP = "PausedByCanaryPauseStep"
     HOOK_STEP = "PausedByStepBasedHook"
+    ABORTED = "PausedByCanaryAbort"

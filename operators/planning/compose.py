@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from operators.planning.actions import Action, CreatePod, PatchSpec, Plan
+from operators.planning.canary.decision import Decision
 from operators.planning.canary.hooks import StepHooks
 from operators.planning.canary.state import PodCounts
-from operators.planning.canary.steps import Decision, decide
+from operators.planning.canary.steps import decide
 from operators.planning.deadline import overdue
 from operators.planning.explain import explain
 from operators.planning.hooks.cleanup import clean, marks, retry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from operators.api.reasons import BlockedReason, ConditionReason, ConditionType
+from operators.api.reasons import BlockedReason, ConditionReason, ConditionType, PauseReason
 from operators.kube.times import rfc3339
 from operators.planning.actions import Blocked
 from operators.planning.canary.state import CanaryStatus
@@ -62,6 +62,8 @@ def _progressing(rollout: Rollout, blocked: Sequence[Blocked], ready: int) -> tu
     reason: str
     if back:
         progressing, reason = not whole or bool(rollout.outdated), BlockedReason.CANARY_ROLLED_BACK
+        if PauseReason.ABORTED in rollout.canary.recorded.pauses:
+            reason = BlockedReason.CANARY_ABORTED
     elif shown:
         progressing, reason = bool(moving) or not (held or stuck), shown[0].reason
     else:

@@ -17,4 +17,10 @@ COMMANDS: Final = {
     "history": "history",
     "diff": "diff",
     "hooks": "hooks",
+    "pause": "steer",
+    "resume": "steer",
+    "promote": "steer",
+    "skip-step": "steer",
+    "abort": "steer",
+    "retry": "steer",
 }

@@ -27,6 +27,6 @@ def build(names: tuple[str, ...] = tuple(COMMANDS)) -> typer.Typer:
 
     for name in names:
         module = importlib.import_module(f"operators.cli.game.commands.{COMMANDS[name]}")
-        function = getattr(module, name, None) or module.command
+        function = getattr(module, name.replace("-", "_"), None) or module.command
         app.command(name, hidden=name == "tree")(with_flags(function))
     return app

@@ -36,6 +36,7 @@ _MENDS: Final[Mapping[str, str]] = {
     BlockedReason.HOOK_TEMPLATE_MISSING: "kubectl get hooktemplates",
     BlockedReason.IN_PLACE_NOT_POSSIBLE: "kubectl game diff {}",
     BlockedReason.CANARY_ROLLED_BACK: "kubectl game history {}",
+    BlockedReason.CANARY_ABORTED: "kubectl game history {}",
     BlockedReason.INVALID_SPEC: "kubectl explain gamedeployment.spec",
     BlockedReason.SELECTOR_OVERLAP: "kubectl game list",
 }

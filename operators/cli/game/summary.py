@@ -42,6 +42,7 @@ _WORDS: Final[Mapping[str, str]] = {
     BlockedReason.MIN_READY_SECONDS: "Waiting for minReadySeconds",
     BlockedReason.CREATE_BATCH: "Creating pods",
     BlockedReason.CANARY_ROLLED_BACK: "Rolled back",
+    BlockedReason.CANARY_ABORTED: "Aborted",
     "RollingOut": "Updating",
     "AllPodsUpdated": "Complete",
     "Settled": "Settled",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from operators.api import keys
+from operators.api.reasons import PauseReason
 from operators.planning.actions import PatchSpec
 from operators.planning.canary.state import CanaryState, PauseMark
 from operators.planning.canary.stephash import step_hash
@@ -28,6 +31,20 @@ def pause_patch(mark: PauseMark) -> PatchSpec:
     annotations = {keys.CANARY_PAUSE_ANNOTATION: mark.dump()}
     body = {"metadata": {"annotations": annotations}, "spec": {"updateStrategy": {"paused": True}}}
     return PatchSpec(body, f"paused by canary step {mark.step}")
+
+
+def abort_patch(canary: CanaryState, author: str, since: float) -> PatchSpec:
+    """Pause for the way back to the stable revision, and take the command off that asks for it: one write."""
+    patch = pause_patch(new_mark(canary, PauseReason.ABORTED, since, f"aborted by {author}"))
+    return without_command(patch)
+
+
+def without_command(patch: PatchSpec | None) -> PatchSpec:
+    """The patch, or an empty one, that takes a person's command off besides."""
+    body: dict[str, Any] = dict(patch.patch) if patch is not None else {}
+    annotations = {**(body.get("metadata") or {}).get("annotations", {}), keys.CANARY_COMMAND_ANNOTATION: None}
+    body["metadata"] = {**(body.get("metadata") or {}), "annotations": annotations}
+    return PatchSpec(body, patch.reason if patch is not None else "a canary command is taken off")
 
 
 def unmark(canary: CanaryState) -> PatchSpec:

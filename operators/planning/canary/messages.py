@@ -5,6 +5,7 @@ from __future__ import annotations
 from operators.api.reasons import BlockedReason, EventReason, PauseReason
 from operators.kube.times import rfc3339
 from operators.planning.actions import Blocked, Note
+from operators.planning.canary.commands import ABORT, RETRY, CanaryCommand
 from operators.planning.canary.hooks import describe_run
 from operators.planning.canary.state import CanaryState, PodCounts, describe
 from operators.planning.views import HookRunView
@@ -23,6 +24,8 @@ def paused(canary: CanaryState, reason: str, since: float, failure: str = "") ->
     if reason == PauseReason.HOOK_STEP:
         text = f"{canary.label}: {failure}; paused: set updateStrategy.paused to false to go on, or roll back"
         return Blocked(BlockedReason.CANARY_HOOK_FAILED, text, waiting=False)
+    if reason == PauseReason.ABORTED:
+        return Blocked(BlockedReason.CANARY_ABORTED, f"{canary.label}: {failure}", waiting=False)
     pause = canary.steps[canary.index or 0].pause
     if pause is not None and pause.duration is not None:
         text = f"{canary.label}: waits from {rfc3339(since)} until {rfc3339(since + pause.duration)}"
@@ -47,6 +50,38 @@ def rolled_back(canary: CanaryState, counts: PodCounts, failure: str) -> Blocked
         f"revision {canary.stable}; change the template, or set updateStrategy.paused to false to start the steps over"
     )
     return Blocked(BlockedReason.CANARY_ROLLED_BACK, text, waiting=False)
+
+
+def aborted(canary: CanaryState, counts: PodCounts, said: str) -> Blocked:
+    """A person has sent the pods back to the stable revision, or there is none to go back to."""
+    if not canary.rolling_back:
+        text = f"{canary.label}: {said}; there is no revision {canary.stable!r} to go back to"
+        return Blocked(BlockedReason.CANARY_ROLLBACK_NOT_POSSIBLE, text, waiting=False)
+    text = (
+        f"{canary.label}: {said}: {counts.stable} of {counts.replicas} pods are at the stable revision "
+        f"{canary.stable}; change the template, or set updateStrategy.paused to false to start the steps over"
+    )
+    return Blocked(BlockedReason.CANARY_ABORTED, text, waiting=False)
+
+
+def command_obeyed(canary: CanaryState, command: CanaryCommand, to: int) -> Note:
+    """A person's command is carried out."""
+    count = len(canary.steps)
+    if command.do == ABORT:
+        text = f"{canary.label} is aborted: pods go back to the stable revision {canary.stable}"
+    elif command.do == RETRY:
+        text = f"the steps start again from step {to + 1} of {count} ({describe(canary.steps[to])})"
+    else:
+        names = "; ".join(f"{i + 1} ({describe(canary.steps[i])})" for i in range(command.index, to))
+        onto = f"step {to + 1} of {count} ({describe(canary.steps[to])})" if to < count else "all pods"
+        text = f"skipped: canary steps {names}; going on with {onto}"
+    return Note("Normal", EventReason.CANARY_COMMAND_OBEYED, f"{text} ({command.do}, by {command.author})")
+
+
+def command_stale(command: CanaryCommand, why: str) -> Note:
+    """A person's command is taken off, and nothing else is done."""
+    name = f"{command.do}, by {command.author}" if not command.problem else "unreadable"
+    return Note("Warning", EventReason.CANARY_COMMAND_STALE, f"canary command ({name}) is not obeyed: {why}")
 
 
 def resumed(canary: CanaryState, although: str = "") -> Note:

@@ -54,6 +54,10 @@ class Phase(Enum):
     HOOK_FAILED = auto()
     #: The same, and ``autoRollback`` is on.
     ROLLING_BACK = auto()
+    #: A person's abort is on record.
+    ABORTED = auto()
+    #: An abort is on record, and ``paused`` is false: a person's word to start over.
+    RETRIED = auto()
     #: The pause of the step is on record, and ``paused`` is false: a person's word to go on.
     RESUMED = auto()
 
@@ -88,6 +92,8 @@ def phase_of(canary: CanaryState) -> Phase:
 
 def _phase_in_step(canary: CanaryState, kind: StepKind) -> Phase:
     recorded = canary.recorded
+    if PauseReason.ABORTED in recorded.pauses:
+        return Phase.ABORTED if recorded.paused else Phase.RETRIED
     if kind is StepKind.INVALID:
         return Phase.IN_STEP
     if _REASONS.get(kind) not in recorded.pauses:

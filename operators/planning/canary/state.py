@@ -28,6 +28,7 @@ from operators.api.reasons import PauseReason
 from operators.api.strategies import Canary, CanaryStep
 from operators.kube.times import rfc3339, timestamp
 from operators.planning.budgets import kept_old
+from operators.planning.canary.commands import CanaryCommand, read_command
 from operators.planning.canary.stephash import same_steps, step_hash
 from operators.planning.workloadstatus import CanaryRecord, PauseCondition, WorkloadStatus
 
@@ -101,6 +102,7 @@ class RecordedState:
     hook_run: str = ""
     mark: PauseMark | None = None
     paused: bool = False
+    command: CanaryCommand | None = None
 
     @property
     def user_paused(self) -> bool:
@@ -120,6 +122,7 @@ def read_recorded(status: Json, annotations: Mapping[str, str], *, paused: bool)
         hook_run=str(canary.get("currentStepHookRun") or ""),
         mark=read_pause_mark(annotations.get(keys.CANARY_PAUSE_ANNOTATION)),
         paused=paused,
+        command=read_command(annotations.get(keys.CANARY_COMMAND_ANNOTATION)),
     )
 
 
@@ -129,7 +132,8 @@ class CanaryState:
 
     ``index`` is the step in force, the number of steps when all are done, None without steps. ``begins`` holds while a
     new rollout has not been put on record: nothing is updated yet. ``target`` is the revision pods are brought to and
-    ``kept`` the number of them that stay where they are; ``held`` tells that no pod may be updated at all.
+    ``kept`` the number of them that stay where they are; ``held`` tells that no pod may be updated at all,
+    ``returnable`` that the stable revision is stored, so that pods can go back to it.
     """
 
     desired: DesiredRollout
@@ -141,6 +145,7 @@ class CanaryState:
     kept: int
     held: bool
     target: str
+    returnable: bool = False
 
     @property
     def steps(self) -> tuple[CanaryStep, ...]:
@@ -236,11 +241,24 @@ def canary_state(
     back = not begins and _rolls_back(desired, recorded, index) and stable in known
     held = not back and (begins or desired.paused or bool(recorded.pauses))
     kept = 0 if back else partition_in_force(steps, index, desired.replicas)
-    return CanaryState(desired, recorded, update, stable, index, begins, kept, held, target=stable if back else update)
+    return CanaryState(
+        desired,
+        recorded,
+        update,
+        stable,
+        index,
+        begins,
+        kept,
+        held,
+        target=stable if back else update,
+        returnable=stable in known,
+    )
 
 
 def _rolls_back(desired: DesiredRollout, recorded: RecordedState, index: int) -> bool:
-    """``autoRollback``: the hook of the step in force has failed, that is on record, and nobody has resumed."""
+    """Aborted; or ``autoRollback``: the hook of the step failed. That is on record, and nobody has resumed."""
+    if index < len(desired.steps) and desired.paused and PauseReason.ABORTED in recorded.pauses:
+        return True
     automatic = desired.canary is not None and desired.canary.auto_rollback
     at_hook = index < len(desired.steps) and desired.steps[index].hook is not None
     return automatic and at_hook and desired.paused and PauseReason.HOOK_STEP in recorded.pauses

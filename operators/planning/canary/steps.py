@@ -7,7 +7,7 @@ at most one move: a patch of the spec, or another record in the status, never on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 from operators.api.reasons import BlockedReason, PauseReason
 from operators.planning.actions import (
@@ -18,9 +18,21 @@ from operators.planning.actions import (
     PatchSpec,
     TerminateHookRun,
 )
+from operators.planning.canary.commands import ABORT, RETRY, CanaryCommand
+from operators.planning.canary.decision import Decision, Done, Pause, Restart, Verdict, Wait
 from operators.planning.canary.hooks import StepHooks, belongs_to_rollout, belongs_to_step, describe_run, step_run
-from operators.planning.canary.marks import mark_from_status, new_mark, pause_patch, unmark
+from operators.planning.canary.marks import (
+    abort_patch,
+    mark_from_status,
+    new_mark,
+    pause_patch,
+    unmark,
+    without_command,
+)
 from operators.planning.canary.messages import (
+    aborted,
+    command_obeyed,
+    command_stale,
     hook_failure,
     pause_kept,
     pause_over,
@@ -31,6 +43,7 @@ from operators.planning.canary.messages import (
     starts_over,
     step_reached,
 )
+from operators.planning.canary.obedience import Standing, hear
 from operators.planning.canary.phases import Phase, StepKind, kind_of, phase_of
 from operators.planning.canary.state import (
     CanaryState,
@@ -42,60 +55,11 @@ from operators.planning.canary.stephash import step_hash
 from operators.planning.views import HookRunView
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a pass does about the canary. ``patch`` is the move in the spec, ``wait`` a time to look again."""
-
-    canary_status: CanaryStatus
-    actions: tuple[Action, ...] = ()
-    patch: PatchSpec | None = None
-    blocked: tuple[Blocked, ...] = ()
-    notes: tuple[Note, ...] = ()
-    wait: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Wait:
-    """The step is not over."""
-
-    blocked: Blocked
-    actions: tuple[Action, ...] = ()
-    patch: PatchSpec | None = None
-    notes: tuple[Note, ...] = ()
-    wait: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Pause:
-    """The step asks for a pause."""
-
-    reason: str
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """The step is over; ``said`` is why."""
-
-    said: Note | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Restart:
-    """The steps begin anew."""
-
-    said: Note
-
-
-#: What the step in force comes to.
-_Verdict = _Wait | _Pause | _Done | _Restart
-
-
 def decide(canary: CanaryState, counts: PodCounts, hooks: StepHooks, now: float, *, complete: bool) -> Decision:
     """The move of this pass. ``complete``: every pod is at the update revision, none missing or too many."""
     moves = Moves(canary, counts, hooks, now, complete=complete)
-    found = MOVES[phase_of(canary), moves.kind](moves)
-    return found if isinstance(found, Decision) else moves.follow(found)
+    command = canary.recorded.command
+    return moves.go_on() if command is None else moves.hear(command)
 
 
 class Moves:
@@ -106,6 +70,39 @@ class Moves:
         self.hooks, self.now, self.complete = hooks, now, complete
         self.runs = [r for r in hooks.runs if not r.deleting]
         self.kind = kind_of(canary.steps[canary.index or 0]) if canary.active and not canary.begins else None
+
+    def go_on(self) -> Decision:
+        """The move of the phase."""
+        found = MOVES[phase_of(self.canary), self.kind](self)
+        return found if isinstance(found, Decision) else self.follow(found)
+
+    # ---- a person's command
+
+    def hear(self, command: CanaryCommand) -> Decision:
+        """Obey a command once, or take it off and say why not."""
+        heard = hear(self.canary, command)
+        if heard.standing is Standing.WAITS:
+            return self.go_on()
+        if heard.standing is Standing.IN_FORCE:
+            return self._obey(command, heard.to)
+        usual = self.go_on()
+        if heard.standing is Standing.STALE:
+            said = command_stale(command, heard.why)
+        else:
+            said = command_obeyed(self.canary, command, heard.to)
+            if usual.canary_status.index != self.canary.index:
+                usual = self._hold()  # the index stays until the command is off, so that it never is in force again
+        return replace(usual, patch=without_command(usual.patch), notes=(*usual.notes, said))
+
+    def _obey(self, command: CanaryCommand, to: int) -> Decision:
+        if command.do == ABORT:
+            patch = abort_patch(self.canary, command.author, whole_second(self.now))
+            return self._hold(patch=patch, notes=(command_obeyed(self.canary, command, to),))
+        if command.do != RETRY:
+            return self._go_to(to, (), self._other_runs())
+        if self.recorded.mark is not None:
+            return self._hold(patch=unmark(self.canary))
+        return self._begin(to)
 
     # ---- outside of the steps
 
@@ -126,20 +123,21 @@ class Moves:
         """Copy the pause that the mark stands for into the status."""
         mark = self.recorded.mark
         assert mark is not None
-        pauses = {**self.recorded.pauses, mark.reason: mark.since}
+        earlier = {} if mark.reason == PauseReason.ABORTED else self.recorded.pauses
+        pauses = {**earlier, mark.reason: mark.since}
         shown = paused(self.canary, mark.reason, mark.since, self._failure())
         return self._hold(self._other_runs(), pauses=pauses, blocked=(shown,))
 
     # ---- what follows from a step
 
-    def follow(self, verdict: _Verdict) -> Decision:
+    def follow(self, verdict: Verdict) -> Decision:
         """Stay in the step, ask for its pause, go on to the next, or start over."""
         others, mark = self._other_runs(), self.recorded.mark
-        if isinstance(verdict, _Done):
+        if isinstance(verdict, Done):
             return self._advance(verdict, others)
-        if isinstance(verdict, _Restart):
+        if isinstance(verdict, Restart):
             return self._begin(0, (verdict.said,))
-        if isinstance(verdict, _Pause):
+        if isinstance(verdict, Pause):
             mark = new_mark(self.canary, verdict.reason, whole_second(self.now), verdict.message)
             shown = paused(self.canary, mark.reason, mark.since, verdict.message)
             return self._hold(others, patch=pause_patch(mark), blocked=(shown,))
@@ -149,14 +147,17 @@ class Moves:
         actions = (*others, *verdict.actions)
         return self._hold(actions, patch=patch, blocked=(verdict.blocked,), notes=verdict.notes, wait=verdict.wait)
 
-    def _advance(self, verdict: _Done, others: tuple[Action, ...]) -> Decision:
-        canary, following = self.canary, (self.canary.index or 0) + 1
+    def _advance(self, verdict: Done, others: tuple[Action, ...]) -> Decision:
+        said = () if verdict.said is None else (verdict.said,)
+        return self._go_to((self.canary.index or 0) + 1, said, others)
+
+    def _go_to(self, following: int, said: tuple[Note, ...], others: tuple[Action, ...]) -> Decision:
+        canary = self.canary
         if self.recorded.mark is not None and not self.recorded.paused:
             return self._hold(others, patch=unmark(self.canary))
         last = following == len(canary.steps)
         stable = canary.update if last else canary.stable
-        notes = [n for n in (verdict.said,) if n] + [step_reached(following)]
-        return Decision(self._canary_status(following, {}, stable), others, notes=tuple(notes))
+        return Decision(self._canary_status(following, {}, stable), others, notes=(*said, step_reached(following)))
 
     def _begin(self, index: int | None, said: tuple[Note, ...] = ()) -> Decision:
         recorded = self.recorded
@@ -215,99 +216,107 @@ class Moves:
 
     # ---- the steps
 
-    def refuse_step(self) -> _Verdict:
+    def refuse_step(self) -> Verdict:
         """A step that holds none or several of partition, pause and hook is not taken."""
         step = self.canary.steps[self.canary.index or 0]
         held = [v for v in (step.partition, step.pause, step.hook) if v is not None]
         text = f"{self.canary.label} must hold exactly one of partition, pause and hook, it holds {len(held)}"
-        return _Wait(Blocked(BlockedReason.INVALID_CANARY_STEP, text, waiting=False))
+        return Wait(Blocked(BlockedReason.INVALID_CANARY_STEP, text, waiting=False))
 
-    def wait_for_pods(self) -> _Verdict:
+    def wait_for_pods(self) -> Verdict:
         """A partition is over when enough pods are updated and ready."""
         missing = self._missing()
         if not missing:
-            return _Done()
-        return _Wait(Blocked(BlockedReason.CANARY_STEP, f"{self.canary.label}: {missing}"))
+            return Done()
+        return Wait(Blocked(BlockedReason.CANARY_STEP, f"{self.canary.label}: {missing}"))
 
-    def start_pause(self) -> _Verdict:
+    def start_pause(self) -> Verdict:
         """A pause begins when the pods of the partition before it are there."""
         missing = self._missing()
         if not missing:
-            return _Pause(PauseReason.PAUSE_STEP)
+            return Pause(PauseReason.PAUSE_STEP)
         text = f"{self.canary.label} begins when enough pods are updated: {missing}"
-        return _Wait(Blocked(BlockedReason.CANARY_STEP, text))
+        return Wait(Blocked(BlockedReason.CANARY_STEP, text))
 
-    def ask_hook(self) -> _Verdict:
+    def ask_hook(self) -> Verdict:
         """A hook is asked once; its yes ends the step, any other end pauses."""
         run = self._run()
         if run is None:
             return self._start()
         if run.phase == "Successful":
-            return _Done()
+            return Done()
         if run.completed:
-            return _Pause(PauseReason.HOOK_STEP, describe_run(run))
-        return _Wait(Blocked(BlockedReason.CANARY_HOOK_RUNNING, f"{self.canary.label}: {describe_run(run)}"))
+            return Pause(PauseReason.HOOK_STEP, describe_run(run))
+        return Wait(Blocked(BlockedReason.CANARY_HOOK_RUNNING, f"{self.canary.label}: {describe_run(run)}"))
 
-    def hold_partition(self) -> _Verdict:
+    def hold_partition(self) -> Verdict:
         """A person has paused: said with what the partition still lacks."""
         missing = self._missing()
-        return _Wait(paused_by_user(self.canary, f"; {missing}" if missing else ""))
+        return Wait(paused_by_user(self.canary, f"; {missing}" if missing else ""))
 
-    def hold_pause(self) -> _Verdict:
+    def hold_pause(self) -> Verdict:
         """A person has paused before the pause of the step has begun."""
-        return _Wait(paused_by_user(self.canary))
+        return Wait(paused_by_user(self.canary))
 
-    def hold_hook(self) -> _Verdict:
+    def hold_hook(self) -> Verdict:
         """A person has paused: a hook that runs goes on, one that does not is not asked."""
         run = self._run()
-        return _Wait(paused_by_user(self.canary, f"; {describe_run(run)}" if run else "; its hook is not started"))
+        return Wait(paused_by_user(self.canary, f"; {describe_run(run)}" if run else "; its hook is not started"))
 
-    def wait_out_pause(self) -> _Verdict:
+    def wait_out_pause(self) -> Verdict:
         """A pause without time waits for a person, a timed one for its end."""
         since, end = self._since(PauseReason.PAUSE_STEP), self._end()
         if end is not None and end <= self.now:
             return self._time_over()
-        return _Wait(paused(self.canary, PauseReason.PAUSE_STEP, since), wait=None if end is None else end - self.now)
+        return Wait(paused(self.canary, PauseReason.PAUSE_STEP, since), wait=None if end is None else end - self.now)
 
-    def end_pause(self) -> _Verdict:
+    def end_pause(self) -> Verdict:
         """A person goes on: a pause without time is over, a timed one is kept until its end."""
         since, end = self._since(PauseReason.PAUSE_STEP), self._end()
         if end is None:
-            return _Done(resumed(self.canary))
+            return Done(resumed(self.canary))
         if end <= self.now:
             return self._time_over()
-        return _Wait(
+        return Wait(
             paused(self.canary, PauseReason.PAUSE_STEP, since),
             patch=pause_patch(new_mark(self.canary, PauseReason.PAUSE_STEP, since)),
             notes=(pause_kept(self.canary, end),),
             wait=end - self.now,
         )
 
-    def end_failed_hook(self) -> _Verdict:
+    def end_failed_hook(self) -> Verdict:
         """A person goes on although the hook failed; with ``autoRollback`` the steps start over."""
         canary, said = self.canary, self._failure()
         if not canary.automatic:
-            return _Done(resumed(self.canary, f" although {said}"))
-        return _Restart(starts_over(canary, said))
+            return Done(resumed(self.canary, f" although {said}"))
+        return Restart(starts_over(canary, said))
 
-    def wait_after_failure(self) -> _Verdict:
+    def wait_after_failure(self) -> Verdict:
         """The hook has failed: a person goes on, rolls back, or deletes the run to have it asked once more."""
         canary, run = self.canary, self._run()
         said = self._failure()
         if run is None:
             started = self._start()  # deleted by hand: asked once more, and still paused until it says yes
             text = f"{started.blocked.message} (paused: {said})"
-            return _Wait(Blocked(BlockedReason.CANARY_HOOK_FAILED, text, waiting=False), started.actions)
+            return Wait(Blocked(BlockedReason.CANARY_HOOK_FAILED, text, waiting=False), started.actions)
         if run.phase == "Successful":
-            return _Done()
+            return Done()
         if not run.completed:
             text = f"{canary.label}: {describe_run(run)} (paused: {said})"
-            return _Wait(Blocked(BlockedReason.CANARY_HOOK_FAILED, text, waiting=False))
-        return _Wait(paused(self.canary, PauseReason.HOOK_STEP, self._since(PauseReason.HOOK_STEP), said))
+            return Wait(Blocked(BlockedReason.CANARY_HOOK_FAILED, text, waiting=False))
+        return Wait(paused(self.canary, PauseReason.HOOK_STEP, self._since(PauseReason.HOOK_STEP), said))
 
-    def roll_back(self) -> _Verdict:
+    def roll_back(self) -> Verdict:
         """Pods go back to the stable revision; only a person ends that."""
-        return _Wait(rolled_back(self.canary, self.pod_counts, self._failure()))
+        return Wait(rolled_back(self.canary, self.pod_counts, self._failure()))
+
+    def go_back(self) -> Verdict:
+        """Aborted: pods go back to the stable revision; only a person ends that."""
+        return Wait(aborted(self.canary, self.pod_counts, self._abort()))
+
+    def start_over(self) -> Verdict:
+        """A person goes on after an abort: from the first step."""
+        return Restart(starts_over(self.canary, self._abort()))
 
     # ---- what moves ask
 
@@ -325,9 +334,13 @@ class Moves:
             return None
         return self._since(PauseReason.PAUSE_STEP) + pause.duration
 
-    def _time_over(self) -> _Done:
+    def _time_over(self) -> Done:
         pause = self.canary.steps[self.canary.index or 0].pause
-        return _Done(pause_over(self.canary, pause.duration if pause is not None else None))
+        return Done(pause_over(self.canary, pause.duration if pause is not None else None))
+
+    def _abort(self) -> str:
+        mark = self.recorded.mark
+        return (mark.message if mark is not None and self.canary.marked else "") or "aborted"
 
     def _failure(self) -> str:
         return hook_failure(self.canary, self._run())
@@ -355,30 +368,32 @@ class Moves:
     def _is_hook_step(self) -> bool:
         return self.canary.steps[self.canary.index or 0].hook is not None
 
-    def _start(self) -> _Wait:
+    def _start(self) -> Wait:
         """Ask the hook of the step."""
         canary, hooks = self.canary, self.hooks
         hook = canary.steps[canary.index or 0].hook
         assert hook is not None
         if any(belongs_to_step(r, self.canary) for r in hooks.runs):
             text = f"{canary.label}: its earlier HookRun is being removed"
-            return _Wait(Blocked(BlockedReason.CANARY_HOOK_RUNNING, text))
+            return Wait(Blocked(BlockedReason.CANARY_HOOK_RUNNING, text))
         made = step_run(hook, canary, hooks)
         if isinstance(made, Blocked):
-            return _Wait(made)
-        return _Wait(
+            return Wait(made)
+        return Wait(
             Blocked(BlockedReason.CANARY_HOOK_RUNNING, f"{canary.label}: HookRun {made.name} is started"), (made,)
         )
 
 
 _PARTITION, _PAUSE, _HOOK = StepKind.PARTITION, StepKind.PAUSE, StepKind.HOOK
 #: What is done in each phase; a phase of a step also by what the step asks for.
-MOVES: Mapping[tuple[Phase, StepKind | None], Callable[[Moves], Decision | _Verdict]] = {
+MOVES: Mapping[tuple[Phase, StepKind | None], Callable[[Moves], Decision | Verdict]] = {
     **{(Phase.PAUSE_UNMARKED, kind): Moves.mark_pause for kind in (None, *StepKind)},
     (Phase.NOT_BEGUN, None): Moves.begin,
     (Phase.WITHOUT_STEPS, None): Moves.begin,
     (Phase.DONE, None): Moves.finish,
     **{(Phase.PAUSE_MARKED, kind): Moves.note_pause for kind in StepKind},
+    **{(Phase.ABORTED, kind): Moves.go_back for kind in StepKind},
+    **{(Phase.RETRIED, kind): Moves.start_over for kind in StepKind},
     (Phase.IN_STEP, StepKind.INVALID): Moves.refuse_step,
     (Phase.IN_STEP, _PARTITION): Moves.wait_for_pods,
     (Phase.IN_STEP, _PAUSE): Moves.start_pause,
