@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),python3)
 WORKLOAD ?= gamedeployment
 INSTALL ?=
-SECONDS ?= 900
+DURATION ?= 900
 SEED ?= 0
 BIN := .venv/bin
 
@@ -70,8 +70,8 @@ test: lint ## everything: lint, unit, properties, integration and end-to-end on 
 test-unit: setup ## only what needs no cluster
 	$(BIN)/python -m pytest tests -q -n 2 --no-cluster
 
-test-attack: setup ## hostile input of every kind against real processes, watched by a judge (SECONDS=900, SEED=0)
-	GAME_OPERATORS_ATTACK_SECONDS=$(SECONDS) GAME_OPERATORS_ATTACK_SEED=$(SEED) $(BIN)/python -m pytest tests/attack -q -s --timeout $$(($(SECONDS) + 600))
+test-attack: setup ## hostile input of every kind against real processes, watched by a judge (DURATION=900 seconds, SEED=0)
+	GAME_OPERATORS_ATTACK_SECONDS=$(DURATION) GAME_OPERATORS_ATTACK_SEED=$(SEED) $(BIN)/python -m pytest tests/attack -q -s --timeout $$(($(DURATION) + 600))
 
 test-long: test-attack ## the attack, and the random histories, 50,000 of them: an hour or two on two cores
 	GAME_OPERATORS_EXAMPLES=50000 $(BIN)/python -m pytest tests/properties -q --timeout 14400 -n 2 --dist worksteal

@@ -181,7 +181,7 @@ class Judge:
         now = self._buckets()
         turns = {bound: now[bound] - self._lag.get(bound, 0.0) for bound in now}
         self._lag = now
-        self._saw("lag", _bound(turns), LOOP_LATE)
+        self._saw("lag", latest(turns), LOOP_LATE)
 
     def _buckets(self) -> dict[str, float]:
         text = self._operators.read("/metrics")[1]
@@ -192,7 +192,7 @@ class Judge:
         return spec.get("holderIdentity", ""), spec.get("leaseTransitions", 0)
 
 
-def _bound(turns: dict[str, float]) -> float:
+def latest(turns: dict[str, float]) -> float:
     """The bucket of a histogram that holds the latest of the turns: no turn was later than this many seconds."""
     ordered = sorted((float(bound), count) for bound, count in turns.items())
     everything = ordered[-1][1] if ordered else 0.0

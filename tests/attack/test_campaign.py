@@ -15,6 +15,8 @@ from tests.attack.waves import Waves
 
 #: Seconds that a wave gets at most before the next kind comes.
 WAVE = 6.0
+#: An attack of so many seconds begins with the inputs of the attack log; others are tests of their own elsewhere.
+LONG = 120.0
 
 
 async def test_attack_f1_to_f10_nobodys_input_stops_anybody_else(
@@ -33,13 +35,13 @@ async def test_attack_f1_to_f10_nobodys_input_stops_anybody_else(
 
 def _attack(waves, judge, seconds, seed):
     """All kinds in turn, again and again with other inputs, until the time is over."""
+    kinds = {**waves.cases, **waves.kinds} if seconds >= LONG else waves.kinds
     end, turn = time.monotonic() + seconds, 0
-    each = min(WAVE, seconds / len(waves.kinds))
-    while time.monotonic() < end or turn < len(waves.kinds):
-        kind = list(waves.kinds)[turn % len(waves.kinds)]
-        judge.kind = kind
+    each = min(WAVE, seconds / len(kinds))
+    while time.monotonic() < end or turn < len(kinds):
+        judge.kind = list(kinds)[turn % len(kinds)]
         began = time.monotonic()
-        waves.kinds[kind](Random(f"{seed}-{turn}"))
+        kinds[judge.kind](Random(f"{seed}-{turn}"))
         while time.monotonic() < began + each:
             time.sleep(0.05)
         turn += 1

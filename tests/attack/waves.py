@@ -14,7 +14,9 @@ from typing import Any, Final
 import httpx
 
 from tests.attack import generators
+from tests.attack.cases import CASES
 from tests.attack.gameserver import GameServer
+from tests.attack.generators import Attack
 from tests.integration.webhooks.conftest import Hooks
 from tests.integration.webhooks.test_hostile import begin
 from tests.integration.webhooks.test_speed import review
@@ -38,22 +40,25 @@ class Waves:
         self._number = 0
         self.refused: dict[str, int] = {}
         """By kind, how many objects the API server did not take: they are larger than it allows."""
-        made = {kind: self._runs(kind) for kind in generators.KINDS}
+        made = {kind: self._runs(kind, make) for kind, make in generators.KINDS.items()}
         self.kinds: dict[str, Callable[[Random], None]] = {**made, "workloads": self._workloads, "reviews": self._send}
         """Sends one wave, by kind."""
+        self.cases = {name: self._runs(name, lambda _, kept=kept: kept) for name, kept in CASES.items()}
+        """Sends an input of the attack log, by its number."""
 
-    def _runs(self, kind: str) -> Callable[[Random], None]:
+    def _runs(self, kind: str, make: Callable[[Random], Attack]) -> Callable[[Random], None]:
         def send(random: Random) -> None:
             self._number += 1
-            attack, path = generators.KINDS[kind](random), f"/a{self._number}"
+            attack, path = make(random), f"/a{self._number}"
             self._server.says(path, attack.answer)
             self._remove(self._made.pop(kind, []))
             made = self._made[kind] = []
             for number, spec in enumerate(attack.runs):
-                body = generators.hook_run(f"{kind}-{self._number}-{number}", spec, self._server.url, path)
+                name = f"{attack.kind.lower()}-{self._number}-{number}"
+                body = generators.hook_run(name, spec, self._server.url, path)
                 where = f"{_API}/{NAMESPACES[number % len(NAMESPACES)]}/hookruns"
                 if self._create(kind, where, body):
-                    made.append(f"{where}/{body['metadata']['name']}")
+                    made.append(f"{where}/{name}")
 
         return send
 

@@ -6,6 +6,8 @@ import pytest
 
 from operators.api.hookrun import HookRunSpec
 from tests.attack import generators
+from tests.attack.cases import CASES
+from tests.attack.judge import Figures, latest
 
 SEEDS = range(6)
 
@@ -45,3 +47,23 @@ def test_conditions_are_as_large_as_the_crd_allows_and_not_larger():
 def test_templates_pass_the_limits_of_the_crd_sometimes():
     counts = {len(generators.template(Random(seed))["spec"]["metrics"]) for seed in range(40)}
     assert {1, 32, 2000} <= counts
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_inputs_of_the_attack_log_are_accepted_by_the_crd(name):
+    for spec in CASES[name].runs:
+        HookRunSpec.model_validate(generators.hook_run("r", spec, "http://127.0.0.1:1", "/a7")["spec"])
+
+
+def test_the_judge_reads_the_latest_turn_from_the_buckets():
+    assert latest({"0.05": 20, "0.25": 20, "0.5": 20, "+Inf": 20}) == 0.05
+    assert latest({"0.05": 19, "0.25": 19, "0.5": 20, "+Inf": 20}) == 0.5
+    assert latest({"0.05": 19, "0.25": 19, "0.5": 19, "+Inf": 20}) == float("inf")
+    assert latest({}) == 0
+
+
+def test_figures_keep_the_worst_of_each_kind():
+    figures = Figures()
+    for kind, value in (("digits", 1.0), ("digits", 0.5), ("names", 2.0)):
+        figures.saw(kind, "hook", value)
+    assert (figures.worst["digits"]["hook"], figures.most("hook"), figures.looks["hook"]) == (1.0, 2.0, 3)
