@@ -14,6 +14,7 @@ from typing import Protocol
 
 from operators.api.hookphase import HookPhase
 from operators.api.hooktemplate import Metric
+from operators.hookrun.answermemory import AnswerMemory
 from operators.hookrun.arguments import values_of
 from operators.hookrun.assess import MeasurementState, MetricState, RunState, add_measurement
 from operators.hookrun.metrics import HookMetrics
@@ -96,6 +97,7 @@ class MeasurementTasks:
         self._measurer, self._queue, self._metrics, self._now = measurer, queue, metrics, now
         self._runs: dict[str, _Run] = {}
         self._slots = FairSemaphore(max_concurrent)
+        self._memory = AnswerMemory()
 
     def running(self, uid: str) -> frozenset[str]:
         """Names of the metrics of a run that are being measured."""
@@ -139,10 +141,10 @@ class MeasurementTasks:
     async def _measure(self, run: _Run, view: RunView, metric: Metric, known: MetricState) -> None:
         started, value = self._now(), None
         try:
-            async with self._slots.slot(view.namespace):
+            async with self._slots.slot(view.namespace), self._memory.measurement(view.namespace):
                 started = self._now()
                 found = await self._measurer.measure(view, metric, known.successful)
-            verdict = await self._measurer.verdict(view, metric, found)
+                verdict = await self._measurer.verdict(view, metric, found)  # the answer is in memory until then
             phase, message, value = verdict.phase, verdict.message, verdict.value
         except (ProviderError, SandboxError, ValueError) as error:
             phase, message = HookPhase.ERROR, str(error)

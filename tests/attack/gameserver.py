@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from aiohttp import web as http
 
@@ -54,7 +55,8 @@ class GameServer:
             return http.Response(text=answer.text)
         slow = http.StreamResponse()
         await slow.prepare(request)
-        for letter in answer.text or "":
-            await slow.write(letter.encode())
-            await asyncio.sleep(answer.pause)
+        with suppress(ConnectionError):  # who asked has had enough
+            for letter in answer.text or "":
+                await slow.write(letter.encode())
+                await asyncio.sleep(answer.pause)
         return slow
