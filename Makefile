@@ -5,9 +5,11 @@ SHELL := bash
 PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),python3)
 WORKLOAD ?= gamedeployment
 INSTALL ?=
+DURATION ?= 900
+SEED ?= 0
 BIN := .venv/bin
 
-.PHONY: help setup demo cluster cluster-down image image-load dist version crds lint format test test-unit test-long test-upstream bench lock
+.PHONY: help setup demo cluster cluster-down image image-load dist version crds lint format test test-unit test-long test-attack test-upstream bench lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
@@ -68,7 +70,10 @@ test: lint ## everything: lint, unit, properties, integration and end-to-end on 
 test-unit: setup ## only what needs no cluster
 	$(BIN)/python -m pytest tests -q -n 2 --no-cluster
 
-test-long: setup ## the random histories, 50,000 of them: an hour or two on two cores
+test-attack: setup ## hostile input of every kind against real processes, watched by a judge (DURATION=900 seconds, SEED=0)
+	GAME_OPERATORS_ATTACK_SECONDS=$(DURATION) GAME_OPERATORS_ATTACK_SEED=$(SEED) $(BIN)/python -m pytest tests/attack -q -s --timeout $$(($(DURATION) + 600))
+
+test-long: test-attack ## the attack, and the random histories, 50,000 of them: an hour or two on two cores
 	GAME_OPERATORS_EXAMPLES=50000 $(BIN)/python -m pytest tests/properties -q --timeout 14400 -n 2 --dist worksteal
 
 test-upstream: setup ## Kubernetes' own tests of StatefulSet against GameStatefulSet; compiles them first (ARGS=--native: the control)

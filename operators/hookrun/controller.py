@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
 from operators.api import keys
 from operators.api.hookphase import FINAL_PHASES, HookPhase
-from operators.hookrun.assess import NO_UNREADABLE, Assessment, RunState, assess
+from operators.hookrun.assess import Assessment, RunState, assess
 from operators.hookrun.clusteraddresses import ClusterAddresses
+from operators.hookrun.conditionchecks import ConditionChecks
 from operators.hookrun.metrics import HookMetrics
 from operators.hookrun.providers.base import Connections
 from operators.hookrun.providers.blocking import ThreadedCalls
@@ -77,7 +78,7 @@ class HookRunController:
         measurer = ProviderMeasurer(providers, connections, self._work)
         self._tasks = MeasurementTasks(measurer, self._queue, self._metrics, now, settings.max_concurrent)
         self._first_looks: dict[Key, tuple[str, float]] = {}
-        self._unreadable: dict[str, Mapping[str, str]] = {}
+        self._reading = ConditionChecks(self._work, self._queue)
         self._workers = workers
 
     async def run(self) -> None:
@@ -85,6 +86,7 @@ class HookRunController:
         try:
             await Controller("hook", self._queue, self.reconcile, workers=self._workers).run()
         finally:
+            self._reading.close()
             await self._tasks.close()
             await self._transport.close()
             await self._pool.close()
@@ -125,18 +127,20 @@ class HookRunController:
             del self._first_looks[key]
             self._tasks.forget(known[0])
             self._metrics.forget(known[0])
-            self._unreadable.pop(known[0], None)
+            self._reading.forget(known[0])
         if run is not None and not run.deleting:
             self._first_looks.setdefault(key, (run.uid, self._now()))
 
     async def _execute(self, key: Key, run: RunView) -> Outcome:
         now, (_, first_look) = self._now(), self._first_looks[key]
         unsaved, running = self._tasks.unsaved(run.uid), self._tasks.running(run.uid)
-        began = time.monotonic()
-        unreadable = await self._unreadable_conditions(run)
+        checked = await self._reading.of(key, run)
+        if checked is None:
+            return Outcome()
+        unreadable, took = checked
         assessment = assess(with_unsaved(run.state, unsaved), now, running, started=first_look, unreadable=unreadable)
         if not (run.status.get("phase") or unsaved or running):
-            self._metrics.observe_validation(run, time.monotonic() - began, good=not assessment.state.message)
+            self._metrics.observe_validation(run, took, good=not assessment.state.message)
         wait = self._first_write_waits(run, assessment, unsaved, running, first_look + GRACE - now)
         if wait > 0:
             self._start(run, assessment)
@@ -145,14 +149,6 @@ class HookRunController:
             return Outcome(_CATCH_UP)
         self._start(run, assessment)
         return Outcome(assessment.wake_after)
-
-    async def _unreadable_conditions(self, run: RunView) -> Mapping[str, str]:
-        """Conditions that do not parse, asked for once, before the first measurement of a run."""
-        if run.state.results or run.state.refused:
-            return NO_UNREADABLE
-        if run.uid not in self._unreadable:
-            self._unreadable[run.uid] = await self._work.unreadable_conditions(run.namespace, run.state.spec)
-        return self._unreadable[run.uid]
 
     def _start(self, run: RunView, assessment: Assessment) -> None:
         for metric in assessment.measure:

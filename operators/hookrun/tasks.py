@@ -14,6 +14,7 @@ from typing import Protocol
 
 from operators.api.hookphase import HookPhase
 from operators.api.hooktemplate import Metric
+from operators.hookrun.answermemory import AnswerMemory
 from operators.hookrun.arguments import values_of
 from operators.hookrun.assess import MeasurementState, MetricState, RunState, add_measurement
 from operators.hookrun.metrics import HookMetrics
@@ -96,6 +97,8 @@ class MeasurementTasks:
         self._measurer, self._queue, self._metrics, self._now = measurer, queue, metrics, now
         self._runs: dict[str, _Run] = {}
         self._slots = FairSemaphore(max_concurrent)
+        self._memory = AnswerMemory()
+        self._turn = asyncio.Lock()
 
     def running(self, uid: str) -> frozenset[str]:
         """Names of the metrics of a run that are being measured."""
@@ -139,10 +142,11 @@ class MeasurementTasks:
     async def _measure(self, run: _Run, view: RunView, metric: Metric, known: MetricState) -> None:
         started, value = self._now(), None
         try:
-            async with self._slots.slot(view.namespace):
+            async with self._slots.slot(view.namespace), self._memory.measurement(view.namespace):
+                await self._own_turn()
                 started = self._now()
                 found = await self._measurer.measure(view, metric, known.successful)
-            verdict = await self._measurer.verdict(view, metric, found)
+                verdict = await self._measurer.verdict(view, metric, found)  # the answer is in memory until then
             phase, message, value = verdict.phase, verdict.message, verdict.value
         except (ProviderError, SandboxError, ValueError) as error:
             phase, message = HookPhase.ERROR, str(error)
@@ -156,6 +160,11 @@ class MeasurementTasks:
         run.unsaved.append(UnsavedMeasurement(metric.name, known.count, state))
         self._metrics.observe_measurement(view, metric, phase, finished - started)
         self._queue.add((view.namespace, view.name))
+
+    async def _own_turn(self) -> None:
+        """Wait for a turn of the loop in which no other measurement begins: hundreds may be ready at the same time."""
+        async with self._turn:
+            await asyncio.sleep(0)
 
 
 class _Defect(Exception):

@@ -25,6 +25,7 @@ from operators.manager.settings import ManagerSettings
 from operators.manager.version import operator_version
 from operators.runtime.events import EventRecorder
 from operators.runtime.leaderelection import LeadershipLost
+from operators.runtime.looplag import LoopLag
 from operators.runtime.metrics import EventMetrics
 from operators.runtime.serving import Heartbeat, health_application
 
@@ -67,6 +68,7 @@ class Manager:
         self.events = EventRecorder(self._background_client, "game-operators", components=_COMPONENTS, metrics=counted)
         self.controllers = Controllers(settings, self.client, self.events, self.registry)
         self._leader = Gauge("game_operators_leader", "1 while this replica leads.", registry=self.registry)
+        self._lag = LoopLag(self.registry)
         self._tasks: list[asyncio.Task[None]] = []
         self._worker_tasks: list[asyncio.Task[None]] = []
         self._leader_task: asyncio.Task[None] | None = None
@@ -101,6 +103,7 @@ class Manager:
     async def start(self) -> None:
         """Wait for the API server and the CRDs, fill the caches, take part in the leader election."""
         self._start(self._keep_heartbeat())
+        self._start(self._lag.watch())
         await self._wait_for_api()
         self._waiting_for = ""
         # Caches that are filled after the election hold all that the leader before has written.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -29,7 +30,9 @@ class ThreadedCalls:
         loop = asyncio.get_running_loop()
         session = GuardedSession(self._http, loop)
         try:
-            return await loop.run_in_executor(self._threads, call, session)
+            # In this context, which the exchange then has too: it says whose answer is being read.
+            context = contextvars.copy_context()
+            return await loop.run_in_executor(self._threads, lambda: context.run(call, session))
         finally:
             session.close()
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import httpx
 
+from operators.hookrun.answermemory import room_for
 from operators.hookrun.providers.base import HttpResponse, ProviderError, redact_url
 from operators.hookrun.providers.egress import EgressPolicy, resolve
 from operators.hookrun.providers.findings import frames_message
@@ -120,4 +121,5 @@ async def _get(url: httpx.URL, address: str, headers: Mapping[str, str], seconds
             body += chunk
             if len(body) > BODY_LIMIT:
                 raise ProviderError(f"the answer is larger than {BODY_LIMIT} bytes")
+            await room_for(len(body))
         return HttpResponse(response.status_code, bytes(body))

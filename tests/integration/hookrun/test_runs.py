@@ -38,7 +38,10 @@ async def test_hook_69_one_write_for_a_run_that_succeeds_at_once(hooks: Hooks, s
     assert result["measurements"][0]["value"] == "1"
     assert status["startedAt"] <= result["measurements"][0]["startedAt"] <= status["completedAt"]
     assert status["observedGeneration"] == 1
-    assert [(c["type"], c["status"], c["reason"]) for c in status["conditions"]] == [("Complete", "True", "Successful")]
+    assert [(c["type"], c["status"], c["reason"]) for c in status["conditions"]] == [
+        ("Complete", "True", "Successful"),
+        ("Ready", "True", "Successful"),
+    ]
     told = [("Normal", "Complete", f"{what} completed Successful") for what in ("metric 'web'", "hook")]
     assert await hooks.events("r") == told
 
@@ -88,7 +91,7 @@ async def test_hook_67_a_run_on_its_way_out_is_left_alone(hooks: Hooks, server: 
     async with hooks.working() as controller:
         await controller.reconcile((hooks.namespace, "r"))
         assert (hooks.requests("PATCH", STATUS_ROUTE), server.asked) == (0, [])
-    assert await hooks.status("r") == {}
+    assert await hooks.status("r") == {"observedGeneration": -1}, "what the API server puts in: nobody has looked at it"
     await hooks.client.merge_patch(HOOK_RUNS, hooks.namespace, "r", {"metadata": {"finalizers": None}})
 
 
@@ -185,7 +188,7 @@ async def test_a_failed_run_says_why(hooks: Hooks, server: Server) -> None:
         assert status["phase"] == "Failed"
         text = "successCondition 'asInt(result) == 1' does not hold for '3'"
         assert status["metricResults"][0]["message"] == text
-        assert [c["type"] for c in status["conditions"]] == ["Failed"]
+        assert [c["type"] for c in status["conditions"]] == ["Failed", "Ready"]
     assert [e[:2] for e in await hooks.events("r")] == [("Warning", "Failed")] * 2
 
 

@@ -22,15 +22,14 @@ def free_port():
 
 
 class Process:
-    """One process; ended at the end of the test, by its own id."""
+    """One process, of one namespace or of all (None); ended at the end of the test, by its own id."""
 
     def __init__(self, kubeconfig, folder, namespace, *arguments, name="one", lease="games", port=None, **environment):
         self.port, self.liveness_port = port or free_port(), free_port()
         self.log_file = folder / f"{name}.log"
         flags = {
             "kubeconfig": kubeconfig,
-            "namespace": namespace,
-            "leader-elect-namespace": namespace,
+            "leader-elect-namespace": namespace or "default",
             "leader-elect-name": lease,
             "address": "127.0.0.1",
             "metric-port": self.port,
@@ -39,6 +38,8 @@ class Process:
             "leader-elect-renew-deadline": 3,
             "leader-elect-retry-period": 0.5,
         }
+        if namespace is not None:
+            flags["namespace"] = namespace
         command = [str(PROGRAM), "run", *(f"--{k}={v}" for k, v in flags.items()), *arguments]
         with self.log_file.open("wb") as out:
             self.process = subprocess.Popen(
