@@ -76,7 +76,7 @@ class UpdatePass:
     the pod that would come in the place of one.
 
     A pod is deleted only for one that can be created: while creations are refused, and before the API server was asked
-    about the first pod of a revision, none is (decision 0026).
+    about the first pod of a revision, none is (docs/decisions/0047-tried-before-deleted.md).
     """
 
     def __init__(
