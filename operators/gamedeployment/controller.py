@@ -20,4 +20,5 @@ class GameDeploymentController(WorkloadController[GameDeploymentSpec]):
     def observe(self, workload: GameDeploymentView) -> Observed:
         """Read everything of a workload from the caches."""
         refusals = self.refusals_of(workload)
-        return observe(self._context.stores, workload, refusals=refusals, host_ip=self.host_ip)
+        creatable = self.creatable(workload)
+        return observe(self._context.stores, workload, refusals=refusals, creatable=creatable, host_ip=self.host_ip)

@@ -15,10 +15,11 @@ def observe(
     workload: GameDeploymentView,
     *,
     refusals: Mapping[str, Refusal] = NO_REFUSALS,
+    creatable: frozenset[str] | None = None,
     host_ip: str = "",
 ) -> Observed:
     """Read everything of a workload from the caches."""
-    common = observe_common(stores, workload, refusals=refusals, host_ip=host_ip)
+    common = observe_common(stores, workload, refusals=refusals, creatable=creatable, host_ip=host_ip)
     return Observed(
         workload=common.workload,
         pods=common.pods,
@@ -27,6 +28,7 @@ def observe(
         templates=common.templates,
         overlapping=common.overlapping,
         refusals=common.refusals,
+        creatable=common.creatable,
         host_ip=common.host_ip,
         node_costs=stores.node_costs(),
     )

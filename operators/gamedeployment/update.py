@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from operators.kube.resources import Json
 from operators.planning.findings import Findings
+from operators.planning.identity import pod_body
 from operators.planning.inprogress import UpdateOutcome
 from operators.planning.rollout import Rollout
 from operators.planning.scalein import expendable
 from operators.planning.scaling import ScaleOutcome
 from operators.planning.update import DisruptionAllowance, UpdatePass, held_update
+from operators.planning.views import PodView
 
 
 def update(rollout: Rollout, scaling: ScaleOutcome, begun: Findings) -> UpdateOutcome:
@@ -19,11 +22,19 @@ def update(rollout: Rollout, scaling: ScaleOutcome, begun: Findings) -> UpdateOu
     held = held_update(rollout, outdated)
     if held is not None:
         return UpdateOutcome(begun + held)
-    update_pass = UpdatePass(rollout, outdated, allowance(rollout, scaling), begun)
+    update_pass = UpdatePass(
+        rollout, outdated, allowance(rollout, scaling), begun, lambda pod: _successor(rollout, pod)
+    )
     # First whose hook is running: no pod that turns unready pushes it out (spec 5.8). Then who is down anyway: the
     # budget may be waiting for just that one. Then whose hook has answered, so that no other is asked in its place.
     outdated.sort(key=lambda p: (not update_pass.waits(p), p.ready, not update_pass.hook_asked(p), expendable(p)))
     return update_pass.run(outdated[: max(0, len(outdated) - rollout.kept)])
+
+
+def _successor(rollout: Rollout, pod: PodView) -> Json:
+    """The pod that would come in a pod's place, under its name."""
+    target, gate = rollout.canary.target, not rollout.spec.disable_readiness_gate
+    return pod_body(rollout.workload.name, rollout.revisions.templates[target], target, pod.instance, None, gate=gate)
 
 
 def allowance(rollout: Rollout, scaling: ScaleOutcome) -> DisruptionAllowance:

@@ -43,6 +43,7 @@ class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
             workload,
             self._delays,
             refusals=self.refusals_of(workload),
+            creatable=self.creatable(workload),
             host_ip=self.host_ip,
         )
 

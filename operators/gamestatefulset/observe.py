@@ -22,10 +22,11 @@ def observe(
     delays: Delays,
     *,
     refusals: Mapping[str, Refusal] = NO_REFUSALS,
+    creatable: frozenset[str] | None = None,
     host_ip: str = "",
 ) -> Observed:
     """Read everything of a workload from the caches; ``claims`` is that of volume claims."""
-    common = observe_common(stores, workload, refusals=refusals, host_ip=host_ip)
+    common = observe_common(stores, workload, refusals=refusals, creatable=creatable, host_ip=host_ip)
     known = {p.name for p in common.pods}
     holders = (stores.pod(workload.namespace, name) for name in _names(workload) - known)
     lost = {p.node for p in common.pods if p.deleting and p.node}
@@ -38,6 +39,7 @@ def observe(
         templates=common.templates,
         overlapping=common.overlapping,
         refusals=common.refusals,
+        creatable=common.creatable,
         host_ip=common.host_ip,
         claims=_claims_of(claims, workload),
         name_conflicts=tuple(p for p in holders if p is not None),

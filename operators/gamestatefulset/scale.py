@@ -105,15 +105,15 @@ def _create(state: SetRollout, changes: OrdinalChanges) -> Findings:
     return found + Findings(tuple(_created(state, ordinal) for ordinal in ordinals[:AT_ONCE]))
 
 
-def _created(state: SetRollout, ordinal: int) -> CreatePod:
+def successor(state: SetRollout, ordinal: int) -> Json:
+    """The pod that would come in the place of an ordinal's when that is updated."""
+    target = state.rollout.canary.target
+    return _body(state, ordinal, target)
+
+
+def _body(state: SetRollout, ordinal: int, revision: str) -> Json:
     rollout, spec = state.rollout, state.spec
-    on_delete = spec.update_strategy.type == "OnDelete"
-    target = rollout.canary.target
-    old = created_at_current(
-        ordinal, state.ordinals, target, ordered_changes=state.ordered, held=rollout.canary.held, on_delete=on_delete
-    )
-    revision = rollout.revisions.current if old else target
-    body = ordinal_pod(
+    return ordinal_pod(
         rollout.workload.name,
         rollout.revisions.templates[revision],
         revision,
@@ -122,8 +122,20 @@ def _created(state: SetRollout, ordinal: int) -> CreatePod:
         claims=spec.volume_claim_templates,
         gate=not spec.disable_readiness_gate,
     )
+
+
+def _created(state: SetRollout, ordinal: int) -> CreatePod:
+    rollout, spec = state.rollout, state.spec
+    on_delete = spec.update_strategy.type == "OnDelete"
+    target = rollout.canary.target
+    old = created_at_current(
+        ordinal, state.ordinals, target, ordered_changes=state.ordered, held=rollout.canary.held, on_delete=on_delete
+    )
+    revision = rollout.revisions.current if old else target
     name = state.ordinals.name(ordinal)
-    return CreatePod(name, revision, body, _lacking(state, name, surge=ordinal in state.ordinals.surge))
+    return CreatePod(
+        name, revision, _body(state, ordinal, revision), _lacking(state, name, surge=ordinal in state.ordinals.surge)
+    )
 
 
 def _lacking(state: SetRollout, pod: str, *, surge: bool) -> tuple[Json, ...]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from operators.gamestatefulset.order import OrdinalChanges
 from operators.gamestatefulset.ordinals import ordinal_of
 from operators.gamestatefulset.rollout import SetRollout
+from operators.gamestatefulset.scale import successor
 from operators.planning.findings import Findings
 from operators.planning.inprogress import UpdateOutcome
 from operators.planning.scaling import ScaleOutcome
@@ -27,7 +28,9 @@ def update(state: SetRollout, changes: OrdinalChanges, scaling: ScaleOutcome, be
     held = held_update(rollout, outdated)
     if held is not None:
         return UpdateOutcome(begun + held)
-    update_pass = UpdatePass(rollout, outdated, allowance(state, outdated[0]), begun)
+    update_pass = UpdatePass(
+        rollout, outdated, allowance(state, outdated[0]), begun, lambda pod: successor(state, _ordinal(state, pod))
+    )
     # A pod whose hook is being asked stays a target while others are waited for: it would be asked anew every time.
     asked = {p.name: update_pass.guard(p) for p in outdated if update_pass.hook_asked(p)}
     if not state.ordered:

@@ -134,9 +134,10 @@ class Client:
             if not token:
                 return
 
-    async def create(self, resource: Resource, namespace: str | None, body: Json) -> Json:
-        """Create an object."""
-        return await self._on("POST", resource, namespace, body=body)
+    async def create(self, resource: Resource, namespace: str | None, body: Json, *, dry_run: bool = False) -> Json:
+        """Create an object; with ``dry_run`` the server says what would come of it, and stores nothing."""
+        params = wire.query(dryRun="All" if dry_run else "")
+        return await self._on("POST", resource, namespace, body=body, params=params)
 
     async def merge_patch(
         self,

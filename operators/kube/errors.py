@@ -57,6 +57,18 @@ class NotLeading(ApiError):
     """The write was not sent: the Lease may be another's by now."""
 
 
+#: Answers of these codes may be others for the same request later: conflicts, outdated reads, credentials, load.
+_PASSING = frozenset((401, 404, 408, 409, 410, 425, 429))
+
+
+def is_lasting(error: ApiError) -> bool:
+    """Whether the same request will be refused until somebody changes something (400, 403, 413, 415, 422 and others).
+
+    Quota and admission (403) count: what they refuse does not pass by being asked again.
+    """
+    return (400 <= error.status < 500 and error.status not in _PASSING) or isinstance(error, Invalid)
+
+
 def error_for(status: int, reason: str, message: str, retry_after: float | None = None) -> ApiError:
     """The error of an answer."""
     kinds: dict[int, type[ApiError]] = {

@@ -30,6 +30,10 @@ class Stage(IntEnum):
     HISTORY = 6
 
 
+#: The refusal key of all creations of pods.
+CREATIONS = "CreatePod"
+
+
 @dataclass(frozen=True, slots=True)
 class Blocked:
     """Something waits or is refused: which pod ("" for the workload), which rule, which numbers.
@@ -297,7 +301,7 @@ class CreatePod(Action):
     @property
     def refusal_key(self) -> str:
         """All creations together: the names are made up anew in each pass."""
-        return "CreatePod"
+        return CREATIONS
 
     @property
     def failure_reason(self) -> EventReason:
@@ -307,6 +311,35 @@ class CreatePod(Action):
         return Blocked(
             BlockedReason.FAILED_SCALE, f"{held.count} pods to create are refused: {held.said}", waiting=held.waiting
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TryPod(Action):
+    """Ask the API server whether it would create a pod from a template, before one is deleted to make room for it.
+
+    ``after_refusal`` says that a creation has been refused already: then quota and admission (403) count as well.
+    Without that they do not, because what they refuse now may fit when the old pod is gone.
+    """
+
+    revision: str
+    body: Mapping[str, Any]
+    after_refusal: bool = False
+    stage: Stage = Stage.PODS
+    kind_of_object: ClassVar[ObjectKind] = "pods"
+    creates: ClassVar[bool] = True
+
+    @property
+    def refusal_key(self) -> str:
+        """That of creations: each is a try of the other."""
+        return CREATIONS
+
+    @property
+    def failure_reason(self) -> EventReason:
+        return EventReason.FAILED_CREATE
+
+    def refused(self, held: HeldBack) -> Blocked:
+        text = f"no pod is replaced, because pods of revision {self.revision} are refused: {held.said}"
+        return Blocked(BlockedReason.FAILED_SCALE, text, waiting=held.waiting)
 
 
 @dataclass(frozen=True, slots=True)

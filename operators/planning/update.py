@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from operators.api.reasons import BlockedReason
-from operators.planning.actions import Action, Blocked, DeletePod, UpdatePodInPlace
+from operators.planning.actions import CREATIONS, Action, Blocked, DeletePod, TryPod, UpdatePodInPlace
 from operators.planning.findings import Findings
 from operators.planning.hooks.pods import HookAnswer, HookKind, HookVerdict, ask
 from operators.planning.inplace import update as inplace
@@ -53,19 +54,44 @@ class DisruptionAllowance:
     able: bool = True
 
 
+def _creation_refused(rollout: Rollout) -> bool:
+    """The API server refuses to create pods, and will until somebody changes something."""
+    refusal = rollout.observed.refusals.get(CREATIONS) if rollout.observed.refusals else None
+    return refusal is not None and refusal.lasting
+
+
+def _creation_tried(rollout: Rollout) -> bool:
+    """A pod of the version to come exists, or would be created: the API server was asked, where somebody asks it."""
+    creatable, target = rollout.observed.creatable, rollout.canary.target
+    return creatable is None or target in creatable or any(p.revision == target for p in rollout.pods)
+
+
 class UpdatePass:
     """One pass over the candidates: a pod is taken while the budget lasts, one that serves nobody costs nothing.
 
     A pod that is available is taken only while fewer pods are down than may be (spec 2.7 step 6). One that serves, but
     is not available yet (minReadySeconds, a post hook), is down already by that count. Taking it harms all the same, so
     that it is taken only while no more pods are down than may be: were it free, a second release right after a first
-    would take every pod at once. ``begun`` is what updates that have begun go on with.
+    would take every pod at once. ``begun`` is what updates that have begun go on with; ``successor`` makes the body of
+    the pod that would come in the place of one.
+
+    A pod is deleted only for one that can be created: while creations are refused, and before the API server was asked
+    about the first pod of a revision, none is (docs/decisions/0047-tried-before-deleted.md).
     """
 
     def __init__(
-        self, rollout: Rollout, outdated: Sequence[PodView], allowance: DisruptionAllowance, begun: Findings
+        self,
+        rollout: Rollout,
+        outdated: Sequence[PodView],
+        allowance: DisruptionAllowance,
+        begun: Findings,
+        successor: Callable[[PodView], Mapping[str, Any]],
     ) -> None:
-        self.rollout, self.earlier, self.able = rollout, begun, allowance.able
+        self.rollout, self.earlier, self.successor = rollout, begun, successor
+        self.refused = _creation_refused(rollout)
+        self.tried = not self.refused and _creation_tried(rollout)
+        self.able = allowance.able and self.tried
+        self.possible = allowance.able
         self.in_place = rollout.in_place
         self.working, self.room = allowance.working, allowance.room
         self.down = allowance.down
@@ -123,6 +149,11 @@ class UpdatePass:
         replaced = {getattr(a, "uid", "") for a in self.begun}
         kept = (a for a in self.earlier.actions if getattr(a, "uid", None) not in replaced)
         said = [*self.blocked]
+        replaced_later = [p for p in held if self.replaces(p)]
+        if replaced_later and self.possible and not self.tried:
+            first = replaced_later[0]
+            self.begun.append(TryPod(self.rollout.canary.target, self.successor(first), after_refusal=self.refused))
+            held = [p for p in held if self.refused or not self.replaces(p)]
         if stuck:
             said.append(self._ineligible_pods(stuck))
         if held:

@@ -77,7 +77,8 @@ class Observed(Generic[S_co]):
     ``pods`` are all pods of the namespace that carry our controller reference, that nobody controls and the selector
     matches, or that podsToDelete names; terminating ones included. ``revisions`` are ours, and all whose names begin
     with the workload's. ``overlapping`` are other workloads of the kind: their selector takes pods of ours, or our
-    selector takes theirs. ``refusals`` are recent writes that failed. ``host_ip`` is the address of the operator's own
+    selector takes theirs. ``refusals`` are recent writes that failed. ``creatable`` are revisions of which the
+    API server was found to create pods, None where nobody asks it. ``host_ip`` is the address of the operator's own
     node, "" when unknown.
     """
 
@@ -89,6 +90,7 @@ class Observed(Generic[S_co]):
     node_costs: Mapping[str, str] = field(default_factory=dict)
     overlapping: tuple[WorkloadView[S_co], ...] = ()
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    creatable: frozenset[str] | None = None
     host_ip: str = ""
 
 

@@ -145,6 +145,7 @@ class SimulatedCluster:
             act.SetGate: self._apply_set_gate,
             act.UpdatePodInPlace: self._apply_update_pod_in_place,
             act.CreatePod: self._apply_create_pod,
+            act.TryPod: self._apply_try_pod,
             act.DeletePod: self._apply_delete_pod,
             act.PatchSpec: self._apply_patch_workload,
         }
@@ -238,6 +239,9 @@ class SimulatedCluster:
             if image != container["image"]:
                 container.update(image=image, stale=True)
         self._settle(pod)
+
+    def _apply_try_pod(self, action: act.TryPod) -> None:
+        """Any pod can be created here."""
 
     def _apply_create_pod(self, action: act.CreatePod) -> None:
         assert action.name not in self.pods, "a pod created twice"

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from operators.api.reasons import BlockedReason
-from operators.kube.errors import ApiError, Forbidden, Invalid
+from operators.kube.errors import ApiError, is_lasting
 from operators.logs import get_logger
 from operators.planning.actions import Blocked, Plan
 from operators.planning.hooks.pods import run_subject
@@ -57,6 +57,8 @@ class WorkloadController(Generic[S]):
         self._told: dict[Key, EventDeduplicator] = {}
         self._behind: set[Key] = set()
         self._refusals: dict[Key, tuple[int, dict[str, Refusal]]] = {}
+        #: UID and revision of which a pod was last tried with success.
+        self._creatable: dict[Key, tuple[str, str]] = {}
 
     # ---- what wakes a key
 
@@ -147,6 +149,11 @@ class WorkloadController(Generic[S]):
             return {}
         return {about: r for about, r in refusals.items() if now - r.until < _FORGIVEN}
 
+    def creatable(self, workload: WorkloadView[S]) -> frozenset[str]:
+        """Revisions of which the API server was found to create pods; forgotten with the process, and tried again."""
+        uid, revision = self._creatable.get((workload.namespace, workload.name), ("", ""))
+        return frozenset((revision,)) if revision and uid == workload.uid else frozenset()
+
     async def reconcile(self, key: Key) -> Outcome:
         """One pass."""
         workload: WorkloadView[S] | None = self._context.stores.workloads.get(*key)
@@ -166,8 +173,10 @@ class WorkloadController(Generic[S]):
             execution = self.carry_out(workload)
             await execution.run(decision.actions)
             self._learn(key, workload, execution)
-            if execution.failures:
-                return Outcome(requeue_after=0.0)  # planned again at once, with what was refused in view
+            if execution.creatable:
+                self._creatable[key] = workload.uid, execution.creatable
+            if execution.failures or execution.creatable:
+                return Outcome(requeue_after=0.0)  # planned again at once, with what was refused or tried in view
             wait = await self._write_status(key, workload, decision, execution)
             self._tell(key, workload, decision)
             result = "success"
@@ -197,7 +206,7 @@ class WorkloadController(Generic[S]):
         before, now = self.refusals_of(workload), self._context.now()
         kept = {about: refusal for about, refusal in before.items() if about not in execution.succeeded}
         for about, error in execution.failures.items():
-            lasting = isinstance(error, Forbidden | Invalid)
+            lasting = is_lasting(error)
             kept[about] = refused_again(
                 before.get(about), _said(error), now, lasting=lasting, at_least=error.retry_after or 0.0
             )
@@ -258,6 +267,7 @@ class WorkloadController(Generic[S]):
         self._written.pop(key, None)
         self._told.pop(key, None)
         self._refusals.pop(key, None)
+        self._creatable.pop(key, None)
         self._behind.discard(key)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from operators.api.reasons import EventReason
-from operators.kube.errors import ApiError, Conflict, NotFound, NotLeading
-from operators.kube.resources import Json
+from operators.kube.errors import AlreadyExists, ApiError, Conflict, Forbidden, NotFound, NotLeading
+from operators.kube.resources import PODS, Json
 from operators.logs import get_logger
 from operators.planning import actions as act
 from operators.planning.workloads import WorkloadView
@@ -41,6 +41,8 @@ class Execution:
         self.failures: dict[str, ApiError] = {}
         self.succeeded: set[str] = set()
         self.overtaken = False
+        #: A revision of which a pod was tried with success.
+        self.creatable = ""
         self._writers = self.writers()
 
     def writers(self) -> dict[type[act.Action], Writer]:
@@ -50,6 +52,7 @@ class Execution:
             **hook_run_writers(HookRunWrites(self.session)),
             **pod_writers(PodWrites(self.session)),
             act.PatchSpec: self._patch_spec,
+            act.TryPod: self._try_pod,
         }
 
     async def run(self, actions: Sequence[act.Action]) -> None:
@@ -92,6 +95,16 @@ class Execution:
     def _call(self, action: act.Action) -> Callable[[], Awaitable[None]]:
         write = self._writers[type(action)]
         return lambda: write(action)
+
+    async def _try_pod(self, action: act.TryPod) -> None:
+        try:
+            await self.session.client.create(PODS, self.session.namespace, dict(action.body), dry_run=True)
+        except AlreadyExists:
+            pass  # looked at last, after everything else was found good
+        except Forbidden:
+            if action.after_refusal:
+                raise
+        self.creatable = action.revision
 
     async def _patch_spec(self, action: act.PatchSpec) -> None:
         guard = {**(action.patch.get("metadata") or {}), "resourceVersion": self.session.version}

@@ -16,9 +16,14 @@ NO_REFUSALS: Mapping[str, Refusal] = {}
 
 
 def observe_common(
-    stores: Stores, workload: WorkloadView[S], *, refusals: Mapping[str, Refusal] = NO_REFUSALS, host_ip: str = ""
+    stores: Stores,
+    workload: WorkloadView[S],
+    *,
+    refusals: Mapping[str, Refusal] = NO_REFUSALS,
+    creatable: frozenset[str] | None = None,
+    host_ip: str = "",
 ) -> Observed[S]:
-    """What every kind observes. ``refusals`` and ``host_ip`` are known to a controller only."""
+    """What every kind observes. ``refusals``, ``creatable`` and ``host_ip`` are known to a controller only."""
     return Observed(
         workload=workload,
         pods=pods_of(stores, workload),
@@ -27,6 +32,7 @@ def observe_common(
         templates={t.name: t for t in stores.templates_in(workload.namespace)},
         overlapping=overlapping(stores, workload),
         refusals=refusals,
+        creatable=creatable,
         host_ip=host_ip,
     )
 

@@ -285,6 +285,7 @@ WORDS: Final[Mapping[type[act.Action], str]] = {
     act.SetGate: "set the readiness gate of",
     act.UpdatePodInPlace: "update in place",
     act.CreatePod: "create pods",
+    act.TryPod: "try whether a pod can be created",
     act.DeletePod: "delete",
     act.ForceDeletePod: "delete without grace",
     act.PatchSpec: "patch the workload",

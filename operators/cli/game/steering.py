@@ -155,7 +155,7 @@ class Steering:
         self._need_forward()
         if self.order.full:
             told = f"promoted past all steps from {self.canary.label}; budgets, grace and hooks of pods hold"
-            return self.command(PROMOTE_FULL, told, f"kubectl game undo {self.name}")
+            return self.command(PROMOTE_FULL, told, f"kubectl game pause {self.name}")
         if self.phase is Phase.USER_PAUSED:
             raise self.refused("a person has paused it", "resume")
         if self.kind is StepKind.INVALID:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from operators.api import keys
-from operators.kube.errors import Forbidden, Invalid, Unavailable
+from operators.kube.errors import ApiError, Forbidden, Invalid, Unavailable
 from operators.kube.resources import HOOK_RUNS, HOOK_TEMPLATES, PODS
 from operators.planning.views import HookRunView, OwnerView
 from operators.runtime.store import Change
@@ -237,6 +237,7 @@ async def test_gd_61_hook_111_a_hook_run_of_ours_that_exists_is_taken_as_the_one
     name = f"predelete-{OLD}-a-check"
     body = _hook_run(name, OWNER, phase)
     harness.api.put(HOOK_RUNS, body)  # the cache does not know it yet
+    await harness.stale_pass()  # asks whether a pod can be created in its place
     outcome = await harness.controller.reconcile(KEY)
     assert harness.api.sent("POST", "hookruns") == harness.api.names("hookruns") == [name]
     assert outcome.requeue_after != 0.0, "it did not fail"
@@ -428,3 +429,70 @@ async def test_gd_140_a_pass_asks_to_be_woken_then():
 def test_a_settled_workload_asks_for_nothing():
     decision = decide(new("a"), {"replicas": 1}, status={"updateRevision": NEW, "currentRevision": NEW})
     assert (decision.actions, decision.wake_after) == ((), None)
+
+
+# ---- templates that no pod can have (public F3, F4)
+
+LASTING = [
+    ApiError(400, "BadRequest", "Pod in version v1 cannot be handled as a Pod"),
+    QUOTA,
+    ApiError(413, "RequestEntityTooLarge", "too large"),
+    ApiError(415, "UnsupportedMediaType", "what is this"),
+    Invalid(422, "Invalid", "spec.containers[0].ports: must be between 1 and 65535"),
+]
+
+
+@pytest.mark.parametrize("error", LASTING, ids=lambda error: str(error.status))
+@pytest.mark.parametrize("surge", [0, 1])
+async def test_public_f3_f4_no_pod_is_deleted_for_one_that_is_refused(error, surge):
+    strategy = {"type": "RollingUpdate", "maxSurge": surge, "maxUnavailable": 2}
+    # One is missing already: so its creation is refused, and nothing has to be tried for that.
+    harness = Harness(olds("a", "b", "c"), {"replicas": 4}, strategy=strategy)
+    harness.api.refuse["POST", "pods"] = error
+    for _ in range(20):
+        await harness.one_pass()
+        harness.time += 30
+    assert harness.api.names("pods") == ["gd-a", "gd-b", "gd-c"]
+    blocked = harness.condition("Blocked")
+    assert (blocked["status"], blocked["reason"]) == ("True", "FailedScale")
+    assert str(error) in blocked["message"]
+    told = [r for _, r, _ in await harness.told() if r == "FailedScale"]
+    assert len(told) == 1, "one Event, not one for each try"
+
+
+@pytest.mark.parametrize("error", [e for e in LASTING if e.status != 403], ids=lambda error: str(error.status))
+async def test_public_f3_a_template_is_tried_before_the_first_pod_goes_for_it(error):
+    strategy = {"type": "RollingUpdate", "maxSurge": 0, "maxUnavailable": "50%"}
+    harness = Harness(olds("a", "b", "c", "d"), {"replicas": 4}, strategy=strategy)
+    harness.api.refuse["POST", "pods"] = error
+    for _ in range(20):
+        await harness.one_pass()
+        harness.time += 30
+    assert harness.api.names("pods") == ["gd-a", "gd-b", "gd-c", "gd-d"]
+    assert harness.api.sent("POST", "pods") == []
+    assert len(harness.api.sent("DRYRUN", "pods")) > 3, "it is tried again"
+    blocked = harness.condition("Blocked")
+    assert (blocked["status"], blocked["reason"]) == ("True", "FailedScale")
+    assert blocked["message"].startswith(f"no pod is replaced, because pods of revision {NEW} are refused: {error}")
+    harness.api.refuse.clear()
+    harness.time += 60
+    for _ in range(3):
+        await harness.one_pass()
+    assert len(harness.api.sent("DELETE", "pods")) == 2, "it goes on by itself"
+
+
+async def test_public_f3_a_quota_that_is_full_keeps_no_update_without_surge_away():
+    """What is refused while the old pod is there may fit when it is gone."""
+    strategy = {"type": "RollingUpdate", "maxSurge": 0, "maxUnavailable": 1}
+    harness = Harness(olds("a", "b"), {"replicas": 2}, strategy=strategy)
+    harness.api.refuse["POST", "pods"] = QUOTA
+    await harness.one_pass()
+    assert len(harness.api.sent("DELETE", "pods")) == 1
+
+
+async def test_public_f3_a_template_is_tried_once():
+    strategy = {"type": "RollingUpdate", "maxSurge": 0, "maxUnavailable": 1}
+    harness = Harness(olds("a", "b", "c"), {"replicas": 3}, strategy=strategy)
+    for _ in range(6):
+        await harness.one_pass()
+    assert len(harness.api.sent("DRYRUN", "pods")) == 1

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from operators.api import keys
-from operators.kube.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from operators.kube.errors import ApiError, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from operators.kube.resources import (
     CONTROLLER_REVISIONS,
     GAME_STATEFUL_SETS,
@@ -400,3 +400,25 @@ async def test_gss_147_series_of_a_set_that_is_gone_disappear():
     left = harness.series()
     assert not left & {"bkbcs_gamestatefulset_replicas", "bkbcs_gamestatefulset_blocked"}
     assert harness.expectations.pending(KEY, 0.0) is None
+
+
+# ---- templates that no pod can have (public F3, F4)
+
+
+@pytest.mark.parametrize("policy", ["OrderedReady", "Parallel"])
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+async def test_public_f3_f4_no_pod_is_deleted_for_one_that_is_refused(policy, status):
+    harness = Harness(raws(3, "B"), {"podManagementPolicy": policy})
+    harness.api.refuse["POST", "pods"] = ApiError(status, "Refused", "no such pod")
+    for _ in range(20):
+        await harness.one_pass()
+        harness.time += 30
+    assert harness.api.sent("DELETE", "pods") == []
+    blocked = harness.condition("Blocked")
+    assert (blocked["status"], blocked["reason"]) == ("True", "FailedScale")
+    assert "no such pod" in blocked["message"]
+    harness.api.refuse.clear()
+    harness.time += 60
+    await harness.one_pass()
+    await harness.one_pass()
+    assert harness.api.sent("DELETE", "pods") == ["foo-2"]

@@ -57,10 +57,24 @@ class ClusterApi(MemoryApi):
 
         return await super()._request(verb, resource, namespace, name, judged)
 
-    async def create(self, resource, namespace, body):
+    async def create(self, resource, namespace, body, *, dry_run=False):
+        if dry_run:
+            return await self._try(resource, namespace, body)
         return await super().create(
             resource, namespace, {**body, "metadata": {**body["metadata"], "namespace": namespace}}
         )
+
+    async def _try(self, resource, namespace, body):
+        """A dry run is refused as a creation is, and is told of by a verb of its own."""
+        name = body["metadata"]["name"]
+        error = self.refuse.get(("POST", name)) or self.refuse.get(("POST", resource.plural))
+
+        def judged():
+            if error is not None:
+                raise error
+            return body
+
+        return await super()._request("DRYRUN", resource, namespace, name, judged)
 
     async def _change(self, resource, namespace, name, body, *, strategic):
         key = self._key(resource, namespace, name)
@@ -172,9 +186,13 @@ class Harness:
         return await self.controller.reconcile(self.key)
 
     async def one_pass(self):
-        """A pass with caches that have caught up."""
+        """A pass with caches that have caught up; after one that only tried whether a pod can be created, the next."""
         self.sync()
-        return await self.stale_pass()
+        sent = len(self.api.requests)
+        outcome = await self.stale_pass()
+        if [verb for verb, *_ in self.writes(sent)] == ["DRYRUN"] and outcome.requeue_after == 0.0:
+            return await self.one_pass()
+        return outcome
 
     def writes(self, since=0):
         """(verb, plural, name) of the requests that change something, without events and statuses."""
