@@ -213,10 +213,14 @@ def _claims(state: SetRollout) -> list[Action]:
         return []
     actions: list[Action] = []
     actions += _kept(state)
+    orphans = {p.name: p for p in state.observed.pods if p.owner is None} if state.membership.taken else {}
     for ordinal in ordinals.wanted:
+        name = ordinals.name(ordinal)
         pod = ordinals.pods.get(ordinal)
         if pod is None:
-            actions += _left_to_others(state, ordinals.name(ordinal))
+            orphan = orphans.get(name)
+            # The pod that follows an orphan on its way out comes back for the claim, whoever was to take it along.
+            actions += _ownership(state, orphan, leaving=False) if orphan else _left_to_others(state, name)
             continue
         if pod.phase == "Pending" and pod.active:
             lacking = _lacking(state, pod.name, surge=ordinal in ordinals.surge)

@@ -408,10 +408,10 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         named = set((spec.get("scaleStrategy") or {}).get("podsToDelete") or ())
         assert named <= nobodys, "I9: podsToDelete is not cleaned"
         assert not any((spec.get(f"{h}UpdateStrategy") or {}).get("retry") for h in HOOKS), "I9: a switch stays on"
+        carried = {Pod(p).revision for p in cluster.pods.values()}
         for name in nobodys:
             cluster.kill_pod(name)
         assert all(p["metadata"]["ownerReferences"] for p in cluster.pods.values()), "I9: a pod without owner"
-        carried = {Pod(p).revision for p in cluster.pods.values()}
         assert len(cluster.revisions) <= spec.get("revisionHistoryLimit", 10) + len(carried) + 2, "I9: revisions leak"
         left = [a for p in cluster.pods.values() for a in p["metadata"]["annotations"] if a == "inplace-update-grace"]
         assert not left, "I9: a grace period leaked"

@@ -47,7 +47,8 @@ def hear(canary: CanaryState, command: CanaryCommand) -> Hearing:
     if canary.begins or phase_of(canary) is Phase.PAUSE_UNMARKED:
         return Hearing(Standing.WAITS)
     to = _goal(canary, command)
-    if command.do != ABORT and canary.index == to and not (command.index == to and canary.recorded.pauses):
+    possible = to < len(canary.steps) if command.do == RETRY else command.do != ABORT
+    if possible and canary.index == to and not (command.index == to and canary.recorded.pauses):
         return Hearing(Standing.DONE, to=to)
     why = _not_now(canary, command, to)
     return Hearing(Standing.STALE, why) if why else Hearing(Standing.IN_FORCE, to=to)

@@ -217,6 +217,12 @@ def test_ux_17_a_command_for_a_rollout_that_is_done_or_without_steps():
     assert "there are no canary steps" in plain.said("CanaryCommandStale")[0]
 
 
+def test_ux_17_a_retry_from_a_step_that_there_is_not_is_stale_also_when_all_are_done():
+    done = give(released(), "promote-full").settle()
+    give(done, "retry", to=len(done.cluster.workload["spec"]["updateStrategy"]["canary"]["steps"])).settle()
+    assert "all steps are done" in done.said("CanaryCommandStale")[0]
+
+
 # ---- an operator that dies
 
 
