@@ -20,6 +20,7 @@ from operators.sandbox.pool import WorkerPool
 from webhooks.certificates import CertificateFromFiles, CertificateFromSecret, CertificateSource
 from webhooks.connections import Connections
 from webhooks.handlers import ReviewHandlers
+from webhooks.largereviews import LargeReviews
 from webhooks.load import LoadLimits
 from webhooks.lookups import Lookups
 from webhooks.metrics import Metrics
@@ -29,7 +30,7 @@ from webhooks.tls import ServedCertificate
 
 _LOG: Final = get_logger(__name__)
 _FILE_PERIOD: Final = 5.0
-#: Of the worker that reads what users write in HookTemplates. The wall time leaves the API server time to hear of it.
+#: Of the worker that reads what users write. The wall time leaves the API server time to hear of it.
 VALIDATION_LIMITS: Final = Limits(cpu_seconds=0.25, wall_seconds=2.0, memory_bytes=128 << 20)
 
 
@@ -51,7 +52,8 @@ async def run(settings: WebhookSettings) -> int:
     limits = LoadLimits()
     connections = Connections(limits)
     handlers = ReviewHandlers(settings.options, Lookups(client), metrics, pool)
-    admission = Admission(handlers, metrics, limits, connections)
+    large = LargeReviews(pool, settings.options)
+    admission = Admission(handlers, metrics, limits, connections, large)
 
     def missing() -> str:
         return "stopping" if admission.draining else served.missing()
@@ -77,7 +79,7 @@ async def _start(pool: WorkerPool) -> None:
     try:
         await pool.start()
     except Unavailable as error:
-        _LOG.warning("HookTemplates are not validated", error=str(error))
+        _LOG.warning("HookTemplates and large reviews are not validated", error=str(error))
 
 
 def _client(settings: WebhookSettings, registry: CollectorRegistry) -> Client:

@@ -135,7 +135,8 @@ def verdict_after_failure(question: Question, error: str) -> Verdict:
 
 def depends_on_namespace(review: Review, verdict: Verdict, rules: Rules) -> bool:
     """Whether a refusal is lifted when the namespace is being deleted."""
-    return rules.allow_namespace_termination and not verdict.allowed and bool(review.namespace)
+    lifted = rules.allow_namespace_termination and review.operation == "DELETE"
+    return lifted and not verdict.allowed and bool(review.namespace)
 
 
 def _deletes(review: Review, rules: Rules) -> bool:
