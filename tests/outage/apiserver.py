@@ -21,13 +21,19 @@ from tests.integration.runtime.processes import free_port
 class ApiServer:
     """Both programs; `kill` and `start` take the API server away and bring it back, with the same port and data."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, authorization="AlwaysAllow", **users):
+        """``users`` are others than the administrator, by the name of their kubeconfig."""
+        self._authorization, self._users = (
+            authorization,
+            {name: (user, secrets.token_hex(16)) for name, user in users.items()},
+        )
         build(["etcd", "kube-apiserver"])
         self._folder, self._token = folder, secrets.token_hex(16)
         self._etcd_port, self._peer_port, self.port = free_port(), free_port(), free_port()
         self._tls, self._server = None, None
         self.kubeconfig = folder / "own.kubeconfig"
-        (folder / "tokens").write_text(f'{self._token},admin,admin,"system:masters"\n')
+        others = "".join(f"{token},{user},{user}\n" for user, token in self._users.values())
+        (folder / "tokens").write_text(f'{self._token},admin,admin,"system:masters"\n{others}')
         subprocess.run(["openssl", "genrsa", "-out", str(folder / "sa.key"), "2048"], check=True, capture_output=True)
         self._etcd = self._run("etcd", *self._etcd_flags())
 
@@ -106,23 +112,29 @@ class ApiServer:
         try:
             if self._tls is None:
                 self._tls = ssl.create_default_context(cafile=certificate)
-                self._write_kubeconfig(certificate)
+                self._write_kubeconfig(self.kubeconfig, certificate, self._token)
+                for name, (_, token) in self._users.items():
+                    self._write_kubeconfig(self.kubeconfig_of(name), certificate, token)
             return self.request("GET", "/readyz", timeout=1.0) == "ok"
         except OSError:
             return False
 
-    def _write_kubeconfig(self, certificate):
+    def kubeconfig_of(self, name):
+        """That of another user than the administrator."""
+        return self._folder / f"{name}.kubeconfig"
+
+    def _write_kubeconfig(self, file, certificate, token):
         cluster = {"server": f"https://127.0.0.1:{self.port}", "certificate-authority": str(certificate)}
         body = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "own", "cluster": cluster}],
-            "users": [{"name": "own", "user": {"token": self._token}}],
+            "users": [{"name": "own", "user": {"token": token}}],
             "contexts": [{"name": "own", "context": {"cluster": "own", "user": "own"}}],
             "current-context": "own",
         }
-        self.kubeconfig.write_text(json.dumps(body))
-        self.kubeconfig.chmod(0o600)
+        file.write_text(json.dumps(body))
+        file.chmod(0o600)
 
     def _run(self, name, *flags):
         with (self._folder / f"{name}.log").open("ab") as out:
@@ -154,7 +166,7 @@ class ApiServer:
             f"--secure-port={self.port}",
             f"--cert-dir={folder}/pki",
             f"--token-auth-file={folder}/tokens",
-            "--authorization-mode=AlwaysAllow",
+            f"--authorization-mode={self._authorization}",
             f"--service-account-key-file={folder}/sa.key",
             f"--service-account-signing-key-file={folder}/sa.key",
             "--service-account-issuer=https://kubernetes.default.svc",
