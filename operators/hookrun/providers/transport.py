@@ -8,6 +8,7 @@ request has a client of its own (docs/decisions/0036-hook-http.md).
 from __future__ import annotations
 
 import asyncio
+import importlib
 import re
 import ssl
 from collections.abc import Mapping
@@ -20,6 +21,10 @@ from operators.hookrun.providers.base import HttpResponse, ProviderError, redact
 from operators.hookrun.providers.egress import EgressPolicy, resolve
 from operators.hookrun.providers.findings import frames_message
 from operators.hookrun.providers.names import NameResolver
+
+# What httpx would load in its first request, while the event loop stands.
+for _module in ("anyio._backends._asyncio", "anyio.streams.tls", "httpcore._backends.anyio"):
+    importlib.import_module(_module)
 
 #: Bytes of a body that are read.
 BODY_LIMIT = 1 << 20
