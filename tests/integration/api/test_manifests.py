@@ -12,7 +12,7 @@ FILES = sorted([*(Path(__file__).parent / "manifests").glob("*.yaml"), *(ROOT / 
 WAYS = {"client-side": ("apply",), "server-side": ("apply", "--server-side"), "create": ("create",)}
 OURS = ("GameDeployment", "GameStatefulSet", "HookTemplate", "HookRun")
 #: What the definitions give until a controller has looked, whatever the manifest says (ux-66).
-FIRST_STATUS = dict.fromkeys(("GameDeployment", "GameStatefulSet", "HookRun"), {"observedGeneration": -1})
+FIRST_STATUS = {kind: {"observedGeneration": -1} for kind in ("GameDeployment", "GameStatefulSet", "HookRun")}
 
 
 def documents(file):

@@ -123,9 +123,10 @@ async def test_a_watch_resumes_after_the_version_it_saw(client, namespace):
     await stream.aclose()
 
 
-async def test_a_version_that_is_too_old_is_gone(client, namespace):
+async def test_a_version_that_is_too_old_is_gone(client, namespace, crds):
+    """Version 1 is before the definition of HookRuns, and so before anything that the API server has cached of them."""
     with pytest.raises(Gone):
-        async for _ in client.watch(CONFIG_MAPS, namespace, resource_version="1"):
+        async for _ in client.watch(HOOK_RUNS, namespace, resource_version="1"):
             pass
 
 
