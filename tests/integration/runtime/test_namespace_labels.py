@@ -26,7 +26,7 @@ class Cluster(ApiServer):
     """With the chart's policies, and operators that have the chart's rights and no others."""
 
     def __init__(self, folder):
-        super().__init__(folder, authorization="RBAC", ops="ops")
+        super().__init__(folder, controllers=True, users=["ops"])
         self.folder, self.operators = folder, None
 
     def prepare(self, *namespaces):
@@ -72,6 +72,13 @@ class Cluster(ApiServer):
 
     def set(self, path, **labels):
         self.request("PATCH", path, {"metadata": {"labels": labels}}, _PATCH)
+
+    def gone(self, namespace):
+        try:
+            self.request("GET", f"/api/v1/namespaces/{namespace}")
+        except urllib.error.HTTPError as error:
+            return error.code == 404
+        return False
 
     def delete(self, path):
         """Status of a deletion."""
@@ -142,6 +149,7 @@ def test_attack_f9_adm_81_the_operators_label_namespaces_as_long_as_they_hold_pr
     assert api.delete("/api/v1/namespaces/arena") == 200
     assert api.delete("/api/v1/namespaces/open") == 200
     assert api.delete("/api/v1/namespaces/owned") == 403
+    assert wait(lambda: api.gone("arena"), 60)
     api.end()
 
 
