@@ -78,7 +78,7 @@ class Judge:
         self.figures = Figures()
         self.faults: list[str] = []
         self._ended = threading.Event()
-        self._buckets: dict[str, dict[str, float]] = {"lag": {}, "own_lag": {}}
+        self._turns: dict[str, dict[str, float]] = {"lag": {}, "own_lag": {}}
         self._lease: tuple[str, int] | None = None
         watchers = (self._good_hook, self._good_workload, self._deletion, self._processes)
         self._threads = [threading.Thread(target=self._repeat, args=(w,), daemon=True) for w in watchers]
@@ -87,8 +87,8 @@ class Judge:
         """Serve the honest ones once, and watch from then on: what a start costs is nobody's attack."""
         for first in (self._good_hook, self._good_workload, self._deletion):
             first()
-        self.figures, self.faults = Figures(), []
-        self._lag, self._lease = self._buckets(), self._holder()
+        self._late()
+        self.figures, self.faults, self._lease = Figures(), [], self._holder()
         for thread in self._threads:
             thread.start()
 
@@ -189,10 +189,10 @@ class Judge:
     def _late(self) -> None:
         """How late the loop was, and how much of that was its own work: only that is judged."""
         text = self._operators.read("/metrics")[1]
-        for what, before in self._buckets.items():
+        for what, before in self._turns.items():
             now = {bound: float(count) for bound, count in re.findall(_BUCKET.format(what), text)}
             found = latest({bound: now[bound] - before.get(bound, 0.0) for bound in now})
-            self._buckets[what] = now
+            self._turns[what] = now
             self._saw(what, found, LOOP_LATE if what == "own_lag" else math.inf)
 
     def _waited(self) -> float:
