@@ -49,9 +49,10 @@ version: setup ## write a version into every file that has it (VERSION=0.2.0)
 	@$(BIN)/python -m release version "$(VERSION)"
 	@$(MAKE) crds
 
-crds: setup ## write crds/ and docs/api.md from the models
+crds: setup ## write crds/, docs/api.md and docs/schemas/ from the models
 	@$(BIN)/python -m operators.api crds
 	@$(BIN)/python -m operators.api.reference
+	@$(BIN)/python -m operators.api.editors
 
 lint: setup ## format, lint, types, layers
 	$(BIN)/ruff format --check .
