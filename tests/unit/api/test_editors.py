@@ -1,7 +1,6 @@
 """docs/schemas/ is made from the CRDs, lets every manifest of ours pass, and finds what is broken."""
 
 import copy
-import json
 
 import jsonschema
 import pytest

@@ -24,7 +24,9 @@ BASE = "registry.example/python:3.11@sha256:" + "0" * 64
 
 def copy(folder):
     """The sources in another folder, with other times."""
-    ignored = shutil.ignore_patterns(".git", ".venv", "dist", "__pycache__", ".*_cache", ".hypothesis", "results")
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv*", "build", "dist", "__pycache__", ".*_cache", ".hypothesis", "results"
+    )
     shutil.copytree(ROOT, folder, symlinks=True, ignore=ignored, copy_function=shutil.copyfile)
     return folder
 
