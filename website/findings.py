@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html as entities
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +17,17 @@ _LOADED: Final = re.compile(
 _HREF: Final = re.compile(r"\bhref=[\"']?([^\"'\s>]+)")
 _FOREIGN: Final = re.compile(r"(?:[a-z]+:)?//", re.IGNORECASE)
 #: What a reader sees of a page's structure.
-PARTS: Final = ("heading", "table", "row", "list item", "block of code")
+PARTS: Final = {
+    "heading": "h[1-6]",
+    "table": "table",
+    "row": "tr",
+    "cell": "t[dh]",
+    "list item": "li",
+    "block of code": "pre",
+    "code": "code",
+    "link": "a href",
+    "strong": "strong",
+}
 
 
 def foreign(html: str) -> Iterator[str]:
@@ -32,14 +43,26 @@ def foreign(html: str) -> Iterator[str]:
 
 def seen(html: str) -> Counter[str]:
     """How many parts of each sort a page has."""
-    tags = {"heading": r"h[1-6]", "table": "table", "row": "tr", "list item": "li", "block of code": "pre"}
-    return Counter({part: len(re.findall(rf"<{tag}[ >]", html)) for part, tag in tags.items()})
+    return Counter({part: len(re.findall(rf"<{tag}[ >=]", html)) for part, tag in PARTS.items()})
+
+
+def words(html: str) -> Counter[str]:
+    """What stands in code within a line."""
+    lines = re.sub(r"<pre.*?</pre>", "", html, flags=re.DOTALL)
+    found = re.findall(r"<code[^>]*>(.*?)</code>", lines, re.DOTALL)
+    return Counter(" ".join(entities.unescape(re.sub(r"<[^>]+>", "", text)).split()) for text in found)
+
+
+def bars(html: str) -> str:
+    r"""A page whose tables show ``|`` where code in a cell has ``\|``, as the forge does."""
+    return re.sub(r"<t[dh].*?</t[dh]>", lambda cell: cell[0].replace("\\|", "|"), html, flags=re.DOTALL)
 
 
 def differences(markdown: str, html: str) -> list[str]:
-    """Where the site shows another structure than the forge does, which reads Markdown as CommonMark says."""
+    """Where the site shows something else than the forge does, which reads Markdown as CommonMark says."""
     from markdown_it import MarkdownIt
 
-    wanted = seen(MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown))
-    got = seen(html)
-    return [f"{got[part]} × {part}, should be {wanted[part]}" for part in PARTS if got[part] != wanted[part]]
+    rendered = MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown)
+    wanted, got = seen(rendered), seen(html)
+    found = [f"{got[part]} × {part}, should be {wanted[part]}" for part in PARTS if got[part] != wanted[part]]
+    return found + [f"no `{text}` in code" for text in words(rendered) - words(html)]

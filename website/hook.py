@@ -36,9 +36,10 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
 
 def on_page_content(html: str, *, page: Page, **_: Any) -> str:
     """Compare what is shown with what the forge shows."""
-    for found in findings.differences(page.markdown or "", html):
+    shown = findings.bars(html)
+    for found in findings.differences(page.markdown or "", shown):
         _LOG.warning("%s: %s", page.file.src_uri, found)
-    return html
+    return shown
 
 
 def on_post_page(output: str, *, page: Page, **_: Any) -> str:
