@@ -36,6 +36,7 @@ _METADATA: Final[Schema] = {
 }
 #: A CEL rule that is nothing but a pattern, with the escapes of a CEL text.
 _PATTERN: Final = re.compile(r"self\.matches\('((?:[^'\\]|\\.)*)'\)")
+_ESCAPED: Final = re.compile(r"\\(.)")
 #: A rule that asks for one field, as `operators.api.rules.required` writes it.
 _REQUIRED: Final = re.compile(r"has\(self\.(\w+)\)")
 #: A rule that asks for exactly one of several, as `operators.api.rules.exactly_one` writes it.
@@ -141,7 +142,7 @@ def _add_rules(node: Schema, result: Schema) -> None:
     told: list[str] = []
     for rule in node.get("x-kubernetes-validations", ()):
         if (found := _PATTERN.fullmatch(rule["rule"])) and "pattern" not in result:
-            result["pattern"] = re.sub(r"\\(.)", r"\1", found[1])
+            result["pattern"] = _ESCAPED.sub(r"\1", found[1])
         elif found := _REQUIRED.fullmatch(rule["rule"]):
             result["required"] = [*result.get("required", ()), found[1]]
         elif _without(_refused(node), rule["rule"]) == exactly_one(*(names := _ONE.findall(rule["rule"]))):
