@@ -60,6 +60,7 @@ class BlockedReason(StrEnum):
     HOT_PATCH_NOT_ENABLED = "HotPatchNotEnabled"
     # Hooks of pods
     HOOK_RUNNING = "HookRunning"
+    HOOK_ERRORS = "HookErrors"
     HOOK_FAILED = "HookFailed"
     POST_INPLACE_HOOK_FAILED = "PostInplaceHookFailed"
     HOOK_TEMPLATE_MISSING = "HookTemplateMissing"
@@ -108,6 +109,7 @@ class EventReason(StrEnum):
     SUCCESSFUL_CREATE_POST_HOOK_RUN = "SuccessfulCreatePostHookRun"
     POST_HOOK_RUN_EXISTED = "PostHookRunExisted"
     HOOK_ARGUMENT_DROPPED = "HookArgumentDropped"
+    HOOK_RUN_RENEWED = "HookRunRenewed"
     RECREATING_FAILED_POD = "RecreatingFailedPod"
     FORCE_DELETED_NODE_LOST_POD = "ForceDeletedNodeLostPod"
     FAILED_CREATE = "FailedCreate"

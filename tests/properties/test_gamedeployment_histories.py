@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from operators.gamedeployment.plan import plan
+from operators.kube.times import rfc3339
 from operators.planning import actions as act
 from operators.simulation.cluster import SimulatedCluster, gamedeployment, hook_template
 from tests.properties.gameworld import MIRROR, Judge, Pod, Snapshot, check_identities, kept_at
@@ -135,6 +136,7 @@ class GameDeploymentHistories(RuleBasedStateMachine):
             self._pauses,
             self._changes_type,
             self._retries,
+            self._mends_the_hook_template,
             self._makes_anew,
             self._makes_anew,
         ]
@@ -194,6 +196,11 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         if hook in self.cluster.workload["spec"]:
             self.cluster.patch_spec({hook: {"retry": True}})
 
+    def _mends_the_hook_template(self, _):
+        """It asks something else from now on."""
+        (metric,) = self.cluster.templates["check"]["spec"]["metrics"]
+        metric["count"] = metric.get("count", 0) + 1
+
     def _makes_anew(self, data):
         """Deleted without its dependents, and applied once more, with another image or the same."""
         self.look = None
@@ -234,12 +241,22 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         if not runs:
             return
         name = data.draw(st.sampled_from(sorted(runs)))
-        phase = data.draw(st.sampled_from(["Successful", "Failed", "Successful", "Running", "deleted"]))
+        phase = data.draw(st.sampled_from(["Successful", "Failed", "Successful", "Running", "errs", "deleted"]))
         if phase == "deleted":
             del runs[name]
             self.look = None  # its answer is no longer there to be judged
         elif runs[name].get("status", {}).get("phase") not in ("Successful", "Failed"):
-            self.cluster.answer_hook(name, phase)
+            self.cluster.answer_hook(name, "Running" if phase == "errs" else phase)
+            if phase == "errs":
+                self._hook_errs(runs[name])
+
+    def _hook_errs(self, run):
+        """A measurement brought no answer."""
+        results = run["status"].setdefault("metricResults", [{"name": "m", "count": 0, "error": 0, "measurements": []}])
+        now = rfc3339(self.cluster.now)
+        results[0]["count"] += 1
+        results[0]["error"] += 1
+        results[0]["measurements"].append({"phase": "Error", "startedAt": now, "finishedAt": now, "message": "refused"})
 
     def _time_passes(self, data):
         self.cluster.now += data.draw(st.integers(1, 10), label="seconds")

@@ -31,6 +31,7 @@ _SEEN_WITHIN = 10.0
 #: Spelled out: how a reason is mended, beside its message. ``{}`` is the workload as commands take it.
 _MENDS: Final[Mapping[str, str]] = {
     BlockedReason.CANARY_HOOK_FAILED: "kubectl game hooks {}",
+    BlockedReason.HOOK_ERRORS: "kubectl game hooks {}",
     BlockedReason.HOOK_FAILED: "kubectl game hooks {}",
     BlockedReason.POST_INPLACE_HOOK_FAILED: "kubectl game hooks {}",
     BlockedReason.HOOK_TEMPLATE_MISSING: "kubectl get hooktemplates",
@@ -226,10 +227,11 @@ def _held_message(subject: Subject, reason: str) -> str:
 
 
 def _hooks(subject: Subject) -> Iterator[Finding]:
-    """Hooks that are being asked, by template."""
+    """Hooks that are being asked, by template. Those that need a person stand above them, in the planner's words."""
     groups: dict[tuple[str, str], list[HookState]] = {}
+    told = [b.message for b in subject.plan.blocked if b.reason == BlockedReason.HOOK_ERRORS]
     for hook in open_hooks(hook_states(subject)):
-        if hook.state != "failed":
+        if hook.state != "failed" and not any(hook.run in text for text in told):
             groups.setdefault((hook.template or hook.hook, hook.hook), []).append(hook)
     for (template, _), hooks in groups.items():
         first = hooks[0]
@@ -242,7 +244,7 @@ def _hooks(subject: Subject) -> Iterator[Finding]:
         if bad:
             text += f"; {len(bad)} of them with nothing but errors"
         look = f"kubectl game hooks {subject.view.name}"
-        yield Finding(cause="HookErrors" if bad else "HookRunning", text=f"{text}.", look=look)
+        yield Finding(cause=BlockedReason.HOOK_RUNNING, text=f"{text}.", look=look)
 
 
 def _budget(subject: Subject) -> Iterator[Finding]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from operators.api import keys
-from operators.planning.actions import Action, AnnotatePod, CreateHookRun, DeleteHookRun, Stage
-from operators.planning.hooks.pods import HookKind, run_subject
+from operators.planning.actions import Action, AnnotatePod, CreateHookRun, DeleteHookRun, Note, Stage
+from operators.planning.hooks.pods import OLDER_TEMPLATE, HookKind, of_older_template, renewed, run_subject
 from operators.planning.refusals import Refusal
 from operators.planning.rollout import Rollout, awaits_post_hook
 from operators.planning.views import PodView
@@ -38,6 +38,21 @@ def retry(rollout: Rollout) -> tuple[list[Action], list[str]]:
         if not refused:
             done.append(name)
     return actions, done
+
+
+def renew(rollout: Rollout) -> tuple[list[Action], list[Note]]:
+    """Runs that got no answer to what their HookTemplate does not ask any more: made anew (docs/spec/hooks.md 6.6)."""
+    actions: list[Action] = []
+    notes: list[Note] = []
+    for kind, hook in rollout.hooks.items():
+        if hook is None:
+            continue
+        template = rollout.observed.templates.get(hook.template)
+        for run in rollout.runs.of_kind(kind):
+            if of_older_template(run, template):
+                actions.append(DeleteHookRun(run.name, run.uid, OLDER_TEMPLATE))
+                notes.append(renewed(run, hook.template))
+    return actions, notes
 
 
 def clean(rollout: Rollout, victims: Mapping[str, PodView], targets: Mapping[str, HookKind]) -> list[Action]:
