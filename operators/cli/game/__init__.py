@@ -23,4 +23,11 @@ COMMANDS: Final = {
     "skip-step": "steer",
     "abort": "steer",
     "retry": "steer",
+    "undo": "change",
+    "set image": "change",
+    "scale": "change",
 }
+#: What commands of two words have in common, by the first of them.
+GROUPS: Final = {"set": "Set one thing of a workload."}
+#: The first words of all commands.
+FIRST_WORDS: Final = frozenset(name.partition(" ")[0] for name in COMMANDS)
