@@ -26,8 +26,12 @@ COMMANDS: Final = {
     "undo": "change",
     "set image": "change",
     "scale": "change",
+    "hook run": "hook",
+    "hook renew": "hook",
+    "hook pass": "hook",
+    "hook cancel": "hook",
 }
 #: What commands of two words have in common, by the first of them.
-GROUPS: Final = {"set": "Set one thing of a workload."}
+GROUPS: Final = {"set": "Set one thing of a workload.", "hook": "Try a hook, or act on one that is being asked."}
 #: The first words of all commands.
 FIRST_WORDS: Final = frozenset(name.partition(" ")[0] for name in COMMANDS)

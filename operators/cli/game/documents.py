@@ -239,6 +239,42 @@ class HookList(Document):
     hooks: tuple[HookState, ...]
 
 
+class MetricTrial(Part):
+    """One measurement of one metric, taken once: what was asked, what came back, and what the conditions make of it.
+
+    ``answer`` is cut at 1 KiB; ``conditions`` hold each condition, and whether it is true or why it cannot be told.
+    """
+
+    name: str
+    provider: str
+    request: str
+    status: int | None
+    seconds: float
+    answer: str
+    path: str
+    value: str | None
+    conditions: dict[str, str]
+    phase: str
+    message: str
+
+
+class HookTrial(Document):
+    """``hook run``: a HookTemplate measured once. ``phase`` is that of a run that would end here, else of its metrics.
+
+    ``as_a_run`` says what a HookRun of a workload would make of these answers.
+    """
+
+    kind: Literal["HookTrial"] = "HookTrial"
+    at: Time
+    template: str
+    namespace: str
+    pod: str
+    run: str
+    metrics: tuple[MetricTrial, ...]
+    phase: str
+    as_a_run: str
+
+
 class Finding(Part):
     """Something that stops, or will stop, the workload: ``look`` is the command that mends or shows it."""
 

@@ -128,7 +128,7 @@ def run_name(kind: HookKind, pod: PodView, template: str) -> str:
     return cut_name(f"{kind}-{pod.revision}-{pod.instance}-{template}")
 
 
-def _supplied(hook: Hook, pod: PodView, modified: Sequence[str]) -> list[tuple[str, str]]:
+def supplied_by_pod(hook: Hook, pod: PodView, modified: Sequence[str]) -> list[tuple[str, str]]:
     """Arguments of the step first, so that what the controller knows wins over what a user wrote."""
     args = list(hook.args)
     args += [
@@ -181,7 +181,7 @@ def new_run(
     labelled with the UID of the pod.
     """
     modified = modified_containers(pod, wanted, source) if kind == "preinplace" and wanted is not None else []
-    supplied = _supplied(hook, pod, modified)
+    supplied = supplied_by_pod(hook, pod, modified)
     composed = compose(hook, template, supplied, f"{kind} hook of pod {pod.name}", pod.name)
     if isinstance(composed, Blocked):
         return composed
