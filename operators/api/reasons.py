@@ -54,6 +54,8 @@ class BlockedReason(StrEnum):
     IN_PLACE_UPDATING = "InPlaceUpdating"
     IN_PLACE_GRACE = "InPlaceGrace"
     IN_PLACE_NOT_POSSIBLE = "InPlaceNotPossible"
+    RESTARTING = "Restarting"
+    RESTART_NOT_POSSIBLE = "RestartNotPossible"
     PARTITION_REACHED = "PartitionReached"
     PAUSED = "Paused"
     ON_DELETE = "OnDelete"

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "undo": "change",
     "set image": "change",
     "scale": "change",
+    "restart": "change",
     "hook run": "hook",
     "hook renew": "hook",
     "hook pass": "hook",

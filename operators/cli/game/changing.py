@@ -1,4 +1,4 @@
-"""``undo`` and ``set image``: one guarded patch of the template, and what it will do. Pure."""
+"""``undo``, ``set image`` and ``restart``: one guarded patch, and what it will do. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from operators.api.reasons import BlockedReason
 from operators.cli.game.exits import CommandError, NothingToDo, UsageError
 from operators.cli.game.names import short
-from operators.cli.game.outlook import Outlook, as_if, outlook
+from operators.cli.game.outlook import Outlook, as_if, at_a_time, outlook
 from operators.cli.game.revisions import find_revision
 from operators.cli.game.screens import short_image
 from operators.cli.game.subject import Subject
@@ -16,6 +17,7 @@ from operators.cli.game.text import counted
 from operators.cli.game.tree import known_revisions
 from operators.cli.game.writing import Write
 from operators.kube.resources import Resource
+from operators.kube.times import rfc3339
 from operators.planning.views import RevisionView
 
 Json = Mapping[str, Any]
@@ -171,3 +173,60 @@ def _refuse_init(subject: Subject, name: str, container: str) -> None:
             f"{name}: nothing was written: {container} is an init container, which has run when a pod is updated in "
             "place; pods would have to be replaced: set inPlaceUpdateStrategy.onIneligible to Recreate first"
         )
+
+
+# ---- restart
+
+
+def restart(resource: Resource, subject: Subject, containers: Sequence[str], now: float, *, recreate: bool) -> Changed:
+    """Restart what runs since before ``now`` (Unix seconds): an instant in the spec, and no new revision.
+
+    Raises:
+        UsageError: there is no such container, or pods are replaced whole.
+        CommandError: the spec cannot be read.
+    """
+    _readable(subject)
+    name, spec = short(subject.kind, subject.view.name), subject.view.spec
+    if spec is None:
+        raise CommandError(f"{name}: nothing was written: its spec cannot be read: {subject.view.invalid}")
+    there = [c["name"] for c in ((subject.body["spec"]["template"].get("spec") or {}).get("containers") or ())]
+    if unknown := [c for c in containers if c not in there]:
+        raise UsageError(f"{name} has no container {', '.join(unknown)}; there are {', '.join(there)}")
+    if containers and (recreate or spec.update_strategy.type != "InplaceUpdate"):
+        raise UsageError(f"{name}: pods are replaced whole here; --container is for restarts in place")
+    wanted = {"restartAt": rfc3339(now), "restartContainers": [*containers], "restartRecreate": recreate}
+    held = subject.body["spec"]
+    operations = [generation_test(subject.body)]
+    for field, value in wanted.items():
+        if value:
+            operations.append({"op": "add", "path": f"/spec/{field}", "value": value})
+        elif field in held:
+            operations.append({"op": "remove", "path": f"/spec/{field}"})
+    told, warnings = _restart_outlook(as_if(subject, lambda changed: changed.update(wanted)))
+    what = f"containers {', '.join(containers)}" if containers else "restart"
+    back = f"""kubectl patch {resource.plural} {subject.view.name} --type=merge -p '{{"spec":{{"restartAt":null}}}}'"""
+    write = Write(
+        resource,
+        subject.body,
+        "spec.restartAt",
+        f"{what}: {told}",
+        f"{back} (what has begun is finished)",
+        operations=operations,
+    )
+    return Changed(write, tuple(warnings))
+
+
+def _restart_outlook(subject: Subject) -> tuple[str, list[str]]:
+    """Of a workload as if it were to be restarted: how many pods, how, and how many at a time; what will not go."""
+    if subject.standing is None:
+        return "nothing will be done", []
+    rollout = subject.standing.rollout
+    due, stuck = rollout.restart.due, rollout.restart.stuck
+    warnings = [b.message for b in subject.plan.blocked if b.reason == BlockedReason.RESTART_NOT_POSSIBLE]
+    warnings = [f"{text} (--recreate)" for text in warnings]
+    if rollout.canary.held:
+        warnings.append("updates are held: nothing restarts before they go on")
+    if not due:
+        return ("no pod can restart" if stuck else "no pod runs since before now"), warnings
+    how = "restart in place" if rollout.restart.images else "are replaced"
+    return f"{counted(len(due), 'pod')} {how}, {at_a_time(subject)}, the longest running first", warnings

@@ -68,7 +68,7 @@ def outlook(subject: Subject) -> Outlook:
     warnings = [_cannot(stuck, blocks=blocks)] if stuck else []
     if rollout.canary.recorded.user_paused:
         warnings.append("updates are paused by a person: nothing goes before kubectl game resume")
-    pace = f", {_at_a_time(subject)}, {_steps(rollout)}" if parts else ""
+    pace = f", {at_a_time(subject)}, {_steps(rollout)}" if parts else ""
     return Outlook(f"{told}{pace}", tuple(warnings))
 
 
@@ -88,7 +88,8 @@ def _cannot(stuck: list[tuple[PodView, str]], *, blocks: bool) -> str:
     return f"cannot go in place: pod {pod.name}{more}, because {path} differs; {end}"
 
 
-def _at_a_time(subject: Subject) -> str:
+def at_a_time(subject: Subject) -> str:
+    """How many pods an update may take at once."""
     assert subject.standing is not None
     rollout = subject.standing.rollout
     down, more = rollout.budget.unavailable, rollout.surge

@@ -1,8 +1,9 @@
-"""``undo``, ``set image`` and ``scale``: one guarded patch each, and before it what it will do."""
+"""``undo``, ``set image``, ``scale`` and ``restart``: one guarded patch each, and before it what it will do."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -83,6 +84,28 @@ def scale(
         from operators.cli.game import scaling
 
         return scaling.scale(resource, subject, wanted, await _autoscalers(connection))
+
+    return asyncio.run(_write(flags, name, decide, dry_run, anyway=anyway))
+
+
+def restart(
+    flags: Flags,
+    *,
+    name: Name,
+    containers: Annotated[
+        list[str] | None, typer.Option("--container", help="Only this container, in place; may be repeated.")
+    ] = None,
+    recreate: Annotated[bool, typer.Option("--recreate", help="Replace the pods instead.")] = False,
+    dry_run: DryRun = "none",
+    anyway: Anyway = False,
+) -> int:
+    """Restart what runs, within budget, grace and hooks, the longest running first: same images, no new revision."""
+    now, chosen = time.time(), tuple(containers or ())
+
+    async def decide(_: Access, resource: Resource, subject: Subject) -> Changed:
+        from operators.cli.game import changing
+
+        return changing.restart(resource, subject, chosen, now, recreate=recreate)
 
     return asyncio.run(_write(flags, name, decide, dry_run, anyway=anyway))
 
