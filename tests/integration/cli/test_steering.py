@@ -100,7 +100,9 @@ async def test_ux_19_an_abort_in_grace_restarts_no_pod_that_was_not_restarted_ye
         await fleet.release("arena", 2)
 
         async def in_grace():
-            return [p for p in await fleet.pods() if keys.INPLACE_GRACE_ANNOTATION in p["metadata"]["annotations"]]
+            return [
+                p for p in await fleet.pods() if keys.INPLACE_GRACE_ANNOTATION in p["metadata"].get("annotations", {})
+            ]
 
         async def two():
             return len(await in_grace()) == 2
