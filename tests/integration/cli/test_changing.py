@@ -1,5 +1,6 @@
 """``undo``, ``set image`` and ``scale`` on the real API server."""
 
+import asyncio
 import json
 
 from operators.cli.game.exits import Exit
@@ -158,6 +159,61 @@ async def test_ux_27_scale_removes_and_replaces_by_name_and_knows_autoscalers(fl
             told = await game("scale", "arena", "--remove", pod)
             assert (told.code, why in told.err) == (Exit.FAILED, True)
         assert (await fleet.get("arena"))["spec"]["replicas"] == 3
+
+
+async def test_ux_28_restart_in_place_keeps_pods_and_bits_and_is_one_patch(fleet, game):
+    digest = "sha256:" + "d" * 64
+    fleet.image_id = lambda image: f"registry.example/game@{digest}"
+    async with fleet.kubelets(), fleet.operator():
+        await fleet.apply("arena", updateStrategy={**IN_PLACE, "maxUnavailable": 1})
+        before = uids(await fleet.complete("arena", 1))
+        revisions = await fleet.revisions()
+        await asyncio.sleep(1.1)  # what started in the second of the instant is no older
+        told = await game("restart", "arena")
+        assert (told.code, told.err) == (Exit.REACHED, "")
+        assert "gd/arena: restart: 3 pods restart in place, at most 1 down, the longest running first" in told.out
+        assert '"restartAt":null' in told.out
+
+        async def restarted():
+            body = await fleet.get("arena")
+            held = {c["type"]: c["status"] for c in body["status"]["conditions"]}
+            pods = await fleet.pods()
+            counts = {p["status"]["containerStatuses"][0]["restartCount"] for p in pods}
+            return pods if counts == {1} and held["Complete"] == "True" else None
+
+        pods = await fleet.until("each pod has restarted once", restarted)
+        assert uids(pods) == before
+        assert {p["spec"]["containers"][0]["image"] for p in pods} == {f"game:1@{digest}"}
+        assert await fleet.revisions() == revisions
+        (ours,) = (f for f in (await fleet.get("arena"))["metadata"]["managedFields"] if f["manager"] == "kubectl-game")
+        assert ours["fieldsV1"] == {"f:spec": {"f:restartAt": {}}}
+        assert "no pod runs since before now" in (await game.inside("restart", "arena", "--dry-run=server")).out
+        await fleet.release("arena", 2)
+        assert uids(await fleet.complete("arena", 2)) == before
+
+
+async def test_restart_of_images_that_were_loaded_by_hand_says_so_and_recreate_replaces(fleet, game):
+    async with fleet.kubelets(), fleet.operator():
+        await fleet.apply("arena", updateStrategy=IN_PLACE)
+        before = uids(await fleet.complete("arena", 1))
+        await asyncio.sleep(1.1)
+        told = await game.inside("restart", "arena")
+        assert "no pod can restart" in told.out
+        assert "Warning: pod arena-" in told.err
+        assert "restartRecreate: true replaces pods instead (--recreate)" in told.err
+
+        async def blocked():
+            return (await fleet.conditions("arena"))["Blocked"]["reason"] == "RestartNotPossible"
+
+        await fleet.until("the operators say so", blocked)
+        told = await game.inside("restart", "arena", "--recreate")
+        assert "restart: 3 pods are replaced, at most 2 down" in told.out
+
+        async def replaced():
+            return not set(uids(await fleet.pods()).values()) & set(before.values())
+
+        await fleet.until("all pods are others", replaced)
+        assert len(await fleet.complete("arena", 1)) == 3
 
 
 async def test_ux_4_a_viewer_changes_nothing_and_learns_which_role_would(fleet, game, viewer):

@@ -2,12 +2,14 @@
 
 import pytest
 
-from operators.cli.game.changing import goal_of_undo, images_of_arguments, set_image, undo
+from operators.cli.game.changing import goal_of_undo, images_of_arguments, restart, set_image, undo
 from operators.cli.game.exits import CommandError, Exit, NothingToDo, UsageError
 from operators.kube.resources import GAME_DEPLOYMENTS
+from operators.kube.times import rfc3339
 from tests.unit.cli.game import worlds
 from tests.unit.gamedeployment.fleets import image
 from tests.unit.gamestatefulset.sets import Set
+from tests.unit.planning.test_restarts import Registry
 
 STEPS = [{"partition": 6}, {"pause": {}}, {"partition": 0}]
 
@@ -159,3 +161,62 @@ def test_set_image_of_an_init_container(type_, ineligible, refused):
 def test_what_sets_no_image_is_wrong_usage(given):
     with pytest.raises(UsageError):
         images_of_arguments(given)
+
+
+# ---- restart
+
+
+def restarted(world, *containers, recreate=False):
+    found = worlds.subject(world)
+    return restart(GAME_DEPLOYMENTS, found, containers, found.now, recreate=recreate)
+
+
+def pinned(**how):
+    """A fleet whose images have digests, running for an hour."""
+    world = worlds.fleet(**how)
+    world.cluster.digests = Registry()
+    for body in world.cluster.pods.values():
+        for status in body["status"]["containerStatuses"]:
+            status["imageID"] = world.cluster.digests.get("game:1")
+        world.cluster._touch(body)
+    return world
+
+
+def test_restart_is_an_instant_and_says_what_it_will_do():
+    world = pinned()
+    change = restarted(world)
+    guard, place = change.write.operations
+    assert guard["path"] == "/metadata/generation"
+    assert place == {"op": "add", "path": "/spec/restartAt", "value": rfc3339(world.cluster.now)}
+    told = "restart: 8 pods restart in place, at most 2 down, the longest running first"
+    assert (change.write.told, change.warnings) == (told, ())
+    assert '{"spec":{"restartAt":null}}' in change.write.back
+    world = worlds.fleet(type_="RollingUpdate")
+    assert restarted(world).write.told == "restart: 8 pods are replaced, at most 2 down, the longest running first"
+
+
+def test_restart_of_chosen_containers_and_by_other_pods_and_what_an_earlier_one_said_is_taken_off():
+    world = pinned()
+    change = restarted(world, "web")
+    assert [o["path"] for o in change.write.operations[1:]] == ["/spec/restartAt", "/spec/restartContainers"]
+    assert change.write.told.startswith("containers web: 8 pods restart in place")
+    patched(world, change)
+    change = restarted(world, recreate=True)
+    assert [(o["op"], o["path"]) for o in change.write.operations[1:]] == [
+        ("add", "/spec/restartAt"),
+        ("remove", "/spec/restartContainers"),
+        ("add", "/spec/restartRecreate"),
+    ]
+    assert "8 pods are replaced" in change.write.told
+
+
+def test_restart_says_what_stands_against_it():
+    change = restarted(worlds.fleet())
+    assert change.write.told == "restart: no pod can restart"
+    assert "(--recreate)" in change.warnings[0]
+    change = restarted(pinned(paused=True))
+    assert change.warnings == ("updates are held: nothing restarts before they go on",)
+    with pytest.raises(UsageError, match="gd/arena has no container side; there are web"):
+        restarted(pinned(), "side")
+    with pytest.raises(UsageError, match="--container is for restarts in place"):
+        restarted(worlds.fleet(type_="RollingUpdate"), "web")
