@@ -31,6 +31,9 @@ COMMANDS: Final = {
     "hook renew": "hook",
     "hook pass": "hook",
     "hook cancel": "hook",
+    "schema": "schema",
+    "version": "version",
+    "completion": "completion",
 }
 #: What commands of two words have in common, by the first of them.
 GROUPS: Final = {"set": "Set one thing of a workload.", "hook": "Try a hook, or act on one that is being asked."}

@@ -239,6 +239,37 @@ class HookList(Document):
     hooks: tuple[HookState, ...]
 
 
+class OperatorsVersion(Part):
+    """A Deployment of the operators or webhooks; ``version`` is the chart's word."""
+
+    namespace: str
+    name: str
+    version: str
+    ready: int
+
+
+class DefinitionVersion(Part):
+    """A CustomResourceDefinition of ours; ``lacks`` are fields that this program knows and the cluster does not."""
+
+    name: str
+    version: str
+    present: bool
+    lacks: tuple[str, ...]
+
+
+class VersionReport(Document):
+    """``version``: who works together, and what does not fit."""
+
+    kind: Literal["VersionReport"] = "VersionReport"
+    client: str
+    commit: str = ""
+    server: str = ""
+    operators: tuple[OperatorsVersion, ...] = ()
+    definitions: tuple[DefinitionVersion, ...] = ()
+    skew: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+
 class MetricTrial(Part):
     """One measurement of one metric, taken once: what was asked, what came back, and what the conditions make of it.
 
