@@ -125,6 +125,15 @@ def answer_error(code: int, content: bytes, *, wait: float | None = None) -> Api
     return status_error(status, code, wait)
 
 
+def is_status(content: bytes) -> bool:
+    """The body is a ``Status`` object of an API server, not the answer of somebody whom it has asked."""
+    try:
+        found = orjson.loads(content)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("kind") == "Status" and found.get("status") == "Failure"
+
+
 def status_error(status: Json, code: int | None = None, wait: float | None = None) -> ApiError:
     """The error of a ``Status`` object; ``code`` and ``wait`` (seconds) of the answer win over the object's own."""
     details = status.get("details")

@@ -86,6 +86,7 @@ class UpdatePass:
         allowance: DisruptionAllowance,
         begun: Findings,
         successor: Callable[[PodView], Mapping[str, Any]],
+        restarts: Sequence[PodView] = (),
     ) -> None:
         self.rollout, self.earlier, self.successor = rollout, begun, successor
         self.refused = _creation_refused(rollout)
@@ -99,11 +100,12 @@ class UpdatePass:
         self.images = rollout.images[rollout.canary.target]
         self.recreates = rollout.spec.update_strategy.in_place_update_strategy.on_ineligible == "Recreate"
         self.settings = rollout.settings
+        self.restarting = {p.name for p in restarts} - {p.name for p in outdated}
         self.hooked = self.settings.post_hook or rollout.hooks[rollout.update_hook] is not None
         self.ineligible = cache(self._ineligible)
         self.runs: dict[str, HookRunView | None] = {}
         if rollout.runs.all:
-            self.runs = {p.name: rollout.runs.of(self.guard(p), p) for p in outdated}
+            self.runs = {p.name: rollout.runs.of(self.guard(p), p) for p in (*outdated, *restarts)}
         self.open = sum(run is not None and not run.completed for run in self.runs.values())
         self.candidates: Sequence[PodView] = ()
         self.begun: list[Action] = []
@@ -126,20 +128,32 @@ class UpdatePass:
         return ineligible_path(self.rollout.revisions.templates.get(revision), self.new)
 
     def replaces(self, pod: PodView) -> bool:
-        """The pod is updated by a new one in its place."""
+        """The pod is updated, or restarted, by a new one in its place."""
+        if pod.name in self.restarting:
+            return pod.name not in self.rollout.restart.images
         return not self.in_place or self.ineligible(pod.revision) is not None
 
     def guard(self, pod: PodView) -> HookKind:
         """The hook that guards this pod's update: replacing it is a deletion, also under InplaceUpdate."""
         return "predelete" if self.replaces(pod) else self.rollout.update_hook
 
-    def run(self, candidates: Sequence[PodView]) -> UpdateOutcome:
-        """Take what may be taken, in this order, and say what waits."""
-        self.candidates = candidates
+    def run(self, candidates: Sequence[PodView], restarts: Sequence[PodView] = ()) -> UpdateOutcome:
+        """Take what may be taken, in this order, and say what waits; then ``restarts``, which stay at their version."""
+        self.candidates = [*candidates, *restarts]
+        self.restarting |= {p.name for p in restarts}
+        if restarts and self.rollout.runs.all:
+            self.runs.update({p.name: self.rollout.runs.of(self.guard(p), p) for p in restarts})
+            self.open = sum(run is not None and not run.completed for run in self.runs.values())
         held: list[PodView] = []
         stuck: list[PodView] = []
-        for pod in candidates:
-            if self.in_place and not self.recreates and pod.revision and self.ineligible(pod.revision):
+        for pod in self.candidates:
+            if (
+                pod.name not in self.restarting
+                and self.in_place
+                and not self.recreates
+                and pod.revision
+                and self.ineligible(pod.revision)
+            ):
                 stuck.append(pod)
                 continue
             self.targets[pod.name] = self.guard(pod)
@@ -201,6 +215,8 @@ class UpdatePass:
         """Only labels and annotations change, and no hook disturbs the pod."""
         if self.hooked or self.replaces(pod) or not self.rollout.progress[pod.name].done:
             return False
+        if pod.name in self.restarting:
+            return False
         return self.rollout.images.get(pod.revision) == self.images
 
     def _untouched(self, pod: PodView) -> bool:
@@ -222,11 +238,17 @@ class UpdatePass:
     def _ask(self, pod: PodView) -> HookVerdict:
         kind, rollout = self.guard(pod), self.rollout
         source = self._container_source(pod)
-        return ask(kind, rollout.hooks[kind], pod, rollout.runs, rollout.observed.templates, self.images, source)
+        wanted = rollout.restart.images.get(pod.name, self.images) if pod.name in self.restarting else self.images
+        return ask(kind, rollout.hooks[kind], pod, rollout.runs, rollout.observed.templates, wanted, source)
 
     def _begin(self, pod: PodView) -> None:
         if self.replaces(pod):
             self.begun.append(DeletePod(pod.name, pod.uid, "rollingUpdate"))
+            return
+        if pod.name in self.restarting:
+            restart = self.rollout.restart
+            images = restart.images[pod.name]
+            self.begun.append(inplace.begin_restart(pod, images, restart.text, self.settings, self.rollout.now))
             return
         old, target = self.rollout.revisions.templates.get(pod.revision), self.rollout.canary.target
         source = self._container_source(pod)

@@ -207,7 +207,8 @@ class SimulatedCluster:
     def _apply_create_hook_run(self, action: act.CreateHookRun) -> None:
         assert action.name not in self.hook_runs, "a HookRun created twice"
         self.hook_runs[action.name] = {
-            "metadata": self._metadata(action.name, action.labels),
+            "metadata": self._metadata(action.name, action.labels)
+            | {"annotations": {keys.HOOK_TEMPLATE_ANNOTATION: action.template}},
             "spec": copy.deepcopy(dict(action.spec)),
         }
 
