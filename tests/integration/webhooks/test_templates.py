@@ -149,9 +149,15 @@ def namespace(new_namespace) -> str:
 
 
 def warned(api, namespace: str, body: dict, said: str) -> None:
-    api.good("POST", collection(namespace, body["kind"]), body, dryRun="All")
-    told = list(wire.warnings(api.warnings))
-    assert any("a pod of it would be refused now" in w and said in w for w in told), told
+    """Applied, and warned of; admission of the API server learns of a label or a quota after a moment."""
+    told: list[str] = []
+
+    def holds() -> bool:
+        api.good("POST", collection(namespace, body["kind"]), body, dryRun="All")
+        told[:] = wire.warnings(api.warnings)
+        return any("a pod of it would be refused now" in w and said in w for w in told)
+
+    assert wait(holds, 20, 0.2), told
 
 
 def test_what_time_can_cure_is_a_warning(api, namespace):
