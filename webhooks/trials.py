@@ -57,7 +57,7 @@ class Trials:
                     return await self._judged(namespace, new, old)
         except TimeoutError:
             return [not_tried(f"no answer within {self._seconds:g} s")]
-        except TypeError:  # nested deeper than anything that a pod has, or no valid Unicode
+        except (TypeError, UnicodeError):  # nested deeper than anything that a pod has, or no valid Unicode
             return [not_tried("it cannot be written as JSON")]
 
     async def _judged(self, namespace: str, new: Trial, old: Trial | None) -> list[Problem]:
@@ -65,11 +65,10 @@ class Trials:
             self._ask(resources.POD_TEMPLATES, namespace, new.template), self._ask(resources.PODS, namespace, new.pod)
         )
         found = refusals(template)
-        before = []
-        if found and old is not None:
-            before = refusals(await self._ask(resources.POD_TEMPLATES, namespace, old.template))
-        fatal = added(found, before)
-        return fatal or remarks(template, pod)
+        before = Answer()
+        if old is not None and (found or template.warnings):
+            before = await self._ask(resources.POD_TEMPLATES, namespace, old.template)
+        return added(found, refusals(before)) or remarks(template, pod, before)
 
     async def _ask(self, resource: Resource, namespace: str, body: Json) -> Answer:
         """Unknown fields are looked for in the template only: the pod has nothing of what surrounds its spec."""

@@ -141,16 +141,19 @@ def _without_indexes(problem: Problem) -> tuple[str, str]:
     return _INDEX.sub("[]", problem.field), _INDEX.sub("[]", problem.text)
 
 
-def remarks(template: Answer, pod: Answer) -> list[Problem]:
-    """What is only worth a warning: refusals that may pass, and the warnings of the API server itself."""
+def remarks(template: Answer, pod: Answer, before: Answer) -> list[Problem]:
+    """What is only worth a warning: refusals that may pass, and the warnings of the API server itself.
+
+    ``before`` is the answer to the old template: what it was warned of is nothing new.
+    """
     found = []
     if template.refused and not refusals(template):
         found.append(not_tried(str(template.error)))
     elif pod.refused:
         found.append(warning(FIELD, f"a pod of it would be refused now: {pod.error}"))
     # Admission warns of templates and of pods alike.
-    said = dict.fromkeys((*map(_of_workload, template.warnings), *pod.warnings))
-    return [*found, *(warning(FIELD, line) for line in said)]
+    said = [warning(FIELD, line) for line in dict.fromkeys((*map(_of_workload, template.warnings), *pod.warnings))]
+    return [*found, *added(said, [warning(FIELD, _of_workload(line)) for line in before.warnings])]
 
 
 _NOT_TRIED: Final = "not tried as a pod: "

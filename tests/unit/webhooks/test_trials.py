@@ -222,6 +222,23 @@ async def test_what_was_wrong_before_in_the_same_way_is_no_reason_to_refuse():
     assert "odd1" not in verdict.message
 
 
+async def test_what_was_warned_of_before_is_not_warned_of_again():
+    """Another image beside the same misspelt field says nothing; a field more is told."""
+
+    class Lenient(Client):
+        async def create(self, resource, namespace, body, *, warn=None, **options):
+            spec = body.get("template", body)["spec"]
+            for field in (f for c in spec["containers"] for f in c if f.startswith("odd")):
+                warn(f'unknown field "template.spec.containers[0].{field}"')
+
+    old = workload(label="Always", template=template_of("game:1", odd1=1))
+    new = workload(label="Always", template=template_of("game:2", odd1=1))
+    assert_silent(await updated(Lenient(), old, new, strictness="Warn"))
+    worse = workload(label="Always", template=template_of("game:2", odd1=1, odd2=2))
+    (said,) = (await updated(Lenient(), old, worse, strictness="Warn")).warnings
+    assert "odd2" in said
+
+
 async def test_the_order_of_containers_makes_no_problem_new():
     def answer(body):
         places = [i for i, c in enumerate(body["template"]["spec"]["containers"]) if "odd" in c]
