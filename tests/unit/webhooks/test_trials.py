@@ -227,8 +227,9 @@ async def test_what_was_warned_of_before_is_not_warned_of_again():
 
     class Lenient(Client):
         async def create(self, resource, namespace, body, *, warn=None, **options):
-            spec = body.get("template", body)["spec"]
-            for field in (f for c in spec["containers"] for f in c if f.startswith("odd")):
+            if resource is PODS:
+                return
+            for field in (f for c in body["template"]["spec"]["containers"] for f in c if f.startswith("odd")):
                 warn(f'unknown field "template.spec.containers[0].{field}"')
 
     old = workload(label="Always", template=template_of("game:1", odd1=1))
