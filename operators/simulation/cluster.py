@@ -50,7 +50,8 @@ class SimulatedCluster:
 
     ``log`` holds every action in the order it was applied. ``digests`` are image ids by image where two images are
     one; ``held`` are names of terminating pods that a finalizer keeps. ``admitted`` is what admission makes of the
-    image of a pod that is created or patched.
+    image of a pod that is created or patched. ``stamp`` begins the resourceVersions that are given out here, so that
+    none equals one of an object that came from elsewhere.
     """
 
     kind: ClassVar[str] = "GameDeployment"
@@ -66,6 +67,7 @@ class SimulatedCluster:
     held: set[str] = field(default_factory=set)
     admitted: Callable[[str], str] = str
     around: Surroundings = field(default_factory=Surroundings)
+    stamp: str = ""
     _counter: int = 0
     _views: dict[str, PodView] = field(default_factory=dict)
 
@@ -88,7 +90,7 @@ class SimulatedCluster:
 
     def _next(self) -> str:
         self._counter += 1
-        return str(self._counter)
+        return f"{self.stamp}{self._counter}"
 
     def _touch(self, obj: Json) -> None:
         obj["metadata"]["resourceVersion"] = self._next()
@@ -100,6 +102,13 @@ class SimulatedCluster:
         _merge(self.workload["spec"], change)
         self.workload["metadata"]["generation"] += 1
         self._touch(self.workload)
+
+    def replace_spec(self, spec: Mapping[str, Any]) -> None:
+        """The user applies another spec; the same one changes nothing."""
+        if self.workload["spec"] != spec:
+            metadata = dict(self.workload["metadata"], generation=int(self.workload["metadata"]["generation"]) + 1)
+            self.workload = {**self.workload, "metadata": metadata, "spec": copy.deepcopy(dict(spec))}
+            self._touch(self.workload)
 
     def make_anew(self) -> None:
         """The user deletes the workload without its dependents, and applies it once more."""

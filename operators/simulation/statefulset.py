@@ -105,7 +105,9 @@ class SimulatedSet(SimulatedCluster):
         body = copy.deepcopy(dict(body))
         metadata = body["metadata"]
         self._must_be_new(metadata["name"], self.claims)
-        metadata.update(namespace=self.namespace, uid=f"uid-{metadata['name']}-{self._next()}", resourceVersion=self._next())
+        metadata.update(
+            namespace=self.namespace, uid=f"uid-{metadata['name']}-{self._next()}", resourceVersion=self._next()
+        )
         self.claims[metadata["name"]] = body
 
     def _apply_own_claim(self, action: act.OwnClaim) -> None:
