@@ -180,13 +180,13 @@ class Driver:
                 return None
         mend = next((b for b in serious if not b.waiting), None)
         if mend is not None:
-            return Ending("stuck", at, str(mend.reason), mend.message)
+            return _stuck(at, mend, serious)
         held = next((b for b in serious if b.reason in HELD), None)
         if held is not None:
             return Ending("rests", at, str(held.reason), held.message)
         first = next(iter(serious), None)
         if first is not None:
-            return Ending("stuck", at, str(first.reason), first.message)
+            return _stuck(at, first, serious)
         ready = conditions.get(ConditionType.READY, {})
         if ready.get("status") == "True":
             return Ending("complete", at)
@@ -233,6 +233,7 @@ class Driver:
             cluster.start_pod(name)
         elif event.what == "restart" and self._restarts.get(event.uid) == event.number:
             cluster.restart_containers(name)
+            self._probe_later(name)  # others of its containers may not be ready
         elif event.what == "ready":
             cluster.set_container_ready(name, ready=True)
         elif event.what == "probe":
@@ -311,10 +312,22 @@ class Driver:
                     container["stale"] = True
             self._of_pod(name, "restart", max(stale.values()) + self.assumed.restart - now)
         elif not pod.containers_ready:
-            since = pod.created if pod.unready_since is None else pod.unready_since
-            self._of_pod(name, "ready", since + self.assumed.start - now)
+            self._probe_later(name)
         elif not pod.ready:
             self._of_pod(name, "probe", 0.0)
+
+    def _probe_later(self, name: str) -> None:
+        """A pod whose containers run and are not ready is taken to be starting."""
+        pod = self.cluster.pod(name)
+        if pod.phase == "Running" and not pod.containers_ready and pod.problem is None:
+            since = pod.created if pod.unready_since is None else pod.unready_since
+            self._of_pod(name, "ready", since + self.assumed.start - self.cluster.now)
+
+
+def _stuck(at: float, first: act.Blocked, blocked: Sequence[act.Blocked]) -> Ending:
+    """Stuck for this reason, with how many are besides."""
+    more = sum(b.reason == first.reason for b in blocked) - 1
+    return Ending("stuck", at, str(first.reason), first.message + (f" (and {more} more)" if more else ""))
 
 
 def stale_containers(pod: PodView) -> dict[str, float]:

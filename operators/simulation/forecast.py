@@ -204,8 +204,8 @@ class Recorder:
         at, down = now - self._began, self._down()
         stretch = self._stretch(at, before, after)
         for action in actions:
-            held = down
-            down += self._takes(action)
+            self._take(action)
+            held, down = down, self._down()
             self._deeds.append(_deed(at, action, held, down))
             self._count(stretch, action)
         stretch.down = max(stretch.down, down)
@@ -282,16 +282,12 @@ class Recorder:
 
     # ---- pods
 
-    def _takes(self, action: act.Action) -> int:
-        """Pods that stop serving by this."""
-        stops = isinstance(action, act.DeletePod | act.ForceDeletePod) or (
-            isinstance(action, act.UpdatePodInPlace) and bool(action.close_gate or action.images)
-        )
-        name = getattr(action, "name", "")
-        if stops and name in self._serving:
-            self._serving.discard(name)
-            return 1
-        return 0
+    def _take(self, action: act.Action) -> None:
+        """The pod stops serving by this."""
+        if isinstance(action, act.DeletePod | act.ForceDeletePod) or (
+            isinstance(action, act.UpdatePodInPlace) and (action.close_gate or action.images)
+        ):
+            self._serving.discard(action.name)
 
     def _down(self) -> int:
         return max(0, self._replicas - len(self._serving))

@@ -16,7 +16,7 @@ PERSON = {"CanaryPaused", "Paused"}
 
 def by_number(_seed, taken):
     """Names of new pods that follow from those there are: the same in two worlds that are alike."""
-    used, source = set(taken), random.Random(0)  # noqa: S311 - names
+    used, source = set(taken), random.Random(0)
     while True:
         name = f"{source.randrange(10**5):05}"
         if name not in used:
@@ -49,9 +49,8 @@ class Ticking:
             for action in actions:
                 if isinstance(action, act.SetGate):
                     self.cluster.probe_pod(action.name)
-            if not actions and not wrote:
-                if not self._person(decision):
-                    return
+            if not actions and not wrote and not self._person(decision):
+                return
         raise AssertionError("never quiet")
 
     def _person(self, decision):

@@ -198,7 +198,7 @@ def _steps(subject: Subject, found: Forecast) -> Iterable[PlanStep]:
 
 def _whole(subject: Subject, one: Stretch) -> str:
     """What a rollout without steps does."""
-    if not one.updated:
+    if not one.updated and (one.created or one.deleted):
         return "create" if one.created >= one.deleted else "delete"
     kept = subject.standing.rollout.numbers.partition if subject.standing is not None else None
     return f"partition {kept}" if kept else "update"
@@ -243,7 +243,8 @@ def headline(plan: RolloutPlan) -> str:
     if others > 0:
         parts.append(counted(others, "other change") if moved else counted(others, "change"))
     if templates:
-        return f"{', '.join(parts)}; {together(templates)}"
+        cost = together(templates)
+        return f"{', '.join(parts)}; {'pods are replaced' if cost == 'new pod' else cost}"
     if plan.verdict == "nothing":
         return "nothing to do"
     if plan.created and not plan.updated:

@@ -33,13 +33,14 @@ _DELETED: Final = {
 def plan_screen(plan: RolloutPlan, *, wide: bool = False, width: int | None = None) -> list[Line]:
     """The plan: what changes, the steps, the sum, what was assumed, what nobody can know."""
     style = {"stuck": BAD, "limit": HOLD, "changes": GOOD, "nothing": GOOD}[plan.verdict]
-    lines = [line(Span(f"{plan.workload.name}: ", TITLE), f"{headline(plan)}.")]
+    first, *more = wrapped(f"{plan.workload.name}: {headline(plan)}.", width, indent=2)
+    lines = [line(Span(first, TITLE)), *(line(part) for part in more)]
     lines += [line(Span(part, style)) for part in wrapped(outcome(plan), width, indent=2)]
     lines += [line(Span(part, HOLD)) for note in plan.notes for part in wrapped(note, width, indent=2)]
     if plan.verdict == "nothing":
         return lines
     if plan.strategy:
-        lines.append(line(Span(f"{plan.strategy}.", DIM)))
+        lines += [line(Span(part, DIM)) for part in wrapped(f"{plan.strategy}.", width, indent=2)]
     if plan.steps:
         lines += table(_COLUMNS, [_row(s) for s in plan.steps], width=width, drop=("DOWN AT MOST", "ASKED"))
     lines += [line(part) for part in wrapped(totals(plan), width, indent=2)]
@@ -111,9 +112,10 @@ def unknown(plan: RolloutPlan) -> str:
 def _timeline(plan: RolloutPlan) -> Iterator[Line]:
     """Every action on a pod, in order."""
     rows: list[Sequence[Cell]] = []
+    made = {a.pod for a in plan.actions if a.action == "CreatePod"}
     for one in plan.actions:
         word = _ACTIONS.get(one.action)
-        if word is None or not one.pod:
+        if word is None or not one.pod or (one.action == "SetGate" and one.pod in made):
             continue
         moved = f"{one.down_before} → {one.down_after}" if one.down_before != one.down_after else str(one.down_after)
         rows.append((f"+{age(one.at)}", word, one.pod, _why(one), moved))
