@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ import yaml
 from operators.cli.game import live, names
 from operators.cli.game.access import Access
 from operators.cli.game.exits import CommandError, UsageError
-from operators.cli.game.kinds import KINDS
+from operators.cli.game.kinds import KINDS, Kind
 from operators.cli.game.plans.assume import Wishes, assumptions
 from operators.cli.game.plans.build import Question
 from operators.cli.game.plans.merging import applied, difference, merged
@@ -139,7 +139,7 @@ async def online(access: Access, request: Request) -> list[Question]:
     if not request.file:
         resource = await live.find(access, request.name)
         name, namespace = names.parse(request.name).name, access.own_namespace
-        objects = await _loaded(access, namespace)
+        objects = await _loaded(access, namespace, [KINDS[resource.kind]])
         held = objects.body(resource, namespace, name)
         if not held:
             raise CommandError(f"{names.short(resource.kind, name)} is gone")
@@ -152,13 +152,13 @@ async def online(access: Access, request: Request) -> list[Question]:
     for manifest in chosen(documents, request):
         namespace = (manifest.get("metadata") or {}).get("namespace") or access.own_namespace
         if namespace not in known:
-            known[namespace] = await _loaded(access, namespace)
+            known[namespace] = await _loaded(access, namespace, list(KINDS.values()))
         found.append(await _manifest(access, known[namespace], manifest, namespace, documents, request))
     return found
 
 
-async def _loaded(access: Access, namespace: str) -> live.Live:
-    objects = live.Live(access, namespace, list(KINDS.values()), bodies=True)
+async def _loaded(access: Access, namespace: str, kinds: Sequence[Kind]) -> live.Live:
+    objects = live.Live(access, namespace, kinds, bodies=True)
     await objects.load()
     return objects
 
@@ -259,8 +259,9 @@ async def _applied(
     namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
     manifest = {**manifest, "apiVersion": resource.api_version}
     if not held:
-        local = {**manifest_body(manifest, namespace), "metadata": {**manifest_body(manifest, namespace)["metadata"]}}
-        return await _asked(access.client.create(resource, namespace, manifest, dry_run=True), local)
+        local = manifest_body(manifest, namespace)
+        body, notes = await _asked(access.client.create(resource, namespace, manifest, dry_run=True), local)
+        return {**body, "metadata": {"resourceVersion": "0", **body["metadata"]}}, notes  # it has none yet
     patch = difference(held, manifest)
     local = _as_changed({**merged(held, patch), "kind": resource.kind}, held)
     manager = applied(held)

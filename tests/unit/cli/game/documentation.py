@@ -22,10 +22,10 @@ _CODES = {
     Exit.REACHED: "reached, or nothing is wrong",
     Exit.FAILED: "a request failed, or something is not there",
     Exit.USAGE: "wrong usage",
-    Exit.BLOCKED: "something stops it; in `status`: a person is needed",
-    Exit.TIMEOUT: "the time is over",
+    Exit.BLOCKED: "something stops it, or will; in `status`: a person is needed",
+    Exit.TIMEOUT: "the time is over; in `plan`: it was cut short",
     Exit.RESTS: "rests by wish: a pause, a partition, OnDelete",
-    Exit.CHANGES: "something differs, with `--exit-code`",
+    Exit.CHANGES: "something differs, or is to be done, with `--exit-code`",
     Exit.INTERRUPTED: "interrupted",
 }
 #: Golden screens that a command shows, by the name of the file, and what stands above each.

@@ -15,8 +15,9 @@ from jsonschema import Draft202012Validator
 
 from operators.cli.game.exits import Exit
 from operators.cli.game.main import main
+from operators.cli.game.plans import build
 from operators.cli.game.plans.assume import Wishes, read_hooks
-from operators.cli.game.plans.build import MOST_LANES, several
+from operators.cli.game.plans.build import several
 from operators.cli.game.plans.screen import markdown, plan_screen, plans_screen
 from operators.cli.game.schemas import load
 from operators.cli.game.text import plain, to_ascii
@@ -186,20 +187,23 @@ def test_every_example_can_be_planned(run, file):
 
 
 def test_ux_53_two_plans_of_one_state_are_equal_byte_for_byte(manifest):
+    program = """
+import sys
+from operators.cli.game.main import main
+for form in ("text", "json", "svg", "markdown"):
+    assert main(["plan", "--offline", "--set", "server=arena:2", "-f", sys.argv[1], "-o", form]) == 0
+"""
     environment = {k: v for k, v in os.environ.items() if k != "KUBECONFIG"}
-    command = [sys.executable, "-m", "operators.cli.game.main", "plan", "--offline", "--set", "server=arena:2"]
-    command += ["-f", manifest()]
-    for form in ("text", "json", "svg", "markdown"):
-        told = [
-            subprocess.run(
-                [*command, "-o", form],
-                env={**environment, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed},
-                capture_output=True,
-                check=True,
-            ).stdout
-            for seed in ("1", "2")
-        ]
-        assert told[0] == told[1] != b""
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", program, manifest()],
+            env={**environment, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert told[0] == told[1] != b""
 
 
 # ---- what a plan says
@@ -358,9 +362,9 @@ from operators.cli.game.plans.picture import picture
 from tests.unit.cli.game.worlds import fleet
 made = fleet(int(sys.argv[1]), grace=30, unavailable=int(sys.argv[2]), hooks=("preInplace",)).release(2)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-began = time.perf_counter()
+began = time.process_time()
 plan = plan_of(made, Wishes(restart="11s", horizon="24h"))
-print(time.perf_counter() - began, plan.ending.state, plan.restarts, plan.seconds, len(picture(plan)))
+print(time.process_time() - began, plan.ending.state, plan.restarts, plan.seconds, len(picture(plan)))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
@@ -377,25 +381,19 @@ def test_ux_51_500_pods_take_5_seconds_and_300_mib():
     assert (state, restarts, virtual) == ("complete", 500, 410)
     assert letters < 300_000
     assert mebibytes < 300
-    assert seconds < 5 * patience()
+    assert seconds < 5
 
 
 def test_a_plan_of_1000_pods_takes_seconds():
     seconds, state, restarts, virtual, *_ = large(1000, 25)
     assert (state, restarts, virtual) == ("complete", 1000, 40 * 41)
-    assert seconds < 20 * patience()
+    assert seconds < 20
 
 
-def patience():
-    """Other work of the machine counts: twice the time where it has more to do than processors."""
-    return 2 if os.getloadavg()[0] > (os.cpu_count() or 1) else 1
-
-
-def test_a_plan_of_10000_pods_shows_some_lanes_and_counts_all():
-    made = fleet(10_000, type_="RollingUpdate", unavailable="25%")
-    plan = plan_of(made.scale(12_000), Wishes(start="5s"))
-    assert (plan.created, plan.lanes_of) == (2000, 12_000)
-    assert len(plan.lanes) <= MOST_LANES
+def test_a_plan_of_very_many_pods_shows_some_lanes_and_counts_all(monkeypatch):
+    monkeypatch.setattr(build, "MOST_LANES", 20)
+    plan = plan_of(fleet(20).scale(70), Wishes(start="5s"))
+    assert (plan.created, plan.lanes_of, len(plan.lanes)) == (50, 70, 18)
 
 
 def test_help_of_plan_loads_no_planner():
