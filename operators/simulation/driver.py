@@ -165,6 +165,8 @@ class Driver:
     def _rest(self, decision: act.Plan) -> Ending | None:
         """What it means that nothing moves; None when a person goes on."""
         at = self._changed - self.began
+        if self.cluster.workload["metadata"].get("deletionTimestamp"):
+            return Ending("rests", at, "", f"{self.cluster.name} is being deleted: nothing of it is updated any more")
         status = decision.status.dump()
         conditions = {c["type"]: c for c in status.get("conditions") or ()}
         if conditions.get(ConditionType.COMPLETE, {}).get("status") == "True":

@@ -334,6 +334,15 @@ def test_a_set_without_budget_is_stuck():
     assert plan_of(made, wishes).verdict in ("stuck", "changes")
 
 
+def test_what_is_being_deleted_is_not_updated_any_more():
+    made = fleet().release(2)
+    made.one_pass()
+    made.cluster.workload["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    plan = plan_of(made)
+    assert (plan.verdict, plan.actions, plan.exit_code) == ("nothing", (), Exit.REACHED)
+    assert "is being deleted" in plain(plan_screen(plan))
+
+
 def test_on_delete_rests_and_says_how_many_would_be_outdated():
     plan = plan_of(fleet(type_="OnDelete").release(2))
     assert (plan.ending.state, plan.ending.reason, plan.exit_code) == ("rests", "OnDelete", Exit.REACHED)
