@@ -42,6 +42,8 @@ class NameResolver:
         """
         if not host.strip("."):
             raise UnknownHost("it is no name of a host")
+        if (spelled := _address_spelled_otherwise(host)) is not None:
+            return [spelled]
         try:
             found = await self._for_this_loop().getaddrinfo(
                 host, family=socket.AF_UNSPEC, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
@@ -67,6 +69,19 @@ class NameResolver:
             self._resolver = aiodns.DNSResolver(self._servers, loop, timeout=_TIMEOUT, tries=_TRIES)
             self._loop = loop
         return self._resolver
+
+
+def _address_spelled_otherwise(host: str) -> str | None:
+    """The IPv4 address that ``inet_aton`` reads (``127.1``, ``2130706433``, ``0x7f000001``), as `getaddrinfo` does.
+
+    c-ares takes these for names, and a name server would be asked for an address that policy should judge.
+    """
+    if not host.isascii() or any(character.isspace() for character in host):
+        return None
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except OSError:
+        return None
 
 
 def _text(address: str | bytes) -> str:

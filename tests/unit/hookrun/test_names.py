@@ -115,3 +115,30 @@ async def test_attack_f7_look_ups_that_nobody_answers_do_not_delay_others(served
         for task in silent:
             task.cancel()
         await asyncio.gather(*silent, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("spelled", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.1", "127.0.0.1"),
+        ("2130706433", "127.0.0.1"),
+        ("0x7f.0.0.1", "127.0.0.1"),
+        ("0177.0.0.1", "127.0.0.1"),
+        ("0xa9fea9fe", "169.254.169.254"),
+        ("::1", "::1"),
+    ],
+)
+async def test_hook_106_an_address_is_one_however_it_is_spelled(spelled: str, address: str) -> None:
+    """As `getaddrinfo` of the system reads it: no name server is asked, so that policy judges the address."""
+    async with serving() as (server, names):
+        assert await names.addresses(spelled) == [address]
+        assert server.asked == []
+
+
+@pytest.mark.parametrize("host", ["4294967296", "1.2.3.4.5", "127.0.0.1 x", "0x", "１２７.1"])
+async def test_what_is_no_address_stays_a_name(host: str) -> None:
+    async with serving() as (server, names):
+        server.absent.update({host, host.lower()})
+        with pytest.raises(UnknownHost):
+            await names.addresses(host)
