@@ -260,21 +260,28 @@ def _described(plan: RolloutPlan, drawn: Layout) -> str:
 
 
 def style() -> str:
-    """Colours by the reader's scheme; no part of it comes from elsewhere."""
-    light = "".join(f"--{name}:{pair[0]};" for name, pair in COLOURS.items())
-    dark = "".join(f"--{name}:{pair[1]};" for name, pair in COLOURS.items())
+    """Colours by the reader's scheme; no part of it comes from elsewhere.
+
+    Written out for both, without variables: what draws pictures outside of a browser does not know these.
+    """
+    shapes = [
+        ".t{font-size:15px;font-weight:bold}.p{font-size:8px;font-weight:bold}",
+        ".axis,.step,.you,.allowed,.h{fill:none}.you{stroke-width:2;stroke-dasharray:4 3}",
+        ".allowed{stroke-dasharray:3 3}.down{fill-opacity:.5}",
+        *(f".{name}{{fill:url(#p{name})}}" for state, (name, _) in STATES.items() if state in _PATTERNS),
+    ]
+    return f"{''.join(shapes)}{_colours(0)}@media (prefers-color-scheme:dark){{{_colours(1)}}}"
+
+
+def _colours(scheme: int) -> str:
+    colour = {name: pair[scheme] for name, pair in COLOURS.items()}
     rules = [
-        f"svg{{{light}}}@media (prefers-color-scheme:dark){{svg{{{dark}}}}}",
-        "text{fill:var(--fg)}.t{font-size:15px;font-weight:bold}.bg{fill:var(--bg)}",
-        ".p{font-size:8px;fill:var(--bg);font-weight:bold}",
-        ".axis{stroke:var(--line);fill:none}.step{stroke:var(--line);fill:none}",
-        ".you{stroke:var(--asked);stroke-width:2;stroke-dasharray:4 3;fill:none}",
-        ".allowed{stroke:var(--fg);stroke-dasharray:3 3;fill:none}.down{fill:var(--grace);fill-opacity:.5}",
-        ".h{stroke:var(--bg);stroke-width:1;fill:none}",
+        f"text{{fill:{colour['fg']}}}.bg,.p{{fill:{colour['bg']}}}.h{{stroke:{colour['bg']}}}",
+        f".axis,.step{{stroke:{colour['line']}}}.you{{stroke:{colour['asked']}}}",
+        f".allowed{{stroke:{colour['fg']}}}.down{{fill:{colour['grace']}}}",
     ]
     for state, (name, _) in STATES.items():
-        rules.append(f".f{name}{{fill:var(--{state})}}")
-        rules.append(f".{name}{{fill:url(#p{name})}}" if state in _PATTERNS else f".{name}{{fill:var(--{state})}}")
+        rules.append(f".{'f' if state in _PATTERNS else ''}{name}{{fill:{colour[state]}}}")
     return "".join(rules)
 
 

@@ -89,8 +89,8 @@ def text() -> str:
 
 
 def drawn() -> str:
-    """The picture."""
-    return picture(PLANS["canary"][0]())
+    """The picture: of the canary, with a person who takes a minute, and hooks that take a while."""
+    return picture(PLANS["canary"][0](resume="60s", hooks="after:20s"))
 
 
 if __name__ == "__main__":

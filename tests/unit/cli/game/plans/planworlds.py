@@ -43,10 +43,10 @@ def sent(objects):
     return found
 
 
-def canary():
+def canary(**wishes):
     """In place with grace and a hook, in steps."""
     made = fleet(8, grace=30, hooks=("preInplace",), canary={"steps": STEPS})
-    return plan_of(made.release(2), Wishes(restart="11s"), source="arena.yaml")
+    return plan_of(made.release(2), Wishes(restart="11s", **wishes), source="arena.yaml")
 
 
 def surge():
