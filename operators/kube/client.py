@@ -213,6 +213,24 @@ class Client:
             params=wire.query(dryRun="All" if dry_run else ""),
         )
 
+    async def try_apply(
+        self, resource: Resource, namespace: str | None, name: str, body: Json, *, manager: str, force: bool
+    ) -> Json:
+        """What a server-side apply of a field manager would make of an object; nothing is stored.
+
+        Raises:
+            Conflict: other managers own fields that it sets, and ``force`` does not take them.
+        """
+        return await self._on(
+            "PATCH",
+            resource,
+            namespace,
+            name,
+            body=body,
+            content_type=wire.APPLY_PATCH,
+            params=wire.query(dryRun="All", fieldManager=manager, force="true" if force else ""),
+        )
+
     async def replace(self, resource: Resource, namespace: str | None, name: str, body: Json) -> Json:
         """Replace an object; its resourceVersion must be current."""
         return await self._on("PUT", resource, namespace, name, body=body)

@@ -18,11 +18,12 @@ import orjson
 from operators.kube.errors import ApiError, Conflict, error_for
 from operators.kube.resources import Json
 
-JSON, MERGE_PATCH, JSON_PATCH, STRATEGIC_PATCH = (
+JSON, MERGE_PATCH, JSON_PATCH, STRATEGIC_PATCH, APPLY_PATCH = (
     "application/json",
     "application/merge-patch+json",
     "application/json-patch+json",
     "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
 )
 #: Accepts a list whose items have nothing but metadata.
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
