@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -24,8 +25,10 @@ from webhooks.lookups import Lookups
 from webhooks.metrics import Metrics
 from webhooks.protection import CountInstances, Question
 from webhooks.reviews import Review
+from webhooks.trials import Trials
 from webhooks.validation.problems import Problem, verdict
 from webhooks.validation.references import Reference, reference_problems
+from webhooks.validation.trials import not_tried, outcome
 from webhooks.validation.workloads import scale_problems
 from webhooks.verdicts import Verdict, allow
 
@@ -35,8 +38,16 @@ _LOG: Final = get_logger(__name__)
 class ReviewHandlers:
     """One handler for each path. Whatever a review holds, they return a verdict and do not raise."""
 
-    def __init__(self, options: Options, lookups: Lookups, metrics: Metrics, pool: Caller | None = None) -> None:
-        self._options, self._lookups, self._metrics = options, lookups, metrics
+    def __init__(
+        self,
+        options: Options,
+        lookups: Lookups,
+        metrics: Metrics,
+        pool: Caller | None = None,
+        trials: Trials | None = None,
+    ) -> None:
+        """``trials`` tries pod templates; without it none is tried."""
+        self._options, self._lookups, self._metrics, self._trials = options, lookups, metrics, trials
         self._templates = HookTemplateValidation(pool)
 
     async def validate_crd(self, review: Review) -> Verdict:
@@ -55,8 +66,11 @@ class ReviewHandlers:
         """The verdict, once what the finding asks for is known. The objects of the review are not needed any more."""
         match finding:
             case WorkloadFindings():
-                hooks = await self._reference_problems(review.namespace, finding.hooks)
-                return verdict([*finding.problems, *hooks])
+                both = await asyncio.gather(
+                    self._reference_problems(review.namespace, finding.hooks),
+                    self._template_problems(review.namespace, finding),
+                )
+                return verdict([*finding.problems, *(problem for found in both for problem in found)])
             case TemplateTexts():
                 return await self._templates.check(review.namespace, finding)
             case ScaleOut():
@@ -78,6 +92,19 @@ class ReviewHandlers:
         except ApiError as error:
             self._lookup_failed("instances", error)
             return protection.verdict_after_failure(question, str(error))
+
+    async def _template_problems(self, namespace: str, finding: WorkloadFindings) -> list[Problem]:
+        """What the API server says of a template that is new (docs/spec/admission.md 6.4).
+
+        No answer is no reason to hold a change up: the operators try a pod of it before one is deleted.
+        """
+        if self._trials is None or not namespace:
+            return []
+        if finding.trial is None:
+            return [not_tried(finding.untried)] if finding.untried else []
+        found = await self._trials.problems(namespace, finding.trial, finding.before)
+        self._metrics.template_tried(outcome(found))
+        return found
 
     async def _reference_problems(self, namespace: str, found: Sequence[Reference]) -> list[Problem]:
         """Warnings about templates; none when they cannot be read, which is no reason to hold a change up."""

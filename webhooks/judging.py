@@ -6,20 +6,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 from operators.api import keys
 from webhooks import protection
-from webhooks.objects import Json, number, part, texts
+from webhooks.objects import Json, number, part, text, texts
 from webhooks.protection import KINDS, LABEL, WORKLOADS, CountInstances, FindUsers, Rules
 from webhooks.reviews import Review
 from webhooks.validation.limits import HOOK_TEMPLATE, WORKLOAD, known_part, limit_problems
 from webhooks.validation.problems import Problem, new_problems, verdict, warning
 from webhooks.validation.references import Added, Reference, references
+from webhooks.validation.trials import Trial, template_changed, trial
 from webhooks.validation.workloads import change_problems, compares_templates, workload_problems
 from webhooks.verdicts import Verdict, allow
 
+#: Bytes of a body up to which the server's own process decodes it, and up to which it compares the pod templates in it
+#: field by field: a few milliseconds at the worst (docs/decisions/0042-large-reviews.md).
+DECODED, COMPARED = 128 << 10, 4 << 10
 CRD, WORKLOAD_PATH, SPEC = "/validate-crd", "/validate-workload", "/validate-spec"
 
 
@@ -34,10 +38,16 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadFindings:
-    """What is wrong with a workload by itself, and its hooks, whose HookTemplates are to be looked up."""
+    """What is wrong with a workload by itself, and its hooks, whose HookTemplates are to be looked up.
+
+    ``trial`` is its template if that is to be tried, ``before`` the old one; ``untried`` says why it is not.
+    """
 
     problems: tuple[Problem, ...]
     hooks: tuple[Reference, ...]
+    trial: Trial | None = None
+    before: Trial | None = None
+    untried: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,7 @@ def _judge_spec(review: Review, options: Options) -> Finding:
     if review.subresource or part(new, "metadata").get("deletionTimestamp"):
         return allow()
     if review.resource.resource in WORKLOADS:
-        return _judge_workload(kind, review.old, new, options)
+        return _judge_workload(kind, review, new, options)
     if kind == "HookTemplate":
         return _judge_template(review.old, new)
     return allow()
@@ -98,14 +108,29 @@ def _judge_scale(review: Review, scale: Json) -> Finding:
     return ScaleOut(replicas)
 
 
-def _judge_workload(kind: str, old: Json | None, new: Json, options: Options) -> Finding:
+def _judge_workload(kind: str, review: Review, new: Json, options: Options) -> Finding:
+    old = review.old
     if limit_problems(WORKLOAD, new):
         added = new_problems(lambda o: limit_problems(WORKLOAD, o), old, new)
         return verdict(added or [warning("spec", "not checked, because it is beyond a limit")])
     problems = new_problems(lambda o: workload_problems(kind, o, hotpatch=options.enable_hotpatch), old, new)
     if old is not None:
         problems += change_problems(old, new, strict=options.strict_inplace)
-    return WorkloadFindings(tuple(problems), tuple(references(new)))
+    found = WorkloadFindings(tuple(problems), tuple(references(new)))
+    if any(problem.fatal for problem in problems) or not template_changed(old, new):
+        return found
+    name = review.name or text(part(new, "metadata"), "generateName")
+    tried = trial(kind, name, new)
+    if tried is None:
+        return replace(found, untried="it has not the shape of a template")
+    return replace(found, trial=tried, before=None if old is None else trial(kind, name, old))
+
+
+def without_large_trial(finding: Finding, size: int) -> Finding:
+    """A finding about a body of so many bytes, as a worker hands it back: large templates stay where they are."""
+    if size <= DECODED or not isinstance(finding, WorkloadFindings) or finding.trial is None:
+        return finding
+    return replace(finding, trial=None, before=None, untried=f"its review has more than {DECODED >> 10} KiB")
 
 
 def _judge_template(old: Json | None, new: Json) -> Finding:
@@ -155,9 +180,14 @@ def _verdict(told: Mapping[str, Any]) -> Finding:
 
 
 def _workload(told: Mapping[str, Any]) -> Finding:
+    trials = {name: None if told[name] is None else Trial(**told[name]) for name in ("trial", "before")}
     hooks = ({**hook, "given": tuple(hook["given"]), "added": Added(**hook["added"])} for hook in told["hooks"])
     return WorkloadFindings(
-        tuple(Problem(**problem) for problem in told["problems"]), tuple(Reference(**hook) for hook in hooks)
+        tuple(Problem(**problem) for problem in told["problems"]),
+        tuple(Reference(**hook) for hook in hooks),
+        trials["trial"],
+        trials["before"],
+        told["untried"],
     )
 
 

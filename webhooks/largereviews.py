@@ -12,15 +12,12 @@ from typing import Any, Final
 from operators.logs import get_logger
 from operators.sandbox.errors import FunctionDefect, LimitExceeded, Refused, SandboxError, WallLimitExceeded
 from webhooks.hooktemplates import Caller
-from webhooks.judging import SPEC, Finding, Options, finding_from_json, options_to_json, takes_long
+from webhooks.judging import COMPARED, DECODED, SPEC, Finding, Options, finding_from_json, options_to_json, takes_long
 from webhooks.load import weight
 from webhooks.reviews import BadReview, Resource, Review, check_content_type, head, read
 from webhooks.verdicts import FORBIDDEN, INVALID, allow, refuse
 
 _LOG: Final = get_logger(__name__)
-#: Bytes of a body up to which this process decodes it, and up to which it compares the pod templates in it field by
-#: field: a few milliseconds at the worst (docs/decisions/0042-large-reviews.md).
-DECODED, COMPARED = 128 << 10, 4 << 10
 #: Bytes that what is read from a body may take, as `webhooks.load.weight` counts them; a worker has twice that.
 WEIGHT_LIMIT: Final = 64 << 20
 

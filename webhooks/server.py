@@ -14,8 +14,8 @@ from operators.logs import get_logger
 from operators.runtime.serving import ok
 from webhooks.connections import Connections, Request
 from webhooks.handlers import ReviewHandlers
-from webhooks.judging import CRD, SPEC, WORKLOAD_PATH, Options
-from webhooks.largereviews import DECODED, LargeReviews, read_small
+from webhooks.judging import CRD, DECODED, SPEC, WORKLOAD_PATH, Options
+from webhooks.largereviews import LargeReviews, read_small
 from webhooks.load import Load, LoadLimits, Overloaded, Room, weight
 from webhooks.metrics import Metrics
 from webhooks.protection import KINDS

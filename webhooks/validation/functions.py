@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from operators.kube.wire import read_deep
-from webhooks.judging import finding_to_json, judge, options_from_json
+from webhooks.judging import finding_to_json, judge, options_from_json, without_large_trial
 from webhooks.objects import part, text
 from webhooks.reviews import CONTENT_TYPE, read
 from webhooks.validation.templates import template_problems
@@ -34,6 +34,7 @@ def judge_review(argument: Any, body: bytes) -> dict[str, Any]:
     """
     review = read(body, CONTENT_TYPE)
     finding = judge(argument["path"], review, options_from_json(argument["options"]))
+    finding = without_large_trial(finding, len(body))
     name = text(part(review.old, "metadata"), "name") or review.name
     return {"review": replace(review, name=name, old=None, new=None), "finding": finding_to_json(finding)}
 

@@ -21,8 +21,8 @@ from tests.unit.webhooks.builders import DEFAULT, hook_template, metric, strateg
 from tests.unit.webhooks.test_hooktemplates import hostile
 from tests.unit.webhooks.test_protocol import JSON, NoLookups, body
 from webhooks.handlers import ReviewHandlers
-from webhooks.judging import CRD, SPEC, WORKLOAD_PATH, Options, judge
-from webhooks.largereviews import COMPARED, DECODED, WEIGHT_LIMIT, LargeReviews, read_small
+from webhooks.judging import COMPARED, CRD, DECODED, SPEC, WORKLOAD_PATH, Options, judge
+from webhooks.largereviews import WEIGHT_LIMIT, LargeReviews, read_small
 from webhooks.load import LoadLimits, weight
 from webhooks.metrics import Metrics
 from webhooks.process import VALIDATION_LIMITS
