@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import aiohttp
+from yarl import URL
 
 from operators.kube import wire
 from operators.kube.credentials import Credentials, NoCredentials
@@ -212,14 +213,41 @@ class Client:
             params=wire.query(dryRun="All" if dry_run else ""),
         )
 
+    async def try_apply(
+        self, resource: Resource, namespace: str | None, name: str, body: Json, *, manager: str, force: bool
+    ) -> Json:
+        """What a server-side apply of a field manager would make of an object; nothing is stored.
+
+        Raises:
+            Conflict: other managers own fields that it sets, and ``force`` does not take them.
+        """
+        return await self._on(
+            "PATCH",
+            resource,
+            namespace,
+            name,
+            body=body,
+            content_type=wire.APPLY_PATCH,
+            params=wire.query(dryRun="All", fieldManager=manager, force="true" if force else ""),
+        )
+
     async def replace(self, resource: Resource, namespace: str | None, name: str, body: Json) -> Json:
         """Replace an object; its resourceVersion must be current."""
         return await self._on("PUT", resource, namespace, name, body=body)
 
     async def delete(
-        self, resource: Resource, namespace: str | None, name: str, *, uid: str | None = None, grace: int | None = None
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        grace: int | None = None,
+        dry_run: bool = False,
     ) -> Json:
         """Delete an object, if it still is the one of this UID; ``grace`` in seconds takes the place of its own.
+
+        With ``dry_run`` the server says what would come of it, and deletes nothing.
 
         Raises:
             Conflict: the name belongs to another object by now.
@@ -229,7 +257,40 @@ class Client:
             body["gracePeriodSeconds"] = grace
         if uid:
             body["preconditions"] = {"uid": uid}
+        if dry_run:  # in the body: beside one, the server takes no notice of the query
+            body["dryRun"] = ["All"]
         return await self._on("DELETE", resource, namespace, name, body=body, repeatable=uid is not None)
+
+    async def through_proxy(
+        self, path: str, headers: Mapping[str, str], *, timeout: float, most: int
+    ) -> tuple[int, bytes]:
+        """GET what the API server fetches from a pod or a Service: status code, and the body as it came.
+
+        ``path`` begins with a ``…/proxy`` subresource and is percent-encoded. Redirects are not followed, nothing is
+        repeated, and of the body at most ``most`` bytes and one are read.
+
+        Raises:
+            ApiError: the API server itself refused it, or could not reach the other side.
+        """
+        request = _Request("GET", path, "/proxy", timeout=timeout, accept="*/*")
+        limits = aiohttp.ClientTimeout(total=timeout)
+        url = URL(self.credentials.server + path, encoded=True)
+        sent = {**headers, **await self._headers(request)}
+        try:
+            async with self._session.get(
+                url, headers=sent, timeout=limits, allow_redirects=False, **self.credentials.options
+            ) as response:
+                content = bytearray()
+                async for chunk in response.content.iter_any():
+                    content += chunk
+                    if len(content) > most:
+                        break
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unavailable(0, "NoAnswer", f"GET {path}: {_explain(error)}") from error
+        body = bytes(content)
+        if response.status >= 400 and wire.is_status(body):
+            raise _answer_error(response, body)
+        return response.status, body
 
     async def watch(
         self,

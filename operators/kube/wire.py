@@ -18,11 +18,12 @@ import orjson
 from operators.kube.errors import ApiError, Conflict, error_for
 from operators.kube.resources import Json
 
-JSON, MERGE_PATCH, JSON_PATCH, STRATEGIC_PATCH = (
+JSON, MERGE_PATCH, JSON_PATCH, STRATEGIC_PATCH, APPLY_PATCH = (
     "application/json",
     "application/merge-patch+json",
     "application/json-patch+json",
     "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
 )
 #: Accepts a list whose items have nothing but metadata.
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
@@ -123,6 +124,15 @@ def answer_error(code: int, content: bytes, *, wait: float | None = None) -> Api
     if not isinstance(status, dict):
         status = {"message": content[:500].decode(errors="replace")}
     return status_error(status, code, wait)
+
+
+def is_status(content: bytes) -> bool:
+    """The body is a ``Status`` object of an API server, not the answer of somebody whom it has asked."""
+    try:
+        found = orjson.loads(content)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("kind") == "Status" and found.get("status") == "Failure"
 
 
 def status_error(status: Json, code: int | None = None, wait: float | None = None) -> ApiError:

@@ -282,9 +282,10 @@ class WorkloadController(Generic[S]):
         self._behind.discard(key)
 
 
-def _standing(run: HookRunView) -> tuple[str, str, bool, bool]:
+def _standing(run: HookRunView) -> tuple[str, str, bool, bool, bool, bool]:
     """What a pass decides on."""
-    return run.uid, run.phase, run.deleting, run.terminate
+    found = run.measured
+    return run.uid, run.phase, run.deleting, run.terminate, found.unanswered, bool(found.failing)
 
 
 def _same(change: Change[PodView]) -> bool:

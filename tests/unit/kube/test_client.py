@@ -41,6 +41,8 @@ async def test_verbs_send_plain_bodies_with_their_content_type(server, client):
     await client.delete(THINGS, SPACE, "a", uid="u")
     deletion = {"propagationPolicy": "Background", "preconditions": {"uid": "u"}}
     assert sent(server) == ("DELETE", f"{where}/a", "application/json", deletion)
+    await client.delete(THINGS, SPACE, "a", uid="u", dry_run=True)
+    assert sent(server) == ("DELETE", f"{where}/a", "application/json", {**deletion, "dryRun": ["All"]})
 
 
 @pytest.mark.parametrize("headers", [{"Retry-After": "0.05"}, {"Retry-After": "0"}, {}])
