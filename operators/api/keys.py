@@ -52,6 +52,8 @@ HOOK_REVISION_LABEL: Final = "workload-revision"
 HOOK_INSTANCE_LABEL: Final = "instance-id"
 HOOK_POD_UID_LABEL: Final = "pod-uid"
 HOOK_STEP_LABEL: Final = "canary-step-index"
+#: The version of the HookTemplate that a run was made of.
+HOOK_TEMPLATE_ANNOTATION: Final = f"{GROUP}/hooktemplate-version"
 
 # Deletion protection
 DELETION_ALLOW_LABEL: Final = "io.tencent.bcs.dev/deletion-allow"

@@ -21,6 +21,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     FAILED_SCALE = "FailedScale"
     FAILED_UPDATE = "FailedUpdate"
+    TEMPLATE_WARNING = "TemplateWarning"
 
 
 class ConditionReason(StrEnum):
@@ -35,6 +36,7 @@ class ConditionReason(StrEnum):
     NOT_BLOCKED = "NotBlocked"
     ALL_DONE = "Complete"
     HELD = "Held"
+    POD_WARNING = "PodWarning"
 
 
 class BlockedReason(StrEnum):
@@ -54,12 +56,15 @@ class BlockedReason(StrEnum):
     IN_PLACE_UPDATING = "InPlaceUpdating"
     IN_PLACE_GRACE = "InPlaceGrace"
     IN_PLACE_NOT_POSSIBLE = "InPlaceNotPossible"
+    RESTARTING = "Restarting"
+    RESTART_NOT_POSSIBLE = "RestartNotPossible"
     PARTITION_REACHED = "PartitionReached"
     PAUSED = "Paused"
     ON_DELETE = "OnDelete"
     HOT_PATCH_NOT_ENABLED = "HotPatchNotEnabled"
     # Hooks of pods
     HOOK_RUNNING = "HookRunning"
+    HOOK_ERRORS = "HookErrors"
     HOOK_FAILED = "HookFailed"
     POST_INPLACE_HOOK_FAILED = "PostInplaceHookFailed"
     HOOK_TEMPLATE_MISSING = "HookTemplateMissing"
@@ -108,9 +113,11 @@ class EventReason(StrEnum):
     SUCCESSFUL_CREATE_POST_HOOK_RUN = "SuccessfulCreatePostHookRun"
     POST_HOOK_RUN_EXISTED = "PostHookRunExisted"
     HOOK_ARGUMENT_DROPPED = "HookArgumentDropped"
+    HOOK_RUN_RENEWED = "HookRunRenewed"
     RECREATING_FAILED_POD = "RecreatingFailedPod"
     FORCE_DELETED_NODE_LOST_POD = "ForceDeletedNodeLostPod"
     FAILED_CREATE = "FailedCreate"
+    POD_WARNING = "PodWarning"
     FAILED_DELETE = "FailedDelete"
     FAILED_UPDATE_POD_IN_PLACE = "FailedUpdatePodInPlace"
     FAILED_UPDATE_POD_RE_CREATE = "FailedUpdatePodReCreate"

@@ -13,6 +13,7 @@ from operators.api.base import Count, Replicas, SpecModel
 from operators.api.podtemplate import PodTemplate
 from operators.api.quantities import IntOrPercent
 from operators.api.selectors import LabelSelector
+from operators.api.status import Time
 from operators.api.strategies import PodHook
 
 
@@ -75,6 +76,21 @@ class WorkloadSpec(SpecModel):
             "off when absent. Not counted while it is held or hooks are asked. Ours, not of the Go operators.",
         ),
     ] = None
+    restart_at: Annotated[
+        Time | None,
+        Field(
+            description="Pods whose containers run since before this instant are restarted, within budget, grace and "
+            "hooks, the longest running first: in place where that is the update type, else by replacing them. No "
+            "new revision. Ours, not of the Go operators."
+        ),
+    ] = None
+    restart_containers: Annotated[
+        tuple[Annotated[str, Field(max_length=63)], ...],
+        Field(max_length=128, description="Containers that restartAt restarts in place; all of the template if empty."),
+    ] = ()
+    restart_recreate: Annotated[
+        bool, Field(description="Replace pods for restartAt, also where they are updated in place.")
+    ] = False
     disable_readiness_gate: Annotated[
         bool,
         Field(

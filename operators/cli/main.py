@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from operators import logs
 from operators.cli import check
-from operators.cli.game import COMMANDS
+from operators.cli.game import COMMANDS, FIRST_WORDS
 from operators.flags import InvalidSettings
 from operators.manager import settings
 from operators.version import Version
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Those of ``kubectl game`` hang here, too.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given and given[0] in COMMANDS:
+    if given and given[0] in FIRST_WORDS:
         from operators.cli.game.main import main as game
 
         return game(given, "game-operators")

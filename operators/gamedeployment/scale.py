@@ -42,12 +42,20 @@ def scale(rollout: Rollout, arriving_revisions: Sequence[str] = ()) -> ScaleOutc
     names = frozenset(spec.scale_strategy.pods_to_delete)
     named = [p for p in rollout.pods if p.name in names] if names else []
     found += report_foreign_names(rollout, names)
-    wanted = difference(spec.replicas, rollout.kept, len(rollout.pods), len(rollout.outdated), rollout.budget.surge)
+    due = len(rollout.restart.due)
+    wanted = _difference(rollout, due)
+    if wanted.total > 0 and rollout.restart.busy:
+        wanted = _difference(rollout, due + len(rollout.restart.busy))  # what a restart has brought stays for its end
     if wanted.total < 0:
         found += _create(rollout, _without(rollout, arriving_revisions, wanted), indexes)
     surplus, surge_kept = _victims(rollout, wanted, named)
     victims = {pod.name: pod for pod in (*named, *surplus)}
     return ScaleOutcome(join((found, surge_kept, *(remove(rollout, pod) for pod in victims.values()))), victims)
+
+
+def _difference(rollout: Rollout, restarting: int) -> Difference:
+    outdated, surge = len(rollout.outdated), rollout.budget.surge
+    return difference(rollout.spec.replicas, rollout.kept, len(rollout.pods), outdated, surge, restarting)
 
 
 def _without(rollout: Rollout, arriving_revisions: Sequence[str], wanted: Difference) -> Difference:
@@ -56,7 +64,8 @@ def _without(rollout: Rollout, arriving_revisions: Sequence[str], wanted: Differ
         return wanted
     outdated = len(rollout.outdated) + sum(revision != rollout.canary.target for revision in arriving_revisions)
     active = len(rollout.pods) + len(arriving_revisions)
-    left = difference(rollout.spec.replicas, rollout.kept, active, outdated, rollout.budget.surge)
+    due = len(rollout.restart.due)
+    left = difference(rollout.spec.replicas, rollout.kept, active, outdated, rollout.budget.surge, due)
     return left if left.total < 0 else Difference(0, 0)
 
 

@@ -19,16 +19,22 @@ def update(rollout: Rollout, scaling: ScaleOutcome, begun: Findings) -> UpdateOu
     ``begun`` is what updates that have begun go on with; the outcome includes it.
     """
     outdated = [p for p in rollout.outdated if p.name not in scaling.victims]
-    held = held_update(rollout, outdated)
+    restarts = rollout.restart.among(scaling.victims)
+    held = held_update(rollout, outdated or restarts)
     if held is not None:
         return UpdateOutcome(begun + held)
     update_pass = UpdatePass(
-        rollout, outdated, allowance(rollout, scaling), begun, lambda pod: _successor(rollout, pod)
+        rollout, outdated, allowance(rollout, scaling), begun, lambda pod: _successor(rollout, pod), restarts
     )
     # First whose hook is running: no pod that turns unready pushes it out (spec 5.8). Then who is down anyway: the
     # budget may be waiting for just that one. Then whose hook has answered, so that no other is asked in its place.
     outdated.sort(key=lambda p: (not update_pass.waits(p), p.ready, not update_pass.hook_asked(p), expendable(p)))
-    return update_pass.run(outdated[: max(0, len(outdated) - rollout.kept)])
+    due = max(0, len(outdated) - rollout.kept)
+    taken = {p.name for p in outdated[:due]}
+    # What the partition keeps is restarted as it is. The sort is stable: the longest running first.
+    stay = [p for p in restarts if p.name not in taken]
+    stay.sort(key=lambda p: (not update_pass.waits(p), p.ready, not update_pass.hook_asked(p)))
+    return update_pass.run(outdated[:due], stay)
 
 
 def _successor(rollout: Rollout, pod: PodView) -> Json:

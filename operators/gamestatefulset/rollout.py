@@ -117,9 +117,15 @@ def _surge(state: SetRollout) -> tuple[int, ...]:
     if state.ordered or not rollout.surge:
         return ()
     target = rollout.canary.target
-    behind = [o for o in state.due if not state.healthy(o) or ordinals.pods[o].revision != target]
-    outdated = any((p := ordinals.active(o)) is not None and p.revision != target for o in behind)
-    under_way = outdated or rollout.revisions.current != target
+    restarting = {p.name for p in rollout.restart.due}
+    behind = [
+        o
+        for o in state.due
+        if not state.healthy(o) or ordinals.pods[o].revision != target or ordinals.pods[o].name in restarting
+    ]
+    living = [p for o in behind if (p := ordinals.active(o)) is not None]
+    outdated = any(p.revision != target or p.name in restarting for p in living)
+    under_way = outdated or rollout.revisions.current != target or bool(rollout.restart.busy)
     _, above = members(state.spec.replicas, state.spec.reserve_orders, min(rollout.surge, len(behind)))
     chosen = []
     for ordinal in above:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from operators.gamestatefulset.order import OrdinalChanges
 from operators.gamestatefulset.ordinals import ordinal_of
@@ -25,19 +27,28 @@ def update(state: SetRollout, changes: OrdinalChanges, scaling: ScaleOutcome, be
     """
     rollout = state.rollout
     outdated = [p for p in _outdated(state) if p.name not in scaling.victims]
-    held = held_update(rollout, outdated)
+    restarts = _restarts(state, outdated, scaling)
+    candidates = [*outdated, *restarts]
+    held = held_update(rollout, candidates)
     if held is not None:
         return UpdateOutcome(begun + held)
-    update_pass = UpdatePass(
-        rollout, outdated, allowance(state, outdated[0]), begun, lambda pod: successor(state, _ordinal(state, pod))
-    )
+
+    def replaced(pod: PodView) -> Mapping[str, Any]:
+        return successor(state, _ordinal(state, pod))
+
+    update_pass = UpdatePass(rollout, outdated, allowance(state, candidates[0]), begun, replaced, restarts)
     # A pod whose hook is being asked stays a target while others are waited for: it would be asked anew every time.
-    asked = {p.name: update_pass.guard(p) for p in outdated if update_pass.hook_asked(p)}
+    asked = {p.name: update_pass.guard(p) for p in candidates if update_pass.hook_asked(p)}
     if not state.ordered:
-        outcome = update_pass.run(sorted(outdated, key=lambda p: (p.ready, not update_pass.hook_asked(p))))
+
+        def order(pod: PodView) -> tuple[bool, bool]:
+            return pod.ready, not update_pass.hook_asked(pod)
+
+        outcome = update_pass.run(sorted(outdated, key=order), sorted(restarts, key=order))
         return replace(outcome, targets={**asked, **outcome.targets})
-    allowed, waits = (True, ()) if changes.open else _repairs(state, changes, outdated[0])
-    outcome = update_pass.run(outdated[:1] if allowed else ())
+    allowed, waits = (True, ()) if changes.open else _repairs(state, changes, candidates[0])
+    turn = candidates[:1] if allowed else []
+    outcome = update_pass.run([p for p in turn if p in outdated], [p for p in turn if p in restarts])
     return UpdateOutcome(outcome.found + Findings(waits=waits), {**asked, **outcome.targets})
 
 
@@ -67,6 +78,14 @@ def _outdated(state: SetRollout) -> list[PodView]:
     return sorted(found, key=lambda p: -_ordinal(state, p))
 
 
+def _restarts(state: SetRollout, outdated: list[PodView], scaling: ScaleOutcome) -> list[PodView]:
+    """Replicas to restart as they are: the longest running first, under OrderedReady the highest ordinal."""
+    living = {p.name for o in state.ordinals.members if (p := state.ordinals.active(o)) is not None}
+    others = {p.name for p in outdated} | set(scaling.victims)
+    found = [p for p in state.rollout.restart.among(others) if p.name in living]
+    return sorted(found, key=lambda p: -_ordinal(state, p)) if state.ordered else found
+
+
 def first_outdated(state: SetRollout) -> PodView | None:
     """The pod whose turn it is, where one pod is updated after the other."""
     return next(iter(_outdated(state)), None)
@@ -79,9 +98,10 @@ def allowance(state: SetRollout, first: PodView | None) -> DisruptionAllowance:
     it is. Surge pods do not raise the number: they stand in for those that are down. Only where no pod may be down at
     all they are what an update lives on.
     """
-    counted = (*state.due, *state.ordinals.surge)
+    touched = state.ordinals.members if state.rollout.restart.due else state.due  # what is kept is restarted, too
+    counted = (*touched, *state.ordinals.surge)
     if state.ordered and first is not None:
-        counted = tuple(o for o in state.due if o > _ordinal(state, first))
+        counted = tuple(o for o in touched if o > _ordinal(state, first))
     surge = sum(state.healthy(o) for o in state.ordinals.surge)
     return DisruptionAllowance(
         room=state.rollout.budget.unavailable or surge,

@@ -11,9 +11,10 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
+from yarl import URL
 
 from operators.kube import wire
 from operators.kube.credentials import Credentials, NoCredentials
@@ -22,6 +23,7 @@ from operators.kube.metrics import RestMetrics
 from operators.kube.resources import Json, Resource
 from operators.kube.retries import ATTEMPTS, wait_before_repeat
 
+FieldValidation = Literal["Strict", "Warn", "Ignore"]
 _PAGE = 500
 #: An event of a watch can be longer than aiohttp's own buffer.
 _READ_BUFFER = 2**21
@@ -29,7 +31,10 @@ _READ_BUFFER = 2**21
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One request. ``route`` is the path with placeholders, for metrics; ``timeout`` in seconds."""
+    """One request. ``route`` is the path with placeholders, for metrics; ``timeout`` in seconds.
+
+    ``warn`` is told of the warnings that come with its answer.
+    """
 
     method: str
     path: str
@@ -40,6 +45,7 @@ class _Request:
     accept: str = wire.JSON
     params: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = False
+    warn: Callable[[str], None] | None = None
 
 
 class Client:
@@ -134,10 +140,23 @@ class Client:
             if not token:
                 return
 
-    async def create(self, resource: Resource, namespace: str | None, body: Json, *, dry_run: bool = False) -> Json:
-        """Create an object; with ``dry_run`` the server says what would come of it, and stores nothing."""
-        params = wire.query(dryRun="All" if dry_run else "")
-        return await self._on("POST", resource, namespace, body=body, params=params)
+    async def create(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        body: Json,
+        *,
+        dry_run: bool = False,
+        field_validation: FieldValidation | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> Json:
+        """Create an object; with ``dry_run`` the server says what would come of it, and stores nothing.
+
+        ``field_validation`` says what the server does about unknown fields; without it, it warns. ``warn`` is told of
+        the warnings that come with this answer, whatever it is, in the server's words.
+        """
+        params = wire.query(dryRun="All" if dry_run else "", fieldValidation=field_validation or "")
+        return await self._on("POST", resource, namespace, body=body, params=params, warn=warn)
 
     async def merge_patch(
         self,
@@ -217,9 +236,18 @@ class Client:
         return await self._on("PUT", resource, namespace, name, body=body)
 
     async def delete(
-        self, resource: Resource, namespace: str | None, name: str, *, uid: str | None = None, grace: int | None = None
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        *,
+        uid: str | None = None,
+        grace: int | None = None,
+        dry_run: bool = False,
     ) -> Json:
         """Delete an object, if it still is the one of this UID; ``grace`` in seconds takes the place of its own.
+
+        With ``dry_run`` the server says what would come of it, and deletes nothing.
 
         Raises:
             Conflict: the name belongs to another object by now.
@@ -229,7 +257,40 @@ class Client:
             body["gracePeriodSeconds"] = grace
         if uid:
             body["preconditions"] = {"uid": uid}
+        if dry_run:  # in the body: beside one, the server takes no notice of the query
+            body["dryRun"] = ["All"]
         return await self._on("DELETE", resource, namespace, name, body=body, repeatable=uid is not None)
+
+    async def through_proxy(
+        self, path: str, headers: Mapping[str, str], *, timeout: float, most: int
+    ) -> tuple[int, bytes]:
+        """GET what the API server fetches from a pod or a Service: status code, and the body as it came.
+
+        ``path`` begins with a ``…/proxy`` subresource and is percent-encoded. Redirects are not followed, nothing is
+        repeated, and of the body at most ``most`` bytes and one are read.
+
+        Raises:
+            ApiError: the API server itself refused it, or could not reach the other side.
+        """
+        request = _Request("GET", path, "/proxy", timeout=timeout, accept="*/*")
+        limits = aiohttp.ClientTimeout(total=timeout)
+        url = URL(self.credentials.server + path, encoded=True)
+        sent = {**headers, **await self._headers(request)}
+        try:
+            async with self._session.get(
+                url, headers=sent, timeout=limits, allow_redirects=False, **self.credentials.options
+            ) as response:
+                content = bytearray()
+                async for chunk in response.content.iter_any():
+                    content += chunk
+                    if len(content) > most:
+                        break
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unavailable(0, "NoAnswer", f"GET {path}: {_explain(error)}") from error
+        body = bytes(content)
+        if response.status >= 400 and wire.is_status(body):
+            raise _answer_error(response, body)
+        return response.status, body
 
     async def watch(
         self,
@@ -285,6 +346,7 @@ class Client:
         params: Mapping[str, str] | None = None,
         repeatable: bool = False,
         timeout: float | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> Json:
         """Send a request about a collection, an object or a subresource."""
         request = _Request(
@@ -297,6 +359,7 @@ class Client:
             accept=accept,
             params=params or {},
             repeatable=repeatable,
+            warn=warn,
         )
         return await self._send(request)
 
@@ -354,9 +417,8 @@ class Client:
             async with self._open(self._session, request, await self._headers(request), limits) as response:
                 status = response.status
                 content = await response.read()
-                if self._warn is not None:
-                    for text in wire.warnings(response.headers.getall("Warning", ())):
-                        self._warn(text)
+                if self._warn is not None or request.warn is not None:
+                    self._pass_on(request, response.headers.getall("Warning", ()))
                 if status >= 300:
                     raise _answer_error(response, content)
                 return wire.decode_object(content)
@@ -365,6 +427,12 @@ class Client:
         finally:
             if self._metrics:
                 self._metrics.request(request.method, request.route, status, loop.time() - began)
+
+    def _pass_on(self, request: _Request, headers: Sequence[str]) -> None:
+        for text in wire.warnings(headers):
+            for warn in (self._warn, request.warn):
+                if warn is not None:
+                    warn(text)
 
     async def _headers(self, request: _Request) -> dict[str, str]:
         headers = {"Accept": request.accept, "User-Agent": self._name}

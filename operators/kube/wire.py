@@ -126,6 +126,15 @@ def answer_error(code: int, content: bytes, *, wait: float | None = None) -> Api
     return status_error(status, code, wait)
 
 
+def is_status(content: bytes) -> bool:
+    """The body is a ``Status`` object of an API server, not the answer of somebody whom it has asked."""
+    try:
+        found = orjson.loads(content)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("kind") == "Status" and found.get("status") == "Failure"
+
+
 def status_error(status: Json, code: int | None = None, wait: float | None = None) -> ApiError:
     """The error of a ``Status`` object; ``code`` and ``wait`` (seconds) of the answer win over the object's own."""
     details = status.get("details")
@@ -135,10 +144,21 @@ def status_error(status: Json, code: int | None = None, wait: float | None = Non
         wait = float(details["retryAfterSeconds"])
     number = code if code is not None else int(status.get("code") or 500)
     reason, message = str(status.get("reason") or ""), str(status.get("message") or "")
-    if number == 422 and any(cause.get("field") == "metadata.uid" for cause in details.get("causes") or ()):
+    causes = tuple(_causes(details))
+    if number == 422 and any(field == "metadata.uid" for field, _ in causes):
         # A patch guarded by a UID met another object of that name: the object is new, the patch itself is fine.
         return Conflict(number, reason, message, wait)
-    return error_for(number, reason, message, wait)
+    error = error_for(number, reason, message, wait)
+    error.causes = causes
+    return error
+
+
+def _causes(details: Json) -> Iterator[tuple[str, str]]:
+    """Field and message of each cause that an error names."""
+    causes = details.get("causes")
+    for cause in causes if isinstance(causes, list) else ():
+        if isinstance(cause, dict):
+            yield str(cause.get("field") or ""), str(cause.get("message") or "")
 
 
 class LineSplitter:

@@ -183,7 +183,7 @@ class CreateHookRun(Action):
     """Start a check about ``pod`` ("" for a canary step).
 
     An existing object of the same name and controller is taken as this one; a foreign one is a conflict. ``dropped``
-    names arguments of the user's that the HookTemplate does not declare.
+    names arguments of the user's that the HookTemplate does not declare, ``template`` is the version of the latter.
     """
 
     name: str
@@ -192,6 +192,7 @@ class CreateHookRun(Action):
     kind: Literal["predelete", "preinplace", "postinplace", "canary"]
     pod: str = ""
     dropped: tuple[str, ...] = ()
+    template: str = ""
     stage: Stage = Stage.HOOKS
     kind_of_object: ClassVar[ObjectKind] = "hook_runs"
     creates: ClassVar[bool] = True

@@ -72,19 +72,20 @@ class Difference:
     old: int
 
 
-def difference(replicas: int, kept: int, active: int, outdated: int, surge: int) -> Difference:
+def difference(replicas: int, kept: int, active: int, outdated: int, surge: int, restarting: int = 0) -> Difference:
     """Compare the pods there are with those there should be (docs/spec/gamedeployment.md 6.2).
 
+    ``restarting`` pods are at the version they should have, and bring surge all the same.
     Never negative surge: a lost old pod is replaced, and raising the partition in mid-rollout deletes nothing.
     """
     if outdated == 0 and kept == 0:
-        return Difference(active - replicas, 0)
+        return Difference(active - replicas - min(surge, restarting), 0)
     if kept:
         old = outdated - min(kept, replicas)
-        surge = max(0, min(surge, old))
+        surge = max(0, min(surge, old + restarting))
     else:
         old = 0
-        surge = min(surge, outdated)
+        surge = min(surge, outdated + restarting)
     total = active - replicas - surge
     if kept == 0 and total >= 0:
         old = min(outdated, total)

@@ -12,7 +12,7 @@ from operators.planning.canary.state import PodCounts
 from operators.planning.canary.steps import decide
 from operators.planning.deadline import overdue
 from operators.planning.explain import explain
-from operators.planning.hooks.cleanup import clean, marks, retry
+from operators.planning.hooks.cleanup import clean, marks, renew, retry
 from operators.planning.inprogress import UpdateOutcome
 from operators.planning.refusals import withhold
 from operators.planning.revisions import trim
@@ -52,11 +52,12 @@ def full_plan(
     """The whole plan; ``before`` is what revisions and ownership need."""
     retried, switched_off = retry(rollout)
     cleaned = clean(rollout, scaling.victims, work.targets)
+    older, notes = renew(rollout)
     actions: list[Action] = [
         *before,
         *scaling.found.actions,
         *work.found.actions,
-        *_unique(retried, cleaned),
+        *_unique(retried, cleaned, older),
         *steps.actions,
     ]
     actions += marks(rollout, actions)
@@ -72,7 +73,7 @@ def full_plan(
     waits = [*late.waits, *work.found.waits, *scaling.found.waits, *explained.waits, *tried.waits]
     waits += [] if steps.wait is None else [steps.wait]
     state = status(rollout, blocked, steps.canary_status, counters)
-    return Plan(staged, state, blocked, steps.notes, wake_after=min(waits, default=None))
+    return Plan(staged, state, blocked, (*steps.notes, *notes), wake_after=min(waits, default=None))
 
 
 def _unique(*groups: list[Action]) -> list[Action]:

@@ -18,6 +18,7 @@ from operators.planning.rollout import Rollout
 #: While one of these is waited for the time does not count: somebody was asked, or the wait has a length of its own.
 NOT_COUNTED = HELD | {
     BlockedReason.HOOK_RUNNING,
+    BlockedReason.HOOK_ERRORS,
     BlockedReason.CANARY_HOOK_RUNNING,
     BlockedReason.IN_PLACE_GRACE,
     BlockedReason.MIN_READY_SECONDS,

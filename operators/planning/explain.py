@@ -8,6 +8,7 @@ from operators.api.reasons import BlockedReason
 from operators.kube.times import rfc3339
 from operators.planning.actions import Blocked
 from operators.planning.findings import Findings
+from operators.planning.restarts import restart_findings
 from operators.planning.rollout import Rollout
 from operators.planning.views import PodView
 
@@ -42,7 +43,9 @@ def explain(rollout: Rollout) -> Findings:
         *_no_budget(rollout),
         *_overlap(rollout),
     )
-    return Findings(blocked=blocked, waits=young.waits)
+    asleep = rollout.canary.held or rollout.spec.update_strategy.type in ("OnDelete", "HotPatchUpdate")
+    restarts = restart_findings(rollout.restart, len(rollout.pods), held=asleep)
+    return Findings(blocked=blocked, waits=young.waits) + restarts
 
 
 def _overlap(rollout: Rollout) -> Iterator[Blocked]:
@@ -102,6 +105,7 @@ def _no_budget(rollout: Rollout) -> Iterator[Blocked]:
     strategy = rollout.spec.update_strategy
     if rollout.canary.held or strategy.type not in ("RollingUpdate", "InplaceUpdate"):
         return
-    if len(rollout.outdated) > rollout.kept and not rollout.budget.unavailable and not rollout.budget.surge:
+    due = len(rollout.outdated) > rollout.kept or rollout.restart.due
+    if due and not rollout.budget.unavailable and not rollout.budget.surge:
         text = "maxUnavailable and maxSurge are both 0: no pod can ever be updated"
         yield Blocked(BlockedReason.NO_BUDGET, text, waiting=False)

@@ -61,7 +61,7 @@ def _returning(rollout: Rollout, pod: PodView, progress: inplace.Progress) -> in
         back = replace(started, begins=False)  # its hook was asked when the update began that it comes back from
     if back is not None:
         return replace(progress, action=back)
-    return inplace.advance(pod, rollout.images.get(pod.revision), rollout.settings.policy, rollout.now)
+    return inplace.advance(pod, inplace.wanted_images(pod, rollout.images), rollout.settings.policy, rollout.now)
 
 
 def _post_hook(rollout: Rollout, pod: PodView) -> Findings:

@@ -17,6 +17,7 @@ from operators.planning.canary.state import CanaryState, DesiredRollout, PodCoun
 from operators.planning.hooks.leftovers import Asking, take_back
 from operators.planning.hooks.pods import Hook, HookKind, HookRuns
 from operators.planning.inplace import update as inplace
+from operators.planning.restarts import Restart, restart_of
 from operators.planning.revisions import History, RecordedRevisions, Revisions, resolve, templates_by_revision
 from operators.planning.views import OwnerView, PodView
 from operators.planning.workloads import Observed, Spec, WorkloadView
@@ -40,7 +41,8 @@ class Rollout:
     update stands; ``healthy`` are the names of those that are available, complete in every respect, and past their
     hook (spec 2.7, decision 9). ``taken_back`` is what becomes of HookRuns that nobody owns. ``canary`` says which
     revision pods are brought to, how many are kept back, and whether any may be updated at all. ``budget`` is what an
-    update may use now, ``surge`` what the spec allows at most. ``images`` are those of each revision. ``first`` holds
+    update may use now, ``surge`` what the spec allows at most. ``images`` are those of each revision. ``restart`` are
+    the pods to be restarted as they are. ``first`` holds
     until the pods of a new workload have all been created once; ``whole`` when none is missing or too many;
     ``complete`` when, besides, every pod is at the update revision.
     """
@@ -65,6 +67,7 @@ class Rollout:
     progress: Mapping[str, inplace.Progress]
     healthy: frozenset[str]
     images: Mapping[str, inplace.Images]
+    restart: Restart
     first: bool
     whole: bool
     complete: bool
@@ -208,7 +211,7 @@ def _progress(
     """Where the update in place of each pod stands; ``wanted`` are the revisions that pods are to have."""
     policy = strategy.in_place_update_strategy.policy
     return {
-        p.name: inplace.advance(p, images.get(p.revision), policy, now, superseded=p.revision not in wanted)
+        p.name: inplace.advance(p, inplace.wanted_images(p, images), policy, now, superseded=p.revision not in wanted)
         for p in pods
     }
 
@@ -249,6 +252,7 @@ def build_rollout(
     left, taken_back = take_back(observed.hook_runs, asking, subjects, revisions.templates)
     own = (r for r in observed.hook_runs if r.owner == owner)
     runs = HookRuns((*own, *left), now, carry_uid=runs_carry_uid)
+    healthy = frozenset(p.name for p in pods if _is_healthy(p, progress[p.name], now, spec.min_ready_seconds, runs))
     return Rollout(
         kind=kind,
         workload=workload,
@@ -268,8 +272,9 @@ def build_rollout(
         budget=Budget(limits.unavailable, 0 if stopped else surge),
         surge=surge,
         progress=progress,
-        healthy=frozenset(p.name for p in pods if _is_healthy(p, progress[p.name], now, spec.min_ready_seconds, runs)),
+        healthy=healthy,
         images=images,
+        restart=restart_of(spec, pods, images, progress, healthy, now),
         first=not recorded.current and not outdated and not joining and len(pods) < spec.replicas,
         whole=len(pods) == spec.replicas,
         complete=len(pods) == spec.replicas and all(p.revision == revisions.update for p in pods),

@@ -9,6 +9,7 @@ from typing import Any
 
 from operators.api.reasons import BlockedReason
 from operators.planning.actions import CREATIONS, Action, Blocked, DeletePod, TryPod, UpdatePodInPlace
+from operators.planning.adoption import derived_template
 from operators.planning.findings import Findings
 from operators.planning.hooks.pods import HookAnswer, HookKind, HookVerdict, ask
 from operators.planning.inplace import update as inplace
@@ -17,6 +18,8 @@ from operators.planning.inprogress import UpdateOutcome
 from operators.planning.refusals import pod_refused
 from operators.planning.rollout import Rollout
 from operators.planning.views import HookRunView, PodView
+
+Template = Mapping[str, Any]
 
 
 def held_update(rollout: Rollout, outdated: Sequence[PodView]) -> Findings | None:
@@ -86,6 +89,7 @@ class UpdatePass:
         allowance: DisruptionAllowance,
         begun: Findings,
         successor: Callable[[PodView], Mapping[str, Any]],
+        restarts: Sequence[PodView] = (),
     ) -> None:
         self.rollout, self.earlier, self.successor = rollout, begun, successor
         self.refused = _creation_refused(rollout)
@@ -99,11 +103,13 @@ class UpdatePass:
         self.images = rollout.images[rollout.canary.target]
         self.recreates = rollout.spec.update_strategy.in_place_update_strategy.on_ineligible == "Recreate"
         self.settings = rollout.settings
+        self.restarting = {p.name for p in restarts} - {p.name for p in outdated}
         self.hooked = self.settings.post_hook or rollout.hooks[rollout.update_hook] is not None
         self.ineligible = cache(self._ineligible)
+        self.derived: dict[str, Template | None] = {}
         self.runs: dict[str, HookRunView | None] = {}
         if rollout.runs.all:
-            self.runs = {p.name: rollout.runs.of(self.guard(p), p) for p in outdated}
+            self.runs = {p.name: rollout.runs.of(self.guard(p), p) for p in (*outdated, *restarts)}
         self.open = sum(run is not None and not run.completed for run in self.runs.values())
         self.candidates: Sequence[PodView] = ()
         self.begun: list[Action] = []
@@ -125,21 +131,47 @@ class UpdatePass:
             return None
         return ineligible_path(self.rollout.revisions.templates.get(revision), self.new)
 
+    def made_from(self, pod: PodView) -> Template | None:
+        """The template that the pod was made from; of a pod that names no revision, what the pod itself tells of it.
+
+        A label or a revision that is gone is no reason to end a pod that differs in nothing but images, labels and
+        annotations (docs/decisions/0051-adopted-in-place.md).
+        """
+        if pod.revision:
+            return self.rollout.revisions.templates.get(pod.revision)
+        if pod.name not in self.derived:
+            self.derived[pod.name] = derived_template(pod, self.new, self.successor(pod))
+        return self.derived[pod.name]
+
     def replaces(self, pod: PodView) -> bool:
-        """The pod is updated by a new one in its place."""
-        return not self.in_place or self.ineligible(pod.revision) is not None
+        """The pod is updated, or restarted, by a new one in its place."""
+        if pod.name in self.restarting:
+            return pod.name not in self.rollout.restart.images
+        if not self.in_place:
+            return True
+        return self.ineligible(pod.revision) is not None if pod.revision else self.made_from(pod) is None
 
     def guard(self, pod: PodView) -> HookKind:
         """The hook that guards this pod's update: replacing it is a deletion, also under InplaceUpdate."""
         return "predelete" if self.replaces(pod) else self.rollout.update_hook
 
-    def run(self, candidates: Sequence[PodView]) -> UpdateOutcome:
-        """Take what may be taken, in this order, and say what waits."""
-        self.candidates = candidates
+    def run(self, candidates: Sequence[PodView], restarts: Sequence[PodView] = ()) -> UpdateOutcome:
+        """Take what may be taken, in this order, and say what waits; then ``restarts``, which stay at their version."""
+        self.candidates = [*candidates, *restarts]
+        self.restarting |= {p.name for p in restarts}
+        if restarts and self.rollout.runs.all:
+            self.runs.update({p.name: self.rollout.runs.of(self.guard(p), p) for p in restarts})
+            self.open = sum(run is not None and not run.completed for run in self.runs.values())
         held: list[PodView] = []
         stuck: list[PodView] = []
-        for pod in candidates:
-            if self.in_place and not self.recreates and pod.revision and self.ineligible(pod.revision):
+        for pod in self.candidates:
+            if (
+                pod.name not in self.restarting
+                and self.in_place
+                and not self.recreates
+                and pod.revision
+                and self.ineligible(pod.revision)
+            ):
                 stuck.append(pod)
                 continue
             self.targets[pod.name] = self.guard(pod)
@@ -201,7 +233,12 @@ class UpdatePass:
         """Only labels and annotations change, and no hook disturbs the pod."""
         if self.hooked or self.replaces(pod) or not self.rollout.progress[pod.name].done:
             return False
-        return self.rollout.images.get(pod.revision) == self.images
+        if pod.name in self.restarting:
+            return False
+        if pod.revision:
+            return self.rollout.images.get(pod.revision) == self.images
+        made = self.made_from(pod)
+        return made is not None and inplace.images_of(made) == self.images
 
     def _untouched(self, pod: PodView) -> bool:
         """The pod is in grace, and what it would go to is what it still runs: nothing to ask a hook for."""
@@ -222,13 +259,19 @@ class UpdatePass:
     def _ask(self, pod: PodView) -> HookVerdict:
         kind, rollout = self.guard(pod), self.rollout
         source = self._container_source(pod)
-        return ask(kind, rollout.hooks[kind], pod, rollout.runs, rollout.observed.templates, self.images, source)
+        wanted = rollout.restart.images.get(pod.name, self.images) if pod.name in self.restarting else self.images
+        return ask(kind, rollout.hooks[kind], pod, rollout.runs, rollout.observed.templates, wanted, source)
 
     def _begin(self, pod: PodView) -> None:
         if self.replaces(pod):
             self.begun.append(DeletePod(pod.name, pod.uid, "rollingUpdate"))
             return
-        old, target = self.rollout.revisions.templates.get(pod.revision), self.rollout.canary.target
+        if pod.name in self.restarting:
+            restart = self.rollout.restart
+            images = restart.images[pod.name]
+            self.begun.append(inplace.begin_restart(pod, images, restart.text, self.settings, self.rollout.now))
+            return
+        old, target = self.made_from(pod), self.rollout.canary.target
         source = self._container_source(pod)
         self.begun.append(inplace.begin(pod, old, self.new, target, self.settings, source, self.rollout.now))
 

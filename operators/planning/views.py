@@ -15,6 +15,7 @@ from typing import Any
 from operators.api import keys
 from operators.api.hookphase import FINAL_PHASES
 from operators.kube.times import timestamp
+from operators.planning.hooks.measured import NOTHING_MEASURED, Measured, measured, version
 from operators.planning.inplace.annotations import Grace, UpdateState, read_grace, read_state
 from operators.planning.podproblems import ENDED, PodProblem, problem_of
 from operators.planning.templates import PodBody, template_digest
@@ -150,7 +151,9 @@ class HookRunView:
     """A HookRun as the workload controllers read it.
 
     ``ended`` is when it completed, None where it does not say. ``asked`` is the spec of one that nobody owns, None
-    for others: who takes it over must know whether it asks what would be asked now.
+    for others: who takes it over must know whether it asks what would be asked now. ``template`` is the version of the
+    HookTemplate it was made of (`HookTemplateView.version`), "" where an earlier version of the operators made it;
+    ``question`` is then what it asks (`HookTemplateView.question`).
     """
 
     namespace: str
@@ -166,6 +169,9 @@ class HookRunView:
     terminate: bool = False
     ended: float | None = None
     asked: Json | None = field(default=None, compare=False)
+    measured: Measured = NOTHING_MEASURED
+    template: str = ""
+    question: str = ""
 
     @property
     def completed(self) -> bool:
@@ -175,7 +181,10 @@ class HookRunView:
 
 @dataclass(frozen=True, slots=True)
 class HookTemplateView:
-    """A HookTemplate: ``args`` as (name, value or None); ``metrics`` untouched, to be copied into HookRuns."""
+    """A HookTemplate: ``args`` as (name, value or None); ``metrics`` untouched, to be copied into HookRuns.
+
+    ``version`` is equal for templates that ask the same, ``question`` leaves out their arguments.
+    """
 
     namespace: str
     name: str
@@ -185,6 +194,8 @@ class HookTemplateView:
     metrics: tuple[Json, ...]
     policy: str = ""
     deleting: bool = False
+    version: str = ""
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +322,7 @@ def revision_view(obj: Json) -> RevisionView:
 def hookrun_view(obj: Json) -> HookRunView:
     """Decode a HookRun."""
     metadata, status, spec = obj["metadata"], obj.get("status") or {}, obj.get("spec") or {}
+    template = (metadata.get("annotations") or {}).get(keys.HOOK_TEMPLATE_ANNOTATION) or ""
     owner = owner_view(metadata)
     return HookRunView(
         **_identity(metadata),
@@ -323,6 +335,9 @@ def hookrun_view(obj: Json) -> HookRunView:
         terminate=bool(spec.get("terminate")),
         ended=timestamp(status.get("completedAt")),
         asked=None if metadata.get("ownerReferences") else spec,
+        measured=measured(spec, status),
+        template=template,
+        question="" if template else version(spec, with_args=False),
     )
 
 
@@ -350,6 +365,8 @@ def hooktemplate_view(obj: Json) -> HookTemplateView:
         metrics=tuple(spec.get("metrics") or ()),
         policy=spec.get("policy") or "",
         deleting=bool(metadata.get("deletionTimestamp")),
+        version=version(spec),
+        question=version(spec, with_args=False),
     )
 
 

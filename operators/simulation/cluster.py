@@ -261,7 +261,8 @@ class SimulatedCluster:
     def _apply_create_hook_run(self, action: act.CreateHookRun) -> None:
         self._must_be_new(action.name, self.hook_runs)
         self.hook_runs[action.name] = {
-            "metadata": self._metadata(action.name, action.labels),
+            "metadata": self._metadata(action.name, action.labels)
+            | {"annotations": {keys.HOOK_TEMPLATE_ANNOTATION: action.template}},
             "spec": copy.deepcopy(dict(action.spec)),
         }
 

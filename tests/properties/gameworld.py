@@ -4,6 +4,7 @@
 for itself what serves, what is old, and what a hook has said.
 """
 
+import hashlib
 import json
 import math
 from datetime import datetime
@@ -15,6 +16,23 @@ INSTANCE = "tkex.bkbcs.tencent.com/gamedeployment-instance-id"
 REVISION = "controller-revision-hash"
 INDEXES = range(100, 108)
 MIRROR = "mirror/"
+
+
+class Registry(dict):
+    """Image ids as a runtime gives them: equal for images of the same bits, which are those of ``same``."""
+
+    def __init__(self, **same):
+        super().__init__(same)
+
+    def get(self, image, default=None):
+        tagged, _, digest = image.removeprefix(MIRROR).partition("@")
+        bits = super().get(tagged.replace(":", "_"), tagged)
+        return f"registry/{tagged.partition(':')[0]}@{digest or 'sha256:' + hashlib.sha256(bits.encode()).hexdigest()}"
+
+
+def same_bits(image, wanted, registry):
+    """The image is the one wanted, perhaps in the text that a restart has given it."""
+    return image == wanted or ("@" in image and registry.get(image) == registry.get(wanted))
 
 
 def seconds(text):
@@ -172,6 +190,7 @@ class Judge:
         kept = kept_at(truth.strategy.get("partition"), truth.replicas)
         old = {n for n, p in active.items() if p.revision != self.target}
         gone = {a.name for a in leaves} & old
+        updates = [a for a in updates if not self._restarts(a)]
         if updates or gone - truth.named:
             lost = len({a.name for a in updates} | gone)
             spared = len(gone & truth.named)
@@ -179,6 +198,15 @@ class Judge:
         fresh_old = sum(a.revision != self.target for a in created)
         if len(created) > fresh_old:
             assert len(old) + fresh_old + resting >= kept, "I3: a new pod was created where an old one was due"
+
+    def _restarts(self, action):
+        """The pod stays at its version: restarted in place, or made anew as it was."""
+        asked, pod = self.truth.spec.get("restartAt"), self.truth.pods[action.name]
+        if asked is None:
+            return False
+        if isinstance(action, act.UpdatePodInPlace):
+            return action.labels[REVISION] == pod.revision
+        return seconds(pod.body["metadata"]["creationTimestamp"]) < seconds(asked)
 
     def _paused(self, updates):
         if self.truth.strategy.get("paused"):

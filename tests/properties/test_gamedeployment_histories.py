@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from operators.gamedeployment.plan import plan
+from operators.kube.times import rfc3339
 from operators.planning import actions as act
 from operators.simulation.cluster import SimulatedCluster, gamedeployment, hook_template
-from tests.properties.gameworld import MIRROR, Judge, Pod, Snapshot, check_identities, kept_at
+from tests.properties.gameworld import MIRROR, Judge, Pod, Registry, Snapshot, check_identities, kept_at, same_bits
 
 EXAMPLES = int(os.environ.get("GAME_OPERATORS_EXAMPLES", "2000"))
 STRATEGIES = ("RollingUpdate", "InplaceUpdate")
@@ -89,7 +90,7 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         self.cluster = SimulatedCluster(
             gamedeployment(spec, INDEXED if index else {}),
             {"check": hook_template("check")},
-            digests={"game:3": "id-game:2", MIRROR + "game:3": "id-" + MIRROR + "game:2"},
+            digests=Registry(game_3="game:2"),
             admitted=_from_mirror if mirrored else str,
         )
         if running:
@@ -135,6 +136,8 @@ class GameDeploymentHistories(RuleBasedStateMachine):
             self._pauses,
             self._changes_type,
             self._retries,
+            self._mends_the_hook_template,
+            self._restarts,
             self._makes_anew,
             self._makes_anew,
         ]
@@ -194,6 +197,16 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         if hook in self.cluster.workload["spec"]:
             self.cluster.patch_spec({hook: {"retry": True}})
 
+    def _mends_the_hook_template(self, _):
+        """It asks something else from now on."""
+        (metric,) = self.cluster.templates["check"]["spec"]["metrics"]
+        metric["count"] = metric.get("count", 0) + 1
+
+    def _restarts(self, data):
+        """What runs now is restarted, in place or by other pods."""
+        recreate = data.draw(st.sampled_from([False, False, True]), label="recreate")
+        self.cluster.patch_spec({"restartAt": rfc3339(self.cluster.now), "restartRecreate": recreate})
+
     def _makes_anew(self, data):
         """Deleted without its dependents, and applied once more, with another image or the same."""
         self.look = None
@@ -234,12 +247,22 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         if not runs:
             return
         name = data.draw(st.sampled_from(sorted(runs)))
-        phase = data.draw(st.sampled_from(["Successful", "Failed", "Successful", "Running", "deleted"]))
+        phase = data.draw(st.sampled_from(["Successful", "Failed", "Successful", "Running", "errs", "deleted"]))
         if phase == "deleted":
             del runs[name]
             self.look = None  # its answer is no longer there to be judged
         elif runs[name].get("status", {}).get("phase") not in ("Successful", "Failed"):
-            self.cluster.answer_hook(name, phase)
+            self.cluster.answer_hook(name, "Running" if phase == "errs" else phase)
+            if phase == "errs":
+                self._hook_errs(runs[name])
+
+    def _hook_errs(self, run):
+        """A measurement brought no answer."""
+        results = run["status"].setdefault("metricResults", [{"name": "m", "count": 0, "error": 0, "measurements": []}])
+        now = rfc3339(self.cluster.now)
+        results[0]["count"] += 1
+        results[0]["error"] += 1
+        results[0]["measurements"].append({"phase": "Error", "startedAt": now, "finishedAt": now, "message": "refused"})
 
     def _time_passes(self, data):
         self.cluster.now += data.draw(st.integers(1, 10), label="seconds")
@@ -399,7 +422,11 @@ class GameDeploymentHistories(RuleBasedStateMachine):
         note = (made_of["metadata"].get("annotations") or {}).get("note")
         tier = made_of["spec"]["containers"][0]["env"][0]
         has_tier = tier in pod.body["spec"]["containers"][0]["env"]
-        return pod.images == wanted and pod.annotations.get("note") == note and has_tier
+        registry = self.cluster.digests
+        runs = pod.images.keys() == wanted.keys() and all(
+            same_bits(image, wanted[name], registry) for name, image in pod.images.items()
+        )
+        return runs and pod.annotations.get("note") == note and has_tier
 
     def _nothing_leaked(self):
         cluster, spec = self.cluster, self.cluster.workload["spec"]

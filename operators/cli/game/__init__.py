@@ -24,4 +24,19 @@ COMMANDS: Final = {
     "skip-step": "steer",
     "abort": "steer",
     "retry": "steer",
+    "undo": "change",
+    "set image": "change",
+    "scale": "change",
+    "restart": "change",
+    "hook run": "hook",
+    "hook renew": "hook",
+    "hook pass": "hook",
+    "hook cancel": "hook",
+    "schema": "schema",
+    "version": "version",
+    "completion": "completion",
 }
+#: What commands of two words have in common, by the first of them.
+GROUPS: Final = {"set": "Set one thing of a workload.", "hook": "Try a hook, or act on one that is being asked."}
+#: The first words of all commands.
+FIRST_WORDS: Final = frozenset(name.partition(" ")[0] for name in COMMANDS)

@@ -163,5 +163,10 @@ def refusal(error: ApiError) -> str:
     if found is None:
         return str(error)
     verb, resource = found.groups()
+    if resource.endswith("/proxy"):
+        text = f"{verb} on {resource} is in the cluster role 'edit'; or let the operators measure: --in-cluster"
+        return f"{error}\n{text}"
+    if (verb, resource) == ("create", "hookruns"):
+        return f"{error}\ncreate on hookruns is in no role of the chart: a run acts with the operators' rights"
     role = "view" if verb in _READS else "edit"
     return f"{error}\n{verb} on {resource} is in the cluster role {role!r}, to which the chart adds tkex-{role}"

@@ -6,7 +6,7 @@ import importlib
 
 import typer
 
-from operators.cli.game import COMMANDS
+from operators.cli.game import COMMANDS, GROUPS
 from operators.cli.game.flags import with_flags
 
 
@@ -25,8 +25,13 @@ def build(names: tuple[str, ...] = tuple(COMMANDS)) -> typer.Typer:
     def every_command() -> None:
         """See, steer and look ahead: GameDeployments and GameStatefulSets."""
 
+    groups: dict[str, typer.Typer] = {}
     for name in names:
         module = importlib.import_module(f"operators.cli.game.commands.{COMMANDS[name]}")
-        function = getattr(module, name.replace("-", "_"), None) or module.command
-        app.command(name, hidden=name == "tree")(with_flags(function))
+        function = getattr(module, name.replace("-", "_").replace(" ", "_"), None) or module.command
+        first, _, second = name.partition(" ")
+        if second and first not in groups:
+            groups[first] = typer.Typer(help=GROUPS[first], no_args_is_help=True, rich_markup_mode=None)
+            app.add_typer(groups[first], name=first)
+        (groups[first] if second else app).command(second or name, hidden=name == "tree")(with_flags(function))
     return app

@@ -31,8 +31,9 @@ _SEEN_WITHIN = 10.0
 #: Spelled out: how a reason is mended, beside its message. ``{}`` is the workload as commands take it.
 _MENDS: Final[Mapping[str, str]] = {
     BlockedReason.CANARY_HOOK_FAILED: "kubectl game hooks {}",
-    BlockedReason.HOOK_FAILED: "kubectl game hooks {}",
-    BlockedReason.POST_INPLACE_HOOK_FAILED: "kubectl game hooks {}",
+    BlockedReason.HOOK_ERRORS: "kubectl game hooks {}",
+    BlockedReason.HOOK_FAILED: "kubectl game retry {}",
+    BlockedReason.POST_INPLACE_HOOK_FAILED: "kubectl game retry {}",
     BlockedReason.HOOK_TEMPLATE_MISSING: "kubectl get hooktemplates",
     BlockedReason.IN_PLACE_NOT_POSSIBLE: "kubectl game diff {}",
     BlockedReason.CANARY_ROLLED_BACK: "kubectl game history {}",
@@ -40,8 +41,8 @@ _MENDS: Final[Mapping[str, str]] = {
     BlockedReason.INVALID_SPEC: "kubectl explain gamedeployment.spec",
     BlockedReason.SELECTOR_OVERLAP: "kubectl game list",
 }
-#: How a person goes on, and where that is by this switch.
-_RESUME: Final = """kubectl patch {} {} --type=merge -p '{{"spec":{{"updateStrategy":{{"paused":false}}}}}}'"""
+#: How a person goes on, and where that is by this verb.
+_RESUME: Final = "kubectl game resume {}"
 _BY_SWITCH: Final = frozenset({BlockedReason.PAUSED, BlockedReason.CANARY_PAUSED})
 #: Said by what stands above them in the list, or by hooks and budget in more detail.
 _ELSEWHERE: Final = frozenset(
@@ -201,8 +202,8 @@ def _pauses(subject: Subject) -> Iterator[Finding]:
         BlockedReason.PARTITION_REACHED: _partition_path(subject),
         BlockedReason.ON_DELETE: ("type",),
     }
-    name, path = subject.view.name, paths.get(BlockedReason(found.reason), ())
-    look = _RESUME.format(_resource(subject), name) if found.reason in _BY_SWITCH else ""
+    path = paths.get(BlockedReason(found.reason), ())
+    look = _RESUME.format(short(subject.kind, subject.view.name)) if found.reason in _BY_SWITCH else ""
     who = setter_of(subject.body, "spec", "updateStrategy", *path) if path else None
     if who is None:
         yield Finding(cause=found.reason, text=sentence_of(_held_message(subject, found.reason)), look=look)
@@ -226,10 +227,11 @@ def _held_message(subject: Subject, reason: str) -> str:
 
 
 def _hooks(subject: Subject) -> Iterator[Finding]:
-    """Hooks that are being asked, by template."""
+    """Hooks that are being asked, by template. Those that need a person stand above them, in the planner's words."""
     groups: dict[tuple[str, str], list[HookState]] = {}
+    told = [b.message for b in subject.plan.blocked if b.reason == BlockedReason.HOOK_ERRORS]
     for hook in open_hooks(hook_states(subject)):
-        if hook.state != "failed":
+        if hook.state != "failed" and not any(hook.run in text for text in told):
             groups.setdefault((hook.template or hook.hook, hook.hook), []).append(hook)
     for (template, _), hooks in groups.items():
         first = hooks[0]
@@ -242,7 +244,7 @@ def _hooks(subject: Subject) -> Iterator[Finding]:
         if bad:
             text += f"; {len(bad)} of them with nothing but errors"
         look = f"kubectl game hooks {subject.view.name}"
-        yield Finding(cause="HookErrors" if bad else "HookRunning", text=f"{text}.", look=look)
+        yield Finding(cause=BlockedReason.HOOK_RUNNING, text=f"{text}.", look=look)
 
 
 def _budget(subject: Subject) -> Iterator[Finding]:

@@ -239,6 +239,73 @@ class HookList(Document):
     hooks: tuple[HookState, ...]
 
 
+class OperatorsVersion(Part):
+    """A Deployment of the operators or webhooks; ``version`` is the chart's word."""
+
+    namespace: str
+    name: str
+    version: str
+    ready: int
+
+
+class DefinitionVersion(Part):
+    """A CustomResourceDefinition of ours; ``lacks`` are fields that this program knows and the cluster does not."""
+
+    name: str
+    version: str
+    present: bool
+    lacks: tuple[str, ...]
+
+
+class VersionReport(Document):
+    """``version``: who works together, and what does not fit."""
+
+    kind: Literal["VersionReport"] = "VersionReport"
+    client: str
+    commit: str = ""
+    server: str = ""
+    operators: tuple[OperatorsVersion, ...] = ()
+    definitions: tuple[DefinitionVersion, ...] = ()
+    skew: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+
+
+class MetricTrial(Part):
+    """One measurement of one metric, taken once: what was asked, what came back, and what the conditions make of it.
+
+    ``answer`` is cut at 1 KiB; ``conditions`` hold each condition, and whether it is true or why it cannot be told.
+    """
+
+    name: str
+    provider: str
+    request: str
+    status: int | None
+    seconds: float
+    answer: str
+    path: str
+    value: str | None
+    conditions: dict[str, str]
+    phase: str
+    message: str
+
+
+class HookTrial(Document):
+    """``hook run``: a HookTemplate measured once. ``phase`` is that of a run that would end here, else of its metrics.
+
+    ``as_a_run`` says what a HookRun of a workload would make of these answers.
+    """
+
+    kind: Literal["HookTrial"] = "HookTrial"
+    at: Time
+    template: str
+    namespace: str
+    pod: str
+    run: str
+    metrics: tuple[MetricTrial, ...]
+    phase: str
+    as_a_run: str
+
+
 class Finding(Part):
     """Something that stops, or will stop, the workload: ``look`` is the command that mends or shows it."""
 

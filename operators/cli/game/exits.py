@@ -31,3 +31,10 @@ class UsageError(CommandError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, Exit.USAGE)
+
+
+class NothingToDo(CommandError):
+    """What was asked for is so already: told, and the command ends well."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Exit.REACHED)

@@ -9,7 +9,7 @@ from operators.api import keys
 from operators.cli.game.documents import HookState
 from operators.cli.game.subject import Subject
 from operators.kube.times import rfc3339
-from operators.planning.hooks.pods import KINDS, run_subject
+from operators.planning.hooks.pods import KINDS, asks_the_same, run_subject
 from operators.planning.views import HookRunView, PodView
 
 Json = Mapping[str, Any]
@@ -68,7 +68,7 @@ def _hook_state(subject: Subject, run: HookRunView, pod: PodView | None) -> Hook
         message=str(last.get("message") or (body.get("status") or {}).get("message") or ""),
         wants=_wants(metric),
         since=rfc3339(run.created),
-        outdated=_outdated(subject, body, template),
+        outdated=_outdated(subject, run, template),
     )
 
 
@@ -103,8 +103,7 @@ def _template(subject: Subject, run: HookRunView, hook: str) -> str:
     return step.hook.template_name if step is not None and step.hook is not None else ""
 
 
-def _outdated(subject: Subject, run: Json, template: str) -> bool:
+def _outdated(subject: Subject, run: HookRunView, template: str) -> bool:
     """The template asks for something else by now."""
-    present = (subject.templates.get(template) or {}).get("spec") or {}
-    made = run.get("spec") or {}
-    return bool(present) and bool(made) and (present.get("metrics") or []) != (made.get("metrics") or [])
+    present = subject.observed.templates.get(template)
+    return present is not None and not asks_the_same(run, present)

@@ -29,6 +29,11 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
 
 
 def _run(arguments: list[str], prog: str) -> int:
+    if arguments[:1] == ["__complete"]:
+        from operators.cli.game.completion import answer
+
+        print(answer(arguments[1:]))
+        return Exit.REACHED
     from operators.cli.game.app import build
 
     try:

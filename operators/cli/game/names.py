@@ -65,5 +65,5 @@ def choose(reference: Reference, found: tuple[Resource, ...], namespace: str) ->
 
 
 def short(kind: str, name: str) -> str:
-    """``gd/arena``."""
-    return f"{SHORT[kind]}/{name}"
+    """``gd/arena``; of other kinds ``hookrun/NAME``."""
+    return f"{SHORT.get(kind, kind.lower())}/{name}"

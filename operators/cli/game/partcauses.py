@@ -27,6 +27,7 @@ _HOLD_UPDATES = frozenset(
         BlockedReason.CANARY_PAUSED,
         BlockedReason.CANARY_HOOK_FAILED,
         BlockedReason.CANARY_HOOK_RUNNING,
+        BlockedReason.HOOK_ERRORS,
         BlockedReason.ON_DELETE,
         BlockedReason.PARTITION_REACHED,
         BlockedReason.BUDGET_EXHAUSTED,

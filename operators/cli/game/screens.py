@@ -361,7 +361,8 @@ def hooks_screen(hooks: Sequence[HookState], now: float, *, width: int | None = 
     lines = table(columns, rows, width=width, drop=("WANTS", "HOOK"))
     old = [h for h in hooks if h.outdated and h.state not in ("passed", "being removed")]
     for hook in old:
-        lines.append(line(Span(f"  {hook.template} has changed since: HookRun {hook.run} asks in the old way", HOLD)))
+        what = "is made anew by the next pass" if hook.state == "only errors" else "asks in the old way"
+        lines.append(line(Span(f"  {hook.template} has changed since: HookRun {hook.run} {what}", HOLD)))
     return lines
 
 

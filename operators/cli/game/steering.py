@@ -11,15 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from operators.api import keys
-from operators.cli.game.exits import CommandError, Exit
+from operators.cli.game.exits import CommandError, NothingToDo
 from operators.cli.game.names import short
 from operators.cli.game.subject import Subject
+from operators.cli.game.text import counted
 from operators.cli.game.writing import Write
 from operators.kube.resources import Resource
 from operators.planning.canary.commands import ABORT, PROMOTE_FULL, RETRY, SKIP, CanaryCommand
 from operators.planning.canary.phases import Phase, StepKind, kind_of, phase_of
 from operators.planning.canary.state import CanaryState, describe
 from operators.planning.canary.stephash import step_hash
+from operators.planning.hooks.cleanup import STRATEGY_FIELDS, refuses
 
 _COMMAND_PATH: Final = "/metadata/annotations/" + keys.CANARY_COMMAND_ANNOTATION.replace("/", "~1")
 #: A step holds the rollout by the switch that a person would set.
@@ -34,13 +36,6 @@ _HELD_BY_STEP: Final = frozenset(
     }
 )
 _BACK: Final = frozenset({Phase.ABORTED, Phase.ROLLING_BACK})
-
-
-class NothingToDo(CommandError):
-    """What was asked for is so already: told, and the command ends well."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, Exit.REACHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +150,7 @@ class Steering:
         self._need_forward()
         if self.order.full:
             told = f"promoted past all steps from {self.canary.label}; budgets, grace and hooks of pods hold"
-            return self.command(PROMOTE_FULL, told, f"kubectl game pause {self.name}")
+            return self.command(PROMOTE_FULL, told, self._way_back())
         if self.phase is Phase.USER_PAUSED:
             raise self.refused("a person has paused it", "resume")
         if self.kind is StepKind.INVALID:
@@ -192,7 +187,11 @@ class Steering:
         return self.command(ABORT, told, f"kubectl game retry {self.name}")
 
     def retry(self) -> Write:
-        """The steps again, from the first one without a number."""
+        """The steps again, from the first one without a number; else the hooks of pods that have failed."""
+        halted = self.canary.active and (self.phase in _BACK or self.phase is Phase.HOOK_FAILED)
+        refused = [] if halted or self.order.step is not None else self.refused_hooks()
+        if refused:
+            return self.switches(refused)
         self.need_step()
         index, count = self.canary.index or 0, len(self.canary.steps)
         failed = self.phase in _BACK or self.phase is Phase.HOOK_FAILED
@@ -204,7 +203,31 @@ class Steering:
         told = f"the steps start again from step {to + 1} of {count} ({describe(self.canary.steps[to])})"
         return self.command(RETRY, told, f"kubectl game abort {self.name}", to)
 
+    def refused_hooks(self) -> list[tuple[str, int]]:
+        """Fields of hooks of pods that ended without success, and of how many pods, by the planner's own rule."""
+        assert self.subject.standing is not None
+        runs = self.subject.standing.rollout.runs
+        found = ((name, sum(refuses(r) for r in runs.of_kind(kind))) for kind, name in STRATEGY_FIELDS.items())
+        return [(name, count) for name, count in found if count and self.subject.body["spec"].get(name)]
+
+    def switches(self, refused: list[tuple[str, int]]) -> Write:
+        """``retry`` of these hooks, guarded by the generation; the operators take it back when it has worked."""
+        body = self.subject.body
+        operations: list[dict[str, Any]] = [
+            {"op": "test", "path": "/metadata/generation", "value": body["metadata"]["generation"]},
+            *({"op": "add", "path": f"/spec/{name}/retry", "value": True} for name, _ in refused),
+        ]
+        told = ", ".join(f"{name.removesuffix('UpdateStrategy')} of {counted(n, 'pod')}" for name, n in refused)
+        paths = ", ".join(f"spec.{name}.retry" for name, _ in refused)
+        back = "none is needed: the operators switch it off when the hooks are asked"
+        return Write(self.resource, body, paths, f"hooks are asked again: {told}", back, operations=operations)
+
     # ---- what verbs ask
+
+    def _way_back(self) -> str:
+        """To the stable revision, when no step is left to go back to."""
+        stable = next((r for r in self.subject.observed.revisions if r.name == self.canary.stable), None)
+        return f"kubectl game undo {self.name}" + (f" --to {stable.revision}" if stable is not None else "")
 
     def _timed(self) -> bool:
         pause = self.canary.steps[self.canary.index or 0].pause if self.canary.active else None

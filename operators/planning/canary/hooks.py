@@ -12,7 +12,7 @@ from operators.api import keys
 from operators.api.strategies import HookStep
 from operators.planning.actions import Blocked, CreateHookRun
 from operators.planning.canary.state import CanaryState
-from operators.planning.hooks.pods import TYPE_LABELS, Hook, compose, cut_name
+from operators.planning.hooks.pods import TYPE_LABELS, Hook, compose, cut_name, erring
 from operators.planning.views import HookRunView, HookTemplateView
 
 
@@ -53,11 +53,13 @@ def step_run(step: HookStep, canary: CanaryState, hooks: StepHooks) -> CreateHoo
         keys.HOOK_STEP_LABEL: str(canary.index),
     }
     name = cut_name(f"canary-{canary.update}-{hooks.index_prefix}{canary.index}-{hook.template}")
-    return CreateHookRun(name, labels, composed.spec, "canary", dropped=composed.dropped)
+    return CreateHookRun(name, labels, composed.spec, "canary", dropped=composed.dropped, template=composed.template)
 
 
 def describe_run(run: HookRunView) -> str:
     """What a run says, and where it stands; a failed one with the value it measured and the condition it missed."""
+    if run.measured.failing and not run.completed:
+        return f"HookRun {run.name} {erring(run)}"
     said = f": {run.message}" if run.message else ""
     verb = f"ended {run.phase}" if run.completed else f"is {run.phase or 'Pending'}"
     return f"HookRun {run.name} {verb}{said}"

@@ -52,6 +52,7 @@ from operators.planning.canary.state import (
     whole_second,
 )
 from operators.planning.canary.stephash import step_hash
+from operators.planning.hooks.pods import OLDER_TEMPLATE, of_older_template, renewed
 from operators.planning.views import HookRunView
 
 
@@ -247,7 +248,10 @@ class Moves:
             return Done()
         if run.completed:
             return Pause(PauseReason.HOOK_STEP, describe_run(run))
-        return Wait(Blocked(BlockedReason.CANARY_HOOK_RUNNING, f"{self.canary.label}: {describe_run(run)}"))
+        text = f"{self.canary.label}: {describe_run(run)}"
+        if run.measured.failing:
+            return self._renewed(run, Wait(Blocked(BlockedReason.HOOK_ERRORS, text, waiting=False)))
+        return self._renewed(run, Wait(Blocked(BlockedReason.CANARY_HOOK_RUNNING, text)))
 
     def hold_partition(self) -> Verdict:
         """A person has paused: said with what the partition still lacks."""
@@ -303,7 +307,7 @@ class Moves:
             return Done()
         if not run.completed:
             text = f"{canary.label}: {describe_run(run)} (paused: {said})"
-            return Wait(Blocked(BlockedReason.CANARY_HOOK_FAILED, text, waiting=False))
+            return self._renewed(run, Wait(Blocked(BlockedReason.CANARY_HOOK_FAILED, text, waiting=False)))
         return Wait(paused(self.canary, PauseReason.HOOK_STEP, self._since(PauseReason.HOOK_STEP), said))
 
     def roll_back(self) -> Verdict:
@@ -367,6 +371,18 @@ class Moves:
 
     def _is_hook_step(self) -> bool:
         return self.canary.steps[self.canary.index or 0].hook is not None
+
+    def _renewed(self, run: HookRunView, wait: Wait) -> Wait:
+        """The same, and the run is removed where its HookTemplate has changed and it has had nothing but errors.
+
+        Only one that has not ended: an end has paused the rollout, and that is for a person to answer.
+        """
+        hook = self.canary.steps[self.canary.index or 0].hook
+        template = self.hooks.templates.get(hook.template_name) if hook is not None else None
+        if hook is None or not of_older_template(run, template):
+            return wait
+        gone = DeleteHookRun(run.name, run.uid, OLDER_TEMPLATE)
+        return replace(wait, actions=(*wait.actions, gone), notes=(*wait.notes, renewed(run, hook.template_name)))
 
     def _start(self) -> Wait:
         """Ask the hook of the step."""

@@ -8,13 +8,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from operators.api import keys
-from operators.planning.actions import Action, AnnotatePod, CreateHookRun, DeleteHookRun, Stage
-from operators.planning.hooks.pods import HookKind, run_subject
+from operators.planning.actions import Action, AnnotatePod, CreateHookRun, DeleteHookRun, Note, Stage
+from operators.planning.hooks.pods import OLDER_TEMPLATE, HookKind, of_older_template, renewed, run_subject
 from operators.planning.refusals import Refusal
 from operators.planning.rollout import Rollout, awaits_post_hook
-from operators.planning.views import PodView
+from operators.planning.views import HookRunView, PodView
 
 _TRIES = 5
+#: The field of the spec that configures the hook of each kind, and holds its ``retry``.
+STRATEGY_FIELDS: Mapping[HookKind, str] = {
+    "predelete": "preDeleteUpdateStrategy",
+    "preinplace": "preInplaceUpdateStrategy",
+    "postinplace": "postInplaceUpdateStrategy",
+}
+
+
+def refuses(run: HookRunView) -> bool:
+    """The run has ended without success: its pod stays as it is until somebody acts."""
+    return run.completed and run.phase != "Successful"
 
 
 def retry(rollout: Rollout) -> tuple[list[Action], list[str]]:
@@ -26,18 +37,33 @@ def retry(rollout: Rollout) -> tuple[list[Action], list[str]]:
     actions: list[Action] = []
     done: list[str] = []
     holders = {
-        "preDeleteUpdateStrategy": ("predelete", rollout.spec.pre_delete_update_strategy),
-        "preInplaceUpdateStrategy": ("preinplace", rollout.spec.pre_inplace_update_strategy),
-        "postInplaceUpdateStrategy": ("postinplace", rollout.spec.post_inplace_update_strategy),
+        "predelete": rollout.spec.pre_delete_update_strategy,
+        "preinplace": rollout.spec.pre_inplace_update_strategy,
+        "postinplace": rollout.spec.post_inplace_update_strategy,
     }
-    for name, (kind, holder) in holders.items():
-        if not holder.retry:
+    for kind, name in STRATEGY_FIELDS.items():
+        if not holders[kind].retry:
             continue
-        refused = [r for r in rollout.runs.of_kind(kind) if r.completed and r.phase != "Successful"]
+        refused = [r for r in rollout.runs.of_kind(kind) if refuses(r)]
         actions += [DeleteHookRun(r.name, r.uid, "retry") for r in refused if not r.deleting]
         if not refused:
             done.append(name)
     return actions, done
+
+
+def renew(rollout: Rollout) -> tuple[list[Action], list[Note]]:
+    """Runs that got no answer to what their HookTemplate does not ask any more: made anew (docs/spec/hooks.md 6.6)."""
+    actions: list[Action] = []
+    notes: list[Note] = []
+    for kind, hook in rollout.hooks.items():
+        if hook is None:
+            continue
+        template = rollout.observed.templates.get(hook.template)
+        for run in rollout.runs.of_kind(kind):
+            if of_older_template(run, template):
+                actions.append(DeleteHookRun(run.name, run.uid, OLDER_TEMPLATE))
+                notes.append(renewed(run, hook.template))
+    return actions, notes
 
 
 def clean(rollout: Rollout, victims: Mapping[str, PodView], targets: Mapping[str, HookKind]) -> list[Action]:

@@ -14,8 +14,9 @@ from enum import Enum
 from typing import Any, Literal
 
 from operators.api import keys
-from operators.api.reasons import BlockedReason
-from operators.planning.actions import Blocked, CreateHookRun
+from operators.api.reasons import BlockedReason, EventReason
+from operators.kube.times import rfc3339
+from operators.planning.actions import Blocked, CreateHookRun, Note
 from operators.planning.hooks.arguments import UnresolvedArgument, merge_arguments
 from operators.planning.inplace.update import UNKNOWN_SOURCE, ContainerSource, modified_containers
 from operators.planning.views import HookRunView, HookTemplateView, PodView
@@ -32,6 +33,8 @@ KINDS: Mapping[str, str] = {label: kind for kind, label in TYPE_LABELS.items()}
 _NAME_LIMIT = 253
 #: Seconds that a yes is worth anything. Players come and go: after that it says nothing of who is inside.
 ANSWER_LIFE = 60.0
+#: Why a run is removed that is made anew.
+OLDER_TEMPLATE = "of an older HookTemplate, and has measured nothing but errors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,14 @@ class HookVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """The spec of a HookRun, and the names of arguments that its HookTemplate does not declare and so does not get."""
+    """The spec of a HookRun, and the names of arguments that its HookTemplate does not declare and so does not get.
+
+    ``template`` is the version of the HookTemplate.
+    """
 
     spec: dict[str, Any]
     dropped: tuple[str, ...] = ()
+    template: str = ""
 
 
 class HookRuns:
@@ -121,7 +128,7 @@ def run_name(kind: HookKind, pod: PodView, template: str) -> str:
     return cut_name(f"{kind}-{pod.revision}-{pod.instance}-{template}")
 
 
-def _supplied(hook: Hook, pod: PodView, modified: Sequence[str]) -> list[tuple[str, str]]:
+def supplied_by_pod(hook: Hook, pod: PodView, modified: Sequence[str]) -> list[tuple[str, str]]:
     """Arguments of the step first, so that what the controller knows wins over what a user wrote."""
     args = list(hook.args)
     args += [
@@ -155,7 +162,7 @@ def compose(
         spec["args"] = [{"name": name, "value": value} for name, value in merged.args]
     if template.policy:
         spec["policy"] = template.policy
-    return Composed(spec, merged.dropped)
+    return Composed(spec, merged.dropped, template.version)
 
 
 def new_run(
@@ -174,7 +181,7 @@ def new_run(
     labelled with the UID of the pod.
     """
     modified = modified_containers(pod, wanted, source) if kind == "preinplace" and wanted is not None else []
-    supplied = _supplied(hook, pod, modified)
+    supplied = supplied_by_pod(hook, pod, modified)
     composed = compose(hook, template, supplied, f"{kind} hook of pod {pod.name}", pod.name)
     if isinstance(composed, Blocked):
         return composed
@@ -186,7 +193,36 @@ def new_run(
     if carry_uid:
         labels[keys.HOOK_POD_UID_LABEL] = pod.uid
     name = run_name(kind, pod, hook.template)
-    return CreateHookRun(name, labels, composed.spec, kind, pod.name, dropped=composed.dropped)
+    return CreateHookRun(
+        name, labels, composed.spec, kind, pod.name, dropped=composed.dropped, template=composed.template
+    )
+
+
+def erring(run: HookRunView) -> str:
+    """What is said of a run that needs a person, because it gets no answer."""
+    found = run.measured
+    return f"has measured nothing but errors since {rfc3339(found.since)}: {found.failing}"
+
+
+def of_older_template(run: HookRunView, template: HookTemplateView | None) -> bool:
+    """The HookTemplate asks something else by now, and the run has got no answer to what it asked.
+
+    Such a run is made anew. One that was answered goes on: its answer is valid.
+    """
+    if template is None or template.deleting or run.deleting or run.terminate or not run.measured.unanswered:
+        return False
+    return not asks_the_same(run, template)
+
+
+def asks_the_same(run: HookRunView, template: HookTemplateView) -> bool:
+    """The run was made of the HookTemplate as it is now; of one that does not tell, what it asks is compared."""
+    return run.template == template.version if run.template else run.question == template.question
+
+
+def renewed(run: HookRunView, template: str) -> Note:
+    """A run is made anew."""
+    text = f"HookRun {run.name} is made anew: HookTemplate {template!r} has changed, and it had nothing but errors"
+    return Note("Normal", EventReason.HOOK_RUN_RENEWED, text)
 
 
 def answer_of_run(run: HookRunView, pod: PodView) -> HookVerdict:
@@ -204,6 +240,9 @@ def answer_of_run(run: HookRunView, pod: PodView) -> HookVerdict:
         return HookVerdict(
             HookAnswer.REFUSED, blocked=Blocked(BlockedReason.HOOK_FAILED, text, pod.name, waiting=False)
         )
+    if run.measured.failing:
+        text = f"HookRun {run.name} of pod {pod.name} {erring(run)}"
+        return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_ERRORS, text, pod.name, waiting=False))
     text = f"HookRun {run.name} of pod {pod.name} is {run.phase or 'Pending'}{said}"
     return HookVerdict(HookAnswer.WAIT, blocked=Blocked(BlockedReason.HOOK_RUNNING, text, pod.name))
 

@@ -18,6 +18,7 @@ from operators.kube.times import rfc3339, timestamp
 Changes = Mapping[str, str | None]
 _POST_HOOK, _ORIGIN, _PATCHED_AT = "postHook", "originRevision", "patchedAt"
 _CONTAINERS, _IMAGE = "containers", "image"
+_RESTART, _PINNED = "restartAt", "pinnedImages"
 _LONGEST_GRACE = 86_400.0
 
 
@@ -39,7 +40,8 @@ class UpdateState:
     """The annotation ``inplace-update-state``: which update, since when, and what its containers were before.
 
     ``post_hook`` holds from the first patch until the hook after the update has succeeded. ``containers`` are those
-    that it changes; None, as in updates of the Go operators, stands for all whose image differs.
+    that it changes; None, as in updates of the Go operators, stands for all whose image differs. ``restart`` is the
+    instant that the pod was restarted for last, ``pinned`` the texts that its images got for it.
     """
 
     revision: str
@@ -47,6 +49,8 @@ class UpdateState:
     recorded: Mapping[str, ContainerBefore] = field(default_factory=dict)
     post_hook: bool = False
     containers: frozenset[str] | None = None
+    restart: str = ""
+    pinned: Mapping[str, str] = field(default_factory=dict)
 
     def dump(self) -> str:
         """The annotation's text."""
@@ -66,6 +70,10 @@ class UpdateState:
             body[_POST_HOOK] = "Pending"
         if self.containers is not None:
             body[_CONTAINERS] = sorted(self.containers)
+        if self.restart:
+            body[_RESTART] = self.restart
+        if self.pinned:
+            body[_PINNED] = dict(self.pinned)
         return _text(body)
 
 
@@ -123,6 +131,8 @@ def read_state(text: str | None) -> UpdateState | None:
             recorded,
             post_hook=body.get(_POST_HOOK) == "Pending",
             containers=frozenset(named) if isinstance(named, list) else None,
+            restart=str(body.get(_RESTART) or ""),
+            pinned={str(name): str(image) for name, image in (body.get(_PINNED) or {}).items()},
         )
     except (ValueError, AttributeError, TypeError):
         return None

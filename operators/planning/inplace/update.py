@@ -162,7 +162,10 @@ def begin(
         recorded = _record(pod, images, now)
     elif in_grace(pod):
         own.update(_unmark(pod))
-    state = UpdateState(revision, since, recorded, post_hook=settings.post_hook, containers=frozenset(pending))
+    restarted = pod.state.restart if pod.state is not None else ""
+    state = UpdateState(
+        revision, since, recorded, post_hook=settings.post_hook, containers=frozenset(pending), restart=restarted
+    )
     own[keys.INPLACE_STATE_ANNOTATION] = state.dump()
     return UpdatePodInPlace(
         name=pod.name,
@@ -173,6 +176,47 @@ def begin(
         annotations={**annotations, **own},
         close_gate=bool(pending) and pod.gated and pod.gate is not False,
     )
+
+
+def begin_restart(
+    pod: PodView, images: Images, restart: str, settings: InPlaceSettings, now: float
+) -> UpdatePodInPlace:
+    """The first patch of a restart: an update to the revision the pod has, with other texts for the same images."""
+    own: dict[str, str | None] = {}
+    begun: dict[str, str] = {}
+    recorded: dict[str, ContainerBefore] = {}
+    if settings.grace > 0:
+        own[keys.INPLACE_GRACE_ANNOTATION] = Grace(settings.grace, origin=pod.revision).dump(pod.revision, images)
+    else:
+        begun = _next_images(images, settings.policy)
+        recorded = _record(pod, begun, now)
+    state = UpdateState(
+        pod.revision,
+        now,
+        recorded,
+        post_hook=settings.post_hook,
+        containers=frozenset(images),
+        restart=restart,
+        pinned=images,
+    )
+    own[keys.INPLACE_STATE_ANNOTATION] = state.dump()
+    return UpdatePodInPlace(
+        name=pod.name,
+        uid=pod.uid,
+        resource_version=pod.resource_version,
+        images=begun,
+        labels={keys.REVISION_LABEL: pod.revision},
+        annotations=own,
+        close_gate=pod.gated and pod.gate is not False,
+    )
+
+
+def wanted_images(pod: PodView, images: Mapping[str, Images]) -> Images | None:
+    """What the containers of a pod are to run: the images of its revision, some perhaps in another text."""
+    found, state = images.get(pod.revision), pod.state
+    if found is None or state is None or not state.pinned or state.revision != pod.revision:
+        return found
+    return {name: state.pinned.get(name, image) for name, image in found.items()}
 
 
 def take_back(pod: PodView, templates: Mapping[str, Template], current: str, now: float) -> UpdatePodInPlace | None:

@@ -33,6 +33,8 @@ class HookRunWrites:
             },
             "spec": dict(action.spec),
         }
+        if action.template:
+            body["metadata"]["annotations"] = {keys.HOOK_TEMPLATE_ANNOTATION: action.template}
         after_update = action.kind == "postinplace"
         with self._timed_hook(action):
             try:

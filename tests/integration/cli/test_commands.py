@@ -8,7 +8,6 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from devcluster.helm import CHART, helm, values_file
 from operators.api import keys
 from operators.cli.game.exits import Exit
 from operators.cli.game.schemas import load
@@ -31,9 +30,7 @@ METRIC = {
     "successCondition": "asInt(result) == 0",
     "provider": {"web": {"url": "http://{{ args.PodIP }}:8080/", "jsonPath": "{$.players}"}},
 }
-ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
-ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role")
 #: Every reading command, as a user types it.
 READING = (
     ("get", "arena"),
@@ -234,24 +231,6 @@ async def test_a_missing_definition_is_told_as_such(fleet, game):
     ended = await game.inside("get", "gd/nobody")
     assert ended.code == Exit.FAILED
     assert ended.err == f"Error: there is no GameDeployment nobody in namespace {fleet.namespace}\n"
-
-
-@pytest.fixture
-async def viewer(fleet):
-    """A user who is bound to the role that the chart adds to ``view``, and to ``view`` itself."""
-    with values_file({"image": {"repository": "unused", "tag": "unused"}}) as values:
-        only = "--show-only=templates/aggregate-roles.yaml"
-        told = helm("template", "game-operators", str(CHART), "-f", values, "--kube-version=1.34.0", only)
-    (rules,) = (r["rules"] for r in yaml.safe_load_all(told) if r and r["metadata"]["name"] == "tkex-view")
-    await fleet.user.create(ROLES, fleet.namespace, {"metadata": {"name": "tkex-view"}, "rules": rules})
-    for kind, name in (("Role", "tkex-view"), ("ClusterRole", "view")):
-        binding = {
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "ada"}],
-        }
-        await fleet.user.create(ROLE_BINDINGS, fleet.namespace, binding)
-    return "--as=ada"
 
 
 async def test_ux_4_and_40_a_viewer_runs_every_reading_command(canary, game, viewer):

@@ -7,6 +7,7 @@ import pytest
 
 from operators.api import keys
 from operators.cli.game.exits import Exit
+from operators.kube.resources import HOOK_RUNS, HOOK_TEMPLATES
 
 STEPS = [{"partition": 3}, {"pause": {}}, {"partition": 1}, {"pause": {"duration": 3600}}]
 STRATEGY = {"type": "InplaceUpdate", "maxUnavailable": 5, "maxSurge": 0, "canary": {"steps": STEPS}}
@@ -88,3 +89,77 @@ async def test_the_switch_is_guarded_and_an_owner_is_named_first(canary, game):
     await rests(canary, 3, "PausedByCanaryPauseStep")
     assert (await game("promote", "arena")).code == Exit.REACHED  # the annotation is exempt
     await canary.complete("arena", 2)
+
+
+async def test_ux_19_an_abort_in_grace_restarts_no_pod_that_was_not_restarted_yet(fleet, game):
+    strategy = {**STRATEGY, "canary": {"steps": [{"partition": 2}, {"pause": {}}, {"partition": 0}]}}
+    strategy["inPlaceUpdateStrategy"] = {"gracePeriodSeconds": 60}
+    async with fleet.kubelets(), fleet.operator():
+        await fleet.apply("arena", replicas=4, updateStrategy=strategy)
+        before = {p["metadata"]["name"]: p["metadata"]["uid"] for p in await fleet.complete("arena", 1)}
+        await fleet.release("arena", 2)
+
+        async def in_grace():
+            return [
+                p for p in await fleet.pods() if keys.INPLACE_GRACE_ANNOTATION in p["metadata"].get("annotations", {})
+            ]
+
+        async def two():
+            return len(await in_grace()) == 2
+
+        await fleet.until("two pods are in grace", two)
+        told = await game.inside("abort", "arena")
+        assert (told.code, "back: kubectl game retry gd/arena" in told.out) == (Exit.REACHED, True)
+        await rests(fleet, 0, "PausedByCanaryAbort")
+
+        async def back():
+            return not await in_grace() and all(
+                {c["type"]: c["status"] for c in p["status"]["conditions"]}.get("Ready") == "True"
+                for p in await fleet.pods()
+            )
+
+        await fleet.until("no pod is in grace, and all serve", back)
+        pods = await fleet.pods()
+        assert {p["metadata"]["name"]: p["metadata"]["uid"] for p in pods} == before
+        assert {p["spec"]["containers"][0]["image"] for p in pods} == {"game:1"}
+        assert {p["status"]["containerStatuses"][0]["restartCount"] for p in pods} == {0}
+        stable = (await fleet.get("arena"))["status"]["canary"]["revision"]
+        assert {p["metadata"]["labels"]["controller-revision-hash"] for p in pods} == {stable}
+
+
+async def test_retry_asks_hooks_of_pods_again_that_have_failed(fleet, game):
+    web = {"web": {"url": "http://x/", "jsonPath": "{.a}"}}
+    template = {
+        "apiVersion": keys.API_VERSION,
+        "kind": "HookTemplate",
+        "metadata": {"name": "check"},
+        "spec": {"metrics": [{"name": "m", "provider": web}]},
+    }
+    await fleet.user.create(HOOK_TEMPLATES, fleet.namespace, template)
+    async with fleet.kubelets(), fleet.operator():
+        hook = {"hook": {"templateName": "check"}}
+        strategy = {"type": "InplaceUpdate", "maxUnavailable": 1, "maxSurge": 0}
+        await fleet.apply("arena", replicas=2, updateStrategy=strategy, preInplaceUpdateStrategy=hook)
+        await fleet.complete("arena", 1)
+        await fleet.release("arena", 2)
+        (name,) = await fleet.until("a hook is asked", fleet.hook_runs)
+        before = (await fleet.user.get(HOOK_RUNS, fleet.namespace, name))["metadata"]["uid"]
+        failed = {"status": {"phase": "Failed", "message": "37 players"}}
+        await fleet.user.merge_patch(HOOK_RUNS, fleet.namespace, name, failed, subresource="status")
+
+        async def told():
+            return (await fleet.conditions("arena"))["Blocked"]["reason"] == "HookFailed"
+
+        await fleet.until("the failure is told", told)
+        ended = await game.inside("retry", "arena")
+        assert (ended.code, "hooks are asked again: preInplace of 1 pod" in ended.out) == (Exit.REACHED, True)
+
+        async def anew():
+            held = await fleet.hook_runs()
+            body = await fleet.get("arena")
+            done = not body["spec"]["preInplaceUpdateStrategy"].get("retry")
+            if name not in held or not done:
+                return False
+            return (await fleet.user.get(HOOK_RUNS, fleet.namespace, name))["metadata"]["uid"] != before
+
+        await fleet.until("the hook is asked again, and the switch is off", anew)

@@ -90,6 +90,8 @@ class Fleet:
     """A namespace with workloads of one kind. ``user`` is the client of whoever is not the operator."""
 
     kind: Resource = GAME_DEPLOYMENTS
+    #: Image id that the kubelets tell of an image.
+    image_id: Callable[[str], str] = staticmethod("id-{}".format)
 
     def __init__(self, cluster: Cluster, namespace: str, user: Client) -> None:
         self.cluster, self.namespace, self.user = cluster, namespace, user
@@ -242,7 +244,7 @@ class Fleet:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _play(self, pod: Json) -> None:
-        status = kubelet_status(pod)
+        status = kubelet_status(pod, self.image_id)
         if status is not None and not pod["metadata"].get("deletionTimestamp"):
             patch = {"metadata": {"resourceVersion": pod["metadata"]["resourceVersion"]}, "status": status}
             await self.user.strategic_patch(PODS, self.namespace, pod["metadata"]["name"], patch, subresource="status")
@@ -268,14 +270,14 @@ def template(name: str, version: int, **metadata: Any) -> Json:
     }
 
 
-def kubelet_status(pod: Json) -> Json | None:
+def kubelet_status(pod: Json, image_id: Callable[[str], str] = "id-{}".format) -> Json | None:
     """The status a kubelet would write, None where it says so already."""
     status = pod.get("status") or {}
     seen = {s["name"]: s for s in status.get("containerStatuses") or ()}
     containers, changed = [], status.get("phase") != "Running"
     for container in pod["spec"]["containers"]:
         known = seen.get(container["name"])
-        if known is not None and known["imageID"] == f"id-{container['image']}":
+        if known is not None and known["image"] == container["image"]:
             containers.append(known)
             continue
         changed = True
@@ -284,7 +286,7 @@ def kubelet_status(pod: Json) -> Json | None:
             {
                 "name": container["name"],
                 "image": container["image"],
-                "imageID": f"id-{container['image']}",
+                "imageID": image_id(container["image"]),
                 "containerID": f"played://{pod['metadata']['uid']}-{restarts}",
                 "ready": True,
                 "restartCount": restarts,

@@ -23,7 +23,7 @@ OPEN = Path(__file__).with_name("acceptance_open.yaml")
 #: Prefix in test names -> (title, number of cases).
 SPECIFICATIONS = {
     "gd": ("GameDeployment", 150),
-    "hook": ("Hooks", 115),
+    "hook": ("Hooks", 117),
     "gss": ("GameStatefulSet", 150),
     "adm": ("Admission", 80),
     "pkg": ("Packaging", 28),

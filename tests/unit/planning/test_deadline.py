@@ -98,7 +98,7 @@ def test_a_rollout_that_hooks_are_asked_about_is_not_overdue():
 
 
 def test_what_holds_by_wish_and_what_has_a_length_of_its_own_is_not_counted():
-    waits = {"HookRunning", "CanaryHookRunning", "InPlaceGrace", "MinReadySeconds"}
+    waits = {"HookRunning", "HookErrors", "CanaryHookRunning", "InPlaceGrace", "MinReadySeconds"}
     assert {"Paused", "OnDelete", "PartitionReached", "CanaryPaused", *waits} == NOT_COUNTED
 
 

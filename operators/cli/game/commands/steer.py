@@ -100,9 +100,10 @@ async def _steer(
 ) -> int:
     from operators.cli.game import live
     from operators.cli.game.access import access
+    from operators.cli.game.exits import NothingToDo
     from operators.cli.game.kinds import KINDS
     from operators.cli.game.output import Screen
-    from operators.cli.game.steering import NothingToDo, steer
+    from operators.cli.game.steering import steer
     from operators.cli.game.writing import write
 
     screen = Screen.of(flags)

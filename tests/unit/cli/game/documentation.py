@@ -52,7 +52,7 @@ def help_of(command: str) -> str:
     os.environ.update(COLUMNS="100", TERMINAL_WIDTH="100")
     try:
         with contextlib.redirect_stdout(io.StringIO()) as told:
-            main([command, "--help"])
+            main([*command.split(), "--help"])
     finally:
         for name, value in before.items():
             os.environ.pop(name, None)

@@ -24,7 +24,11 @@ def first(found, circumstances=None):
     ("make", "cause", "said"),
     [
         (worlds.waiting, "HookRunning", "Hook check is asked about 2 pods, the longest for 12m: arena-"),
-        (worlds.errors, "HookErrors", "1 of them with nothing but errors"),
+        (
+            worlds.errors,
+            "HookErrors",
+            "nothing but errors since 1970-01-12T14:46:40Z: metric players: $.count is not in",
+        ),
         (worlds.partition, "PartitionReached", "partition 5 keeps 5 of 8"),
         (worlds.canary_pause, "CanaryPaused", "for a person to set updateStrategy.paused to false"),
         (worlds.user_pause, "Paused", "updateStrategy.paused: 8 pods are not updated"),

@@ -75,7 +75,7 @@ def test_what_is_no_duration_is_wrong_usage(text):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_takes_the_shared_flags_under_both_programs(name, capsys):
     for run in (main, game_operators):
-        assert run([name, "--help"]) == 0
+        assert run([*name.split(), "--help"]) == 0
         text = capsys.readouterr().out
         for flag in ("-n", "-A", "--context", "--kubeconfig", "--as", "--request-timeout", "-o", "--no-color"):
             assert f"{flag}, " in text or f"{flag} " in text, flag

@@ -5,10 +5,12 @@ import json
 import pytest
 
 from operators.api import keys
-from operators.cli.game.exits import CommandError
-from operators.cli.game.steering import VERBS, NothingToDo, Order, steer
+from operators.cli.game.causes import explain
+from operators.cli.game.exits import CommandError, NothingToDo
+from operators.cli.game.steering import VERBS, Order, steer
 from operators.kube.resources import GAME_DEPLOYMENTS
 from tests.unit.cli.game import worlds
+from tests.unit.cli.game.golden import around
 
 PAUSE, TIMED, HOOK = {"pause": {}}, {"pause": {"duration": 600}}, {"hook": {"templateName": "test"}}
 
@@ -193,3 +195,66 @@ def test_a_workload_without_steps_or_a_spec_that_is_not_seen_is_not_commanded():
     world = released({"partition": 6}, PAUSE).release(3)
     with pytest.raises(CommandError, match="have not begun with the present spec"):
         steer(GAME_DEPLOYMENTS, worlds.subject(world), Order("abort"))
+
+
+# ---- hooks of pods that have failed
+
+
+def pod_hooks_failed(*hooks, **strategy):
+    return worlds.fleet(hooks=hooks, **strategy).release(2).settle().answer_all("Failed").settle()
+
+
+def test_retry_sets_the_switches_of_hooks_of_pods_that_have_failed():
+    found = worlds.subject(pod_hooks_failed("preInplace", "preDelete"))
+    write = steer(GAME_DEPLOYMENTS, found, Order("retry"))
+    assert list(write.operations) == [
+        {"op": "test", "path": "/metadata/generation", "value": found.view.generation},
+        {"op": "add", "path": "/spec/preInplaceUpdateStrategy/retry", "value": True},
+    ]
+    assert write.told == "hooks are asked again: preInplace of 2 pods"
+    assert write.path == "spec.preInplaceUpdateStrategy.retry"
+    assert not write.exempt
+
+
+def test_retry_of_a_canary_that_is_halted_goes_before_that_of_its_pods():
+    world = aborted()
+    world.change(preInplaceUpdateStrategy={"hook": {"templateName": "check"}}).settle()
+    assert json.loads(value(steer(GAME_DEPLOYMENTS, worlds.subject(world), Order("retry"))))["do"] == "retry"
+
+
+def test_retry_of_steps_is_asked_for_by_number_while_hooks_of_pods_have_failed():
+    world = pod_hooks_failed("preInplace", canary={"steps": [{"partition": 6}, PAUSE, {"partition": 0}]})
+    found = worlds.subject(world)
+    assert steer(GAME_DEPLOYMENTS, found, Order("retry")).told.startswith("hooks are asked again")
+    assert json.loads(value(steer(GAME_DEPLOYMENTS, found, Order("retry", 1))))["do"] == "retry"
+
+
+def test_promote_full_says_the_way_back_that_is_left_then(subjects):
+    write = steer(GAME_DEPLOYMENTS, subjects["pause"], Order("promote", full=True))
+    assert write.back == "kubectl game undo gd/arena --to 1"
+
+
+#: ``promote --full`` by situation.
+FULL = {
+    **dict.fromkeys(SCENES, ("promote-full", None)),
+    "rolled back": "Instead: kubectl game retry gd/arena",
+    "aborted": "Instead: kubectl game retry gd/arena",
+    "done": "all canary steps are done",
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_ux_16_promote_full_from_each_situation(subjects, scene):
+    expected, order = FULL[scene], Order("promote", full=True)
+    if isinstance(expected, str):
+        with pytest.raises(CommandError, match=expected):
+            steer(GAME_DEPLOYMENTS, subjects[scene], order)
+    else:
+        body = json.loads(value(steer(GAME_DEPLOYMENTS, subjects[scene], order)))
+        assert (body["do"], body.get("to")) == expected
+
+
+@pytest.mark.parametrize("scene", ["pause", "user pause"])
+def test_why_names_the_verb_that_goes_on(subjects, scene):
+    found = subjects[scene]
+    assert explain(found, around(found)).findings[0].look == "kubectl game resume gd/arena"

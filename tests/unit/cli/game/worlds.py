@@ -53,10 +53,12 @@ def fleet(replicas=8, *, type_="InplaceUpdate", unavailable=2, grace=0, hooks=()
 
 
 def measured(world, run, *, count, value="", message="", error=0, phase="Running"):
-    """A HookRun has measured so often, and got this at last."""
+    """A HookRun has measured so often since it was made, and got this at last."""
+    made, now = world.cluster.hook_runs[run]["metadata"]["creationTimestamp"], rfc3339(world.cluster.now)
     measurement = {"phase": "Error" if error else "Failed", **({"value": value} if value else {"message": message})}
+    measurement |= {"startedAt": now, "finishedAt": now}
     result = {"name": "players", "phase": phase, "count": count, "error": error, "measurements": [measurement]}
-    world.cluster.hook_runs[run]["status"] = {"phase": phase, "metricResults": [result]}
+    world.cluster.hook_runs[run]["status"] = {"phase": phase, "startedAt": made, "metricResults": [result]}
     world.cluster.hook_runs[run]["metadata"]["resourceVersion"] += "1"
 
 
@@ -95,12 +97,12 @@ def errors():
     """One hook has had nothing but errors, and its template was mended since."""
     world = fleet(hooks=("preInplace",)).release(2).settle()
     first, *others = sorted(world.runs)
+    world.cluster.now += 155
     measured(world, first, count=31, error=31, message="$.count is not in the answer")
     for run in others:
         measured(world, run, count=12, value="3")
-    world.cluster.templates["check"]["spec"]["metrics"] = [{**PLAYERS, "interval": "10s"}]
-    world.cluster.now += 155
     world.one_pass()
+    world.cluster.templates["check"]["spec"]["metrics"] = [{**PLAYERS, "interval": "10s"}]
     return subject(world)
 
 
