@@ -1,10 +1,10 @@
 """The Chinese pages beside the English ones: what both must have in common, and of which text they are a translation.
 
 ``python -m tests.unit.docs.translations`` says which pages do not agree, or do not follow. ``… translated PAGE`` notes
-in a page that agrees which English text it follows, for whoever has just translated it: sentences are beyond what can be
-compared. ``… behind PAGE`` says at the head of a page, for its readers, that it does not follow any more, and since when;
-it is not compared until somebody translates the change, takes the line off and notes the text. A page is named by its
-English path, like docs/canary.md.
+in a page that agrees which English text it follows, for whoever has just translated it: sentences cannot be compared.
+``… behind PAGE`` says at the head of a page, for its readers, that it does not follow any more, and since when; it is
+not compared until somebody translates the change, takes the line off and notes the text. A page is named by its English
+path, like docs/canary.md.
 """
 
 from __future__ import annotations
