@@ -131,9 +131,10 @@ def restart_findings(restart: Restart, pods: int, *, held: bool) -> Findings:
     """What is to be said of a restart, and when an instant that lies ahead is there."""
     waits = () if restart.wait is None else (restart.wait,)
     blocked = []
-    if restart.due and not held:
+    if restart.due:
         text = f"{len(restart.due)} of {pods} pods are to be restarted: they run since before restartAt {restart.text}"
-        blocked.append(Blocked(BlockedReason.RESTARTING, text))
+        reason = BlockedReason.RESTART_HELD if held else BlockedReason.RESTARTING
+        blocked.append(Blocked(reason, f"{text}; updates are held" if held else text))
     if restart.stuck:
         pod, container = min(restart.stuck, key=lambda one: one[0].name)
         more = f" (and {len(restart.stuck) - 1} more)" if len(restart.stuck) > 1 else ""

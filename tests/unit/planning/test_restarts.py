@@ -304,6 +304,10 @@ def test_what_holds_updates_holds_restarts(hold):
     play(restart(world), 20)
     assert set(restarts(world).values()) == {0}
     assert condition(world, "Progressing")[0] == "False"
+    assert condition(world, "Complete")[0] == "False"
+    assert condition(world, "Ready") == ("True", "Held")
+    (said,) = [b.message for b in world.blocked if b.reason == "RestartHeld"]
+    assert said.startswith("3 of 3 pods are to be restarted")
 
 
 def test_a_clock_of_a_node_that_is_behind_restarts_no_pod_twice():
