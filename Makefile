@@ -65,7 +65,7 @@ format: setup ## format and fix what can be fixed
 
 test: lint ## everything: lint, unit, properties, integration and end-to-end on a real cluster
 	$(BIN)/python -m pytest tests/unit tests/properties -q -n 2
-	$(BIN)/python -m pytest tests -q --ignore=tests/unit --ignore=tests/properties --durations=15
+	$(BIN)/python -m tests.lanes --durations=15
 
 test-unit: setup ## only what needs no cluster
 	$(BIN)/python -m pytest tests -q -n 2 --no-cluster

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
@@ -13,19 +14,34 @@ import pytest
 from devcluster import account, choose, demorelease, operator, processes
 from devcluster.audit import Audit
 from devcluster.choose import Cluster
+from devcluster.controlplane import ApiServer
 from devcluster.state import Missing
+from tests.lanes import LANES
 
 _CRDS = Path(__file__).parent.parent / "crds"
+_E2E = Path(__file__).parent / "e2e"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--no-cluster``."""
     text = "leave out the tests that need a cluster, and say how many they are"
     parser.addoption("--no-cluster", action="store_true", help=text)
+    text = "run one lane of the tests: those that need a node, those on a control plane of their own, those alone"
+    parser.addoption("--lane", choices=LANES, help=text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell of the markers that choose the lane of a test."""
+    config.addinivalue_line("markers", "nodes: needs a cluster with a node (docs/decisions/0061-tests-side-by-side.md)")
+    config.addinivalue_line("markers", "alone: measures wall-clock time, so that nothing else may run beside it")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect what needs a cluster when the user says there is to be none."""
+    """Deselect what is of other lanes, and what needs a cluster when the user says there is to be none."""
+    if wanted := config.getoption("--lane"):
+        lanes = {item: lane_of(item) for item in items}
+        config.hook.pytest_deselected(items=[item for item in items if lanes[item] != wanted])
+        items[:] = [item for item in items if lanes[item] == wanted]
     if not config.getoption("--no-cluster"):
         return
     needing = [item for item in items if _CLUSTER_FIXTURES & set(getattr(item, "fixturenames", ()))]
@@ -33,6 +49,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if needing:
         config.hook.pytest_deselected(items=needing)
         items[:] = [item for item in items if item not in set(needing)]
+
+
+def lane_of(item: pytest.Item) -> str:
+    """The lane of a test. Who needs operators of the whole cluster, or real pods, needs the node."""
+    if item.get_closest_marker("alone"):
+        return "alone"
+    whole = "beside" in getattr(item, "fixturenames", ()) or item.path.is_relative_to(_E2E)
+    return "nodes" if whole or item.get_closest_marker("nodes") else "control-plane"
 
 
 _LEFT_OUT = pytest.StashKey[int]()
@@ -47,13 +71,18 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Cluster:
+def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A running cluster, started or repaired if need be; it stays up after the tests.
 
     With several workers one starts it while the others wait.
     """
     try:
-        return choose.up()
+        if request.config.getoption("--lane") == "control-plane":
+            with closing(ApiServer(tmp_path_factory.mktemp("control-plane"), controllers=True)) as server:
+                server.start()
+                yield Cluster(server.kubeconfig, "built")
+        else:
+            yield choose.up()
     except Missing as reason:
         pytest.fail(f"this test needs a cluster, and there is none: {reason}", pytrace=False)
 
@@ -150,6 +179,7 @@ def operators(beside: Beside, crds: tuple[str, ...]) -> Iterator[ModuleType]:
 
 
 @pytest.fixture(scope="module")
-def no_operators(beside: Beside) -> None:
-    """No operators run beside those that a module's tests start."""
-    beside.stop()
+def no_operators(request: pytest.FixtureRequest) -> None:
+    """No operators run beside those that a module's tests start. On a control plane of its own there never are any."""
+    if request.config.getoption("--lane") != "control-plane":
+        request.getfixturevalue("beside").stop()

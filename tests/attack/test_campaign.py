@@ -10,8 +10,12 @@ import os
 import time
 from random import Random
 
+import pytest
+
 from tests.attack.judge import report
 from tests.attack.waves import Waves
+
+pytestmark = pytest.mark.alone
 
 #: Seconds that a wave gets at most before the next kind comes.
 WAVE = 6.0

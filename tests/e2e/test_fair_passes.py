@@ -11,6 +11,8 @@ from devcluster import choose, processes
 from operators.kube import resources
 from operators.kube.official import connect
 
+pytestmark = pytest.mark.alone
+
 BROKEN, FAILING_NAMESPACES = 500, 2
 WITHIN = 2.0
 """Seconds from the creation of a workload until its pods are ready, on nodes where pods run at once."""

@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 REPLICAS = 12
 _GROUP = "/apis/tkex.tencent.com/v1alpha1/namespaces/default/gamedeployments"
 #: Seconds from the return of the API server until a workload made then is ready: both caches are current.

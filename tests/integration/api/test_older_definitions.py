@@ -23,6 +23,8 @@ from devcluster.helm import CHART, Release
 from operators.api.crds import definitions
 from tests.integration.api.broken import manifest
 
+pytestmark = pytest.mark.nodes
+
 NOTHING_ELSE = {
     "controllers": {name: {"enabled": False} for name in ("gamedeployment", "gamestatefulset", "hook")},
     "webhooks": {"enabled": False},

@@ -37,11 +37,13 @@ def with_user(held, user):
     return {**held, "users": [{"name": held["users"][0]["name"], "user": user}]}
 
 
+@pytest.mark.nodes
 async def test_ux_1_a_client_certificate(held, tmp_path, namespace, crds):
     assert "client-certificate-data" in held["users"][0]["user"]
     await works(tmp_path, namespace, held)
 
 
+@pytest.mark.nodes
 async def test_ux_1_a_client_certificate_in_files_beside_the_kubeconfig(held, tmp_path, namespace, crds):
     user = held["users"][0]["user"]
     for name in ("client-certificate", "client-key"):

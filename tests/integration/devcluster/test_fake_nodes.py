@@ -11,6 +11,8 @@ import pytest
 from devcluster import choose, processes
 from devcluster.choose import Cluster
 
+pytestmark = pytest.mark.nodes
+
 GATE = "InPlaceUpdateReady"
 Pod = dict[str, Any]
 

@@ -11,6 +11,8 @@ import pytest
 from devcluster import choose, dns, processes
 from devcluster.choose import Cluster
 
+pytestmark = pytest.mark.nodes
+
 DEMO = "hub.bktencent.com/blueking/game-demo"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from operators.hookrun.clusteraddresses import ClusterAddresses, endpoint_slice_view, service_view
 from operators.hookrun.providers.egress import EgressPolicy
 from operators.hookrun.settings import HookSettings
@@ -39,6 +41,7 @@ async def game_server(hooks: Hooks) -> Json:
         await asyncio.sleep(0.2)
 
 
+@pytest.mark.nodes
 async def test_pods_and_services_are_reached_by_default(hooks: Hooks) -> None:
     pod = await game_server(hooks)
     service = await hooks.client.get(resources.SERVICES, hooks.namespace, "game")
@@ -73,6 +76,7 @@ async def test_hook_106_refused_by_default(hooks: Hooks, server: Server) -> None
     assert server.asked == []
 
 
+@pytest.mark.nodes
 async def test_attack_f8_the_api_server_and_the_nodes_are_known_as_soon_as_the_caches_are_filled(hooks: Hooks) -> None:
     cluster = ClusterAddresses([("default", "kubernetes")], [range(7000, 8001)])
     caches = [

@@ -22,7 +22,10 @@ def patch(**more: Any) -> Json:
 
 
 class Cut(Client):
-    """Dies at one write: from there on it does nothing, and whoever waits for it waits for ever."""
+    """Dies at one write: from there on it does nothing, and whoever waits for it waits for ever.
+
+    Of a HookRun the first write that tells of a measurement; one that says that the run has begun may come before.
+    """
 
     resource: Resource = PODS
     sends = True
@@ -32,7 +35,8 @@ class Cut(Client):
         self.dead = asyncio.Event()
 
     async def merge_patch(self, resource: Resource, *args: Any, **options: Any) -> Json:
-        if self.dead.is_set() or resource is self.resource:
+        told = resource is not HOOK_RUNS or args[2].get("status", {}).get("metricResults")
+        if self.dead.is_set() or (resource is self.resource and told):
             if self.sends and not self.dead.is_set():
                 await super().merge_patch(resource, *args, **options)
             self.dead.set()

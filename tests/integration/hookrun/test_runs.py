@@ -221,7 +221,9 @@ async def test_attack_f10_large_values_of_many_metrics_do_not_keep_a_run_from_it
         await hooks.create("r", *(web(server.url, name=name, failureLimit=count, **asked) for name in names))
         status = await hooks.end_of("r", 60)
     assert status["phase"] == "Failed"
-    assert [result["count"] for result in status["metricResults"]] == [count] * 32
+    counts = [result["count"] for result in status["metricResults"]]
+    assert len(counts) == 32
+    assert max(counts) == count, "the first that is exhausted ends the run; others may be a measurement behind"
     assert len(json.dumps(status, ensure_ascii=False).encode()) <= STATUS_LIMIT + 20_000, "keys that API servers add"
 
 

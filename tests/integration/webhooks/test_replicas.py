@@ -27,6 +27,8 @@ from tests.integration.webhooks.conftest import (
 from tests.integration.webhooks.storm import RATE, deletions
 from webhooks.configuration import configuration
 
+pytestmark = pytest.mark.nodes
+
 SECONDS = 8
 SLICES = "/apis/discovery.k8s.io/v1"
 

@@ -8,8 +8,11 @@ import re
 import time
 
 import httpx
+import pytest
 
 from tests.integration.webhooks.conftest import Hooks, create, hook_template, workload
+
+pytestmark = pytest.mark.alone
 
 RATE, SECONDS, TRIES, LIMIT = 50, 6, 5, 0.005
 DURATION = "bkbcs_admission_request_duration_seconds_bucket"
