@@ -8,8 +8,9 @@ INSTALL ?=
 DURATION ?= 900
 SEED ?= 0
 BIN := .venv/bin
+DOCS := .venv-docs/bin
 
-.PHONY: help setup demo cluster cluster-down image image-load dist version crds lint format test test-unit test-long test-attack test-upstream bench lock
+.PHONY: help setup demo cluster cluster-down image image-load dist docs version crds lint format test test-unit test-long test-attack test-upstream bench lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 18
@@ -45,13 +46,23 @@ image-load: setup ## load it into kind or the cluster built here
 dist: setup ## everything a release is made of, from what is committed, with checksums, in dist/
 	@$(BIN)/python -m release dist
 
+.venv-docs/ready: requirements/docs.txt
+	@echo "setting up mkdocs in .venv-docs: half a minute"
+	$(PYTHON) -m venv .venv-docs
+	$(DOCS)/pip install -q --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+docs: .venv-docs/ready ## the documents as a site in build/site; every warning is an error
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/python -m mkdocs build --strict
+
 version: setup ## write a version into every file that has it (VERSION=0.2.0)
 	@$(BIN)/python -m release version "$(VERSION)"
 	@$(MAKE) crds
 
-crds: setup ## write crds/ and docs/api.md from the models
+crds: setup ## write crds/, docs/api.md and docs/schemas/ from the models
 	@$(BIN)/python -m operators.api crds
 	@$(BIN)/python -m operators.api.reference
+	@$(BIN)/python -m operators.api.editors
 
 lint: setup ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -63,7 +74,7 @@ format: setup ## format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-test: lint ## everything: lint, unit, properties, integration and end-to-end on a real cluster
+test: lint docs ## everything: lint, the site, unit, properties, integration and end-to-end on a real cluster
 	$(BIN)/python -m pytest tests/unit tests/properties -q -n 2
 	$(BIN)/python -m tests.lanes --durations=15
 
@@ -87,3 +98,4 @@ lock: ## lock all dependencies anew (needs uv)
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.txt
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 --extra dev pyproject.toml -o requirements/dev.txt
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 requirements/build.in -o requirements/build.txt
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-annotate --no-header --python-version 3.11 requirements/docs.in -o requirements/docs.txt

@@ -16,7 +16,8 @@ from devcluster.daemons import audit_log
 class Request:
     """One finished request. ``resource`` has its subresource after a slash; cluster-wide ones have no namespace.
 
-    ``refused`` means by authorization; a 403 of an admission plugin, as in a namespace that ends, is none.
+    ``refused`` means by authorization; a 403 of an admission plugin, as in a namespace that ends, is none. ``dry`` are
+    those that store nothing; ``program`` is who asked, by its User-Agent.
     """
 
     group: str
@@ -26,6 +27,8 @@ class Request:
     name: str
     code: int
     refused: bool
+    dry: bool
+    program: str
 
     @property
     def right(self) -> tuple[str, str, str]:
@@ -34,9 +37,12 @@ class Request:
 
 
 class Audit:
-    """The requests of a user from now on. The audit log of the cluster built here is read, its rotation included."""
+    """The requests of a user (None: of all) from now on.
 
-    def __init__(self, user: str) -> None:
+    The audit log of the cluster built here is read, its rotation included.
+    """
+
+    def __init__(self, user: str | None) -> None:
         self._user = user
         self._inode, self._offset = audit_log().stat().st_ino, audit_log().stat().st_size
 
@@ -47,7 +53,8 @@ class Audit:
 
     def requests(self) -> list[Request]:
         """All requests about resources that are logged so far."""
-        return [_request(e) for e in self._events() if e["user"]["username"] == self._user and "objectRef" in e]
+        events = (e for e in self._events() if "objectRef" in e)
+        return [_request(e) for e in events if self._user in (None, e["user"]["username"])]
 
     def _events(self) -> Iterator[dict[str, Any]]:
         logs = sorted(audit_log().parent.glob("audit*.log"), key=lambda path: path.stat().st_mtime)
@@ -85,4 +92,6 @@ def _request(event: dict[str, Any]) -> Request:
         about.get("name", ""),
         code,
         event.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid",
+        "dryRun=All" in event.get("requestURI", ""),
+        event.get("userAgent", ""),
     )

@@ -37,6 +37,7 @@ def small(root: Path, folder: Path, epoch: int, base: str) -> None:
     _python_packages(root, folder, epoch)
     (folder / f"{sources.NAME}-{version}.tgz").write_bytes(chart.package(root, epoch))
     (folder / f"{sources.NAME}-{version}-crds.yaml").write_bytes(chart.definitions(root))
+    (folder / f"{sources.NAME}-{version}-schemas.tar.gz").write_bytes(chart.schemas(root, epoch))
     bill = materials.bill(root, version, base, epoch)
     (folder / f"{sources.NAME}-{version}.cdx.json").write_bytes(bill)
 

@@ -1,4 +1,4 @@
-"""The chart as one file, and the definitions as another."""
+"""The chart as one file, the definitions as another, and the schemas for editors as a third."""
 
 from __future__ import annotations
 
@@ -30,3 +30,8 @@ def definitions(root: Path) -> bytes:
     """All CustomResourceDefinitions in one file for ``kubectl apply --server-side``."""
     texts = [path.read_text(encoding="utf-8").removeprefix("---\n") for path in sorted((root / "crds").glob("*.yaml"))]
     return "---\n".join(text if text.endswith("\n") else f"{text}\n" for text in texts).encode()
+
+
+def schemas(root: Path, epoch: int) -> bytes:
+    """The JSON Schemas of docs/schemas/, packed."""
+    return archives.tar_gz({path.name: path.read_bytes() for path in (root / "docs" / "schemas").glob("*.json")}, epoch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,12 +13,14 @@ from webhooks import protection
 from webhooks.hooktemplates import Caller, HookTemplateValidation
 from webhooks.lookups import Lookups
 from webhooks.metrics import Metrics
-from webhooks.objects import Json, number, part
+from webhooks.objects import Json, number, part, text
 from webhooks.protection import KINDS, WORKLOADS, CountInstances, Question, Rules
 from webhooks.reviews import Review
+from webhooks.trials import Trials
 from webhooks.validation.limits import WORKLOAD, limit_problems
 from webhooks.validation.problems import Problem, new_problems, verdict, warning
 from webhooks.validation.references import reference_problems, references
+from webhooks.validation.trials import not_tried, outcome, template_changed, trial
 from webhooks.validation.workloads import change_problems, scale_problems, workload_problems
 from webhooks.verdicts import Verdict, allow
 
@@ -36,8 +39,16 @@ class Options:
 class ReviewHandlers:
     """One handler for each path. Whatever a review holds, they return a verdict and do not raise."""
 
-    def __init__(self, options: Options, lookups: Lookups, metrics: Metrics, pool: Caller | None = None) -> None:
-        self._options, self._lookups, self._metrics = options, lookups, metrics
+    def __init__(
+        self,
+        options: Options,
+        lookups: Lookups,
+        metrics: Metrics,
+        pool: Caller | None = None,
+        trials: Trials | None = None,
+    ) -> None:
+        """``trials`` tries pod templates; without it none is tried."""
+        self._options, self._lookups, self._metrics, self._trials = options, lookups, metrics, trials
         self._templates = HookTemplateValidation(pool)
 
     async def validate_crd(self, review: Review) -> Verdict:
@@ -94,7 +105,28 @@ class ReviewHandlers:
         )
         if review.old is not None:
             problems += change_problems(review.old, new, strict=options.strict_inplace)
-        return verdict([*problems, *await self._reference_problems(review.namespace, new)])
+        if any(problem.fatal for problem in problems):
+            return verdict([*problems, *await self._reference_problems(review.namespace, new)])
+        both = await asyncio.gather(
+            self._reference_problems(review.namespace, new), self._template_problems(kind, review, new)
+        )
+        return verdict([*problems, *(problem for found in both for problem in found)])
+
+    async def _template_problems(self, kind: str, review: Review, new: Json) -> list[Problem]:
+        """What the API server says of a template that is new (docs/spec/admission.md 6.4).
+
+        No answer is no reason to hold a change up: the operators try a pod of it before one is deleted.
+        """
+        if self._trials is None or not review.namespace or not template_changed(review.old, new):
+            return []
+        name = review.name or text(part(new, "metadata"), "generateName")
+        asked = trial(kind, name, new)
+        before = trial(kind, name, review.old) if review.old is not None else None
+        if asked is None:
+            return [not_tried("it has not the shape of a template")]
+        found = await self._trials.problems(review.namespace, asked, before)
+        self._metrics.template_tried(outcome(found))
+        return found
 
     async def _reference_problems(self, namespace: str, new: Json) -> list[Problem]:
         """Warnings about templates; none when they cannot be read, which is no reason to hold a change up."""

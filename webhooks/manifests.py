@@ -26,7 +26,7 @@ def documents(
     """All manifests by part: ``configuration``, ``policy``, and ``rbac`` where a service account is named."""
     return {
         "configuration": [configuration(registration)] if registration.webhooks else [],
-        "policy": policies(registration) if registration.policy else [],
+        "policy": policies(registration, account) if registration.policy else [],
         "rbac": roles(registration, account, secret) if account else [],
     }
 
@@ -86,6 +86,7 @@ FLAGS: Final = Flags(
         Flag("protect-namespaces", "false", truth, "refuse the deletion of labelled namespaces", switch=True),
         Flag("allow-namespace-termination", "false", truth, "deletions pass where the namespace is going", switch=True),
         Flag("validation", "true", truth, "validate creations and updates", switch=True),
+        Flag("try-templates", "true", truth, "rights to try pod templates by dry runs", switch=True),
         Flag("webhooks", "true", truth, "register the webhooks", switch=True),
         Flag("policy", "true", truth, "protect by admission policies too (Kubernetes 1.30 and later)", switch=True),
         Flag("service-account", None, namespace_and_name, "namespace/name of the account to print roles for"),

@@ -31,6 +31,12 @@ class Metrics:
         self._lookups = Counter(
             _PREFIX + "lookup_failures", "Reads a review needed that failed.", ("lookup",), registry=registry
         )
+        self._templates = Counter(
+            _PREFIX + "template_trials",
+            "Pod templates tried by a dry run, by outcome: accepted, warned, refused, or untried when no answer came.",
+            ("outcome",),
+            registry=registry,
+        )
         self.in_flight = Gauge(_PREFIX + "requests_in_flight", "Reviews being judged.", registry=registry)
         self.expiry = Gauge(
             _PREFIX + "certificate_expiry_timestamp_seconds",
@@ -58,6 +64,10 @@ class Metrics:
     def lookup_failed(self, lookup: str) -> None:
         """Count a read that failed."""
         self._lookups.labels(lookup).inc()
+
+    def template_tried(self, outcome: str) -> None:
+        """Count a pod template that was tried, or could not be."""
+        self._templates.labels(outcome).inc()
 
     def certificate_changed(self, what: str) -> None:
         """Count a change of the certificates, or a try that failed."""

@@ -43,13 +43,15 @@ _VARIABLES: Final[Mapping[str, str]] = {
 _COUNTED: Final = "only the webhooks can count what depends on it, and they are not installed"
 
 
-def policies(registration: Registration) -> list[dict[str, Any]]:
-    """Policies and their bindings."""
+def policies(registration: Registration, account: tuple[str, str] | None = None) -> list[dict[str, Any]]:
+    """Policies and their bindings; ``account`` (namespace, name) is that of the webhooks."""
     found = [*_deletion(registration)]
     if registration.hookrun_creators and registration.hookrun_kinds:
         found += _hookruns(registration)
     if registration.protect_namespaces:
         found += _namespaces(registration)
+    if account is not None and registration.tries_templates:
+        found += _dry_runs(registration, account)
     return found
 
 
@@ -161,6 +163,28 @@ def _namespaces(registration: Registration) -> list[dict[str, Any]]:
     return [
         _policy(registration, name, NAMESPACE_RULE, conditions, [rule], variables),
         _binding(registration, name, namespaced=True),
+    ]
+
+
+def _dry_runs(registration: Registration, account: tuple[str, str]) -> list[dict[str, Any]]:
+    """The webhooks may create pods to try templates, which is a strong right: nothing of it is ever stored."""
+    name = f"{registration.name}-dry-run"
+    rule = {
+        "operations": ["CREATE"],
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "resources": ["pods", "podtemplates"],
+        "scope": "Namespaced",
+    }
+    namespace, user = account
+    webhooks = {
+        "name": "webhooks",
+        "expression": f"request.userInfo.username == 'system:serviceaccount:{namespace}:{user}'",
+    }
+    dry = _refuse("has(request.dryRun) && request.dryRun", "the webhooks create pods and PodTemplates by dry runs only")
+    return [
+        _policy(registration, name, rule, [webhooks], [dry]),
+        _binding(registration, name, namespaced=False),
     ]
 
 

@@ -26,6 +26,7 @@ from webhooks.metrics import Metrics
 from webhooks.server import Admission
 from webhooks.settings import Files, WebhookSettings
 from webhooks.tls import ServedCertificate
+from webhooks.trials import SECONDS, Trials
 
 _LOG: Final = get_logger(__name__)
 _FILE_PERIOD: Final = 5.0
@@ -50,7 +51,10 @@ async def run(settings: WebhookSettings) -> int:
     pool = WorkerPool("webhooks.validation.functions", limits=VALIDATION_LIMITS)
     limits = LoadLimits()
     connections = Connections(limits)
-    handlers = ReviewHandlers(settings.options, Lookups(client), metrics, pool)
+    trials = None
+    if settings.try_templates:
+        trials = Trials(client, settings.template_strictness, seconds=min(SECONDS, settings.lookup_timeout))
+    handlers = ReviewHandlers(settings.options, Lookups(client), metrics, pool, trials)
     admission = Admission(handlers, metrics, limits, connections)
 
     def missing() -> str:

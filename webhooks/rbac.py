@@ -22,6 +22,8 @@ def roles(registration: Registration, account: tuple[str, str], secret: str) -> 
         _rule(keys.GROUP, list(KINDS), ["list"]),
         _rule(keys.GROUP, ["gamedeployments", "hooktemplates"], ["get"]),
     ]
+    if registration.tries_templates:
+        rules.append(_rule("", ["pods", "podtemplates"], ["create"]))
     if registration.allow_namespace_termination:
         rules.append(_rule("", ["namespaces"], ["get"]))
     if secret:

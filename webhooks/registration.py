@@ -27,6 +27,7 @@ class Registration:
 
     ``hookrun_creators`` are the users that alone may make HookRuns that a workload of ``hookrun_kinds`` controls;
     without a user or without a kind everybody may. ``protect_namespaces`` refuses the deletion of labelled namespaces.
+    ``try_templates``: validation tries pod templates, for which it needs rights.
     """
 
     name: str = "game-operators"
@@ -47,8 +48,14 @@ class Registration:
     hookrun_kinds: Sequence[str] = tuple(KINDS[plural] for plural in WORKLOADS)
     protect_namespaces: bool = False
     validation: bool = True
+    try_templates: bool = True
     webhooks: bool = True
     policy: bool = True
+
+    @property
+    def tries_templates(self) -> bool:
+        """The webhooks try templates, for which they have to be able to create pods."""
+        return self.webhooks and self.validation and self.try_templates
 
     def selector(self) -> dict[str, Any]:
         """The namespaces we are asked about; for objects outside of namespaces it has no meaning."""

@@ -24,6 +24,7 @@ from operators.flags import (
 from webhooks.handlers import Options
 from webhooks.protection import Rules
 from webhooks.rotation import Policy
+from webhooks.validation.trials import FIELD_VALIDATION, Strictness
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class WebhookSettings:
     certificate: Files | BuiltIn
     client_authority: str
     options: Options
+    try_templates: bool
+    template_strictness: Strictness
     kubeconfig: str
     context: str
     lookup_timeout: float
@@ -102,6 +105,13 @@ FLAGS: Final = Flags(
         ),
         Flag("strict-inplace", "false", truth, "refuse changes that are not possible in place", switch=True),
         Flag("enable-hotpatch", "false", truth, "accept HotPatchUpdate: the nodes have a patched kubelet", switch=True),
+        Flag("try-templates", "true", truth, "try new pod templates by dry runs before they count", switch=True),
+        Flag(
+            "template-strictness",
+            "Refuse",
+            one_of(tuple(FIELD_VALIDATION)),
+            "unknown fields in pod templates: Refuse, Warn or Ignore",
+        ),
         Flag("kubeconfig", "", str, "kubeconfig file; without it the pod's own credentials"),
         Flag("context", "", str, "context of the kubeconfig"),
         Flag("lookup-timeout", "3", seconds, "seconds for one read from the API server"),

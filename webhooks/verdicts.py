@@ -28,9 +28,15 @@ def allow(*warnings: str) -> Verdict:
 
 
 def _header(warning: str) -> str:
-    """A warning as it travels, in a header: one line, and not cut by others."""
+    """A warning as it travels, in a header: one line, and not cut by others; its middle is left out, if need be.
+
+    What the API server says of a pod begins with which, and ends with why.
+    """
     line = "".join(c if c.isprintable() else " " for c in warning)
-    return line if len(line) <= _WARNING_LIMIT else line[: _WARNING_LIMIT - 1] + "…"
+    if len(line) <= _WARNING_LIMIT:
+        return line
+    half = _WARNING_LIMIT // 2
+    return f"{line[:half]}…{line[half + 1 - _WARNING_LIMIT :]}"
 
 
 def refuse(message: str, how: tuple[int, str] = FORBIDDEN, warnings: tuple[str, ...] = ()) -> Verdict:

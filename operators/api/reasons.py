@@ -21,6 +21,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     FAILED_SCALE = "FailedScale"
     FAILED_UPDATE = "FailedUpdate"
+    TEMPLATE_WARNING = "TemplateWarning"
 
 
 class ConditionReason(StrEnum):
@@ -35,6 +36,7 @@ class ConditionReason(StrEnum):
     NOT_BLOCKED = "NotBlocked"
     ALL_DONE = "Complete"
     HELD = "Held"
+    POD_WARNING = "PodWarning"
 
 
 class BlockedReason(StrEnum):
@@ -116,6 +118,7 @@ class EventReason(StrEnum):
     RECREATING_FAILED_POD = "RecreatingFailedPod"
     FORCE_DELETED_NODE_LOST_POD = "ForceDeletedNodeLostPod"
     FAILED_CREATE = "FailedCreate"
+    POD_WARNING = "PodWarning"
     FAILED_DELETE = "FailedDelete"
     FAILED_UPDATE_POD_IN_PLACE = "FailedUpdatePodInPlace"
     FAILED_UPDATE_POD_RE_CREATE = "FailedUpdatePodReCreate"

@@ -19,6 +19,11 @@ class GameDeploymentController(WorkloadController[GameDeploymentSpec]):
 
     def observe(self, workload: GameDeploymentView) -> Observed:
         """Read everything of a workload from the caches."""
-        refusals = self.refusals_of(workload)
-        creatable = self.creatable(workload)
-        return observe(self._context.stores, workload, refusals=refusals, creatable=creatable, host_ip=self.host_ip)
+        return observe(
+            self._context.stores,
+            workload,
+            refusals=self.refusals_of(workload),
+            creatable=self.creatable(workload),
+            warnings=self.warnings(workload),
+            host_ip=self.host_ip,
+        )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from operators.gamedeployment.observed import GameDeploymentView, Observed
 from operators.planning.refusals import Refusal
-from operators.workload.observe import NO_REFUSALS, observe_common
+from operators.workload.observe import NO_REFUSALS, NO_WARNINGS, observe_common
 from operators.workload.stores import Stores
 
 
@@ -16,10 +16,13 @@ def observe(
     *,
     refusals: Mapping[str, Refusal] = NO_REFUSALS,
     creatable: frozenset[str] | None = None,
+    warnings: Mapping[str, tuple[str, ...]] = NO_WARNINGS,
     host_ip: str = "",
 ) -> Observed:
     """Read everything of a workload from the caches."""
-    common = observe_common(stores, workload, refusals=refusals, creatable=creatable, host_ip=host_ip)
+    common = observe_common(
+        stores, workload, refusals=refusals, creatable=creatable, warnings=warnings, host_ip=host_ip
+    )
     return Observed(
         workload=common.workload,
         pods=common.pods,
@@ -29,6 +32,7 @@ def observe(
         overlapping=common.overlapping,
         refusals=common.refusals,
         creatable=common.creatable,
+        warnings=common.warnings,
         host_ip=common.host_ip,
         node_costs=stores.node_costs(),
     )

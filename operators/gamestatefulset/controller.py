@@ -44,6 +44,7 @@ class GameStatefulSetController(WorkloadController[GameStatefulSetSpec]):
             self._delays,
             refusals=self.refusals_of(workload),
             creatable=self.creatable(workload),
+            warnings=self.warnings(workload),
             host_ip=self.host_ip,
         )
 

@@ -11,7 +11,7 @@ from operators.gamestatefulset.observed import GameStatefulSetView, Observed
 from operators.gamestatefulset.ordinals import members, pod_name
 from operators.planning.refusals import Refusal
 from operators.runtime.store import Store
-from operators.workload.observe import NO_REFUSALS, observe_common
+from operators.workload.observe import NO_REFUSALS, NO_WARNINGS, observe_common
 from operators.workload.stores import Stores, claims_of_series
 
 
@@ -23,10 +23,13 @@ def observe(
     *,
     refusals: Mapping[str, Refusal] = NO_REFUSALS,
     creatable: frozenset[str] | None = None,
+    warnings: Mapping[str, tuple[str, ...]] = NO_WARNINGS,
     host_ip: str = "",
 ) -> Observed:
     """Read everything of a workload from the caches; ``claims`` is that of volume claims."""
-    common = observe_common(stores, workload, refusals=refusals, creatable=creatable, host_ip=host_ip)
+    common = observe_common(
+        stores, workload, refusals=refusals, creatable=creatable, warnings=warnings, host_ip=host_ip
+    )
     known = {p.name for p in common.pods}
     holders = (stores.pod(workload.namespace, name) for name in _names(workload) - known)
     lost = {p.node for p in common.pods if p.deleting and p.node}
@@ -40,6 +43,7 @@ def observe(
         overlapping=common.overlapping,
         refusals=common.refusals,
         creatable=common.creatable,
+        warnings=common.warnings,
         host_ip=common.host_ip,
         claims=_claims_of(claims, workload),
         name_conflicts=tuple(p for p in holders if p is not None),

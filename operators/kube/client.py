@@ -11,7 +11,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 from yarl import URL
@@ -23,6 +23,7 @@ from operators.kube.metrics import RestMetrics
 from operators.kube.resources import Json, Resource
 from operators.kube.retries import ATTEMPTS, wait_before_repeat
 
+FieldValidation = Literal["Strict", "Warn", "Ignore"]
 _PAGE = 500
 #: An event of a watch can be longer than aiohttp's own buffer.
 _READ_BUFFER = 2**21
@@ -30,7 +31,10 @@ _READ_BUFFER = 2**21
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One request. ``route`` is the path with placeholders, for metrics; ``timeout`` in seconds."""
+    """One request. ``route`` is the path with placeholders, for metrics; ``timeout`` in seconds.
+
+    ``warn`` is told of the warnings that come with its answer.
+    """
 
     method: str
     path: str
@@ -41,6 +45,7 @@ class _Request:
     accept: str = wire.JSON
     params: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = False
+    warn: Callable[[str], None] | None = None
 
 
 class Client:
@@ -135,10 +140,23 @@ class Client:
             if not token:
                 return
 
-    async def create(self, resource: Resource, namespace: str | None, body: Json, *, dry_run: bool = False) -> Json:
-        """Create an object; with ``dry_run`` the server says what would come of it, and stores nothing."""
-        params = wire.query(dryRun="All" if dry_run else "")
-        return await self._on("POST", resource, namespace, body=body, params=params)
+    async def create(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        body: Json,
+        *,
+        dry_run: bool = False,
+        field_validation: FieldValidation | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> Json:
+        """Create an object; with ``dry_run`` the server says what would come of it, and stores nothing.
+
+        ``field_validation`` says what the server does about unknown fields; without it, it warns. ``warn`` is told of
+        the warnings that come with this answer, whatever it is, in the server's words.
+        """
+        params = wire.query(dryRun="All" if dry_run else "", fieldValidation=field_validation or "")
+        return await self._on("POST", resource, namespace, body=body, params=params, warn=warn)
 
     async def merge_patch(
         self,
@@ -193,6 +211,24 @@ class Client:
             body=list(operations),
             content_type=wire.JSON_PATCH,
             params=wire.query(dryRun="All" if dry_run else ""),
+        )
+
+    async def try_apply(
+        self, resource: Resource, namespace: str | None, name: str, body: Json, *, manager: str, force: bool
+    ) -> Json:
+        """What a server-side apply of a field manager would make of an object; nothing is stored.
+
+        Raises:
+            Conflict: other managers own fields that it sets, and ``force`` does not take them.
+        """
+        return await self._on(
+            "PATCH",
+            resource,
+            namespace,
+            name,
+            body=body,
+            content_type=wire.APPLY_PATCH,
+            params=wire.query(dryRun="All", fieldManager=manager, force="true" if force else ""),
         )
 
     async def replace(self, resource: Resource, namespace: str | None, name: str, body: Json) -> Json:
@@ -310,6 +346,7 @@ class Client:
         params: Mapping[str, str] | None = None,
         repeatable: bool = False,
         timeout: float | None = None,
+        warn: Callable[[str], None] | None = None,
     ) -> Json:
         """Send a request about a collection, an object or a subresource."""
         request = _Request(
@@ -322,6 +359,7 @@ class Client:
             accept=accept,
             params=params or {},
             repeatable=repeatable,
+            warn=warn,
         )
         return await self._send(request)
 
@@ -379,9 +417,8 @@ class Client:
             async with self._open(self._session, request, await self._headers(request), limits) as response:
                 status = response.status
                 content = await response.read()
-                if self._warn is not None:
-                    for text in wire.warnings(response.headers.getall("Warning", ())):
-                        self._warn(text)
+                if self._warn is not None or request.warn is not None:
+                    self._pass_on(request, response.headers.getall("Warning", ()))
                 if status >= 300:
                     raise _answer_error(response, content)
                 return wire.decode_object(content)
@@ -390,6 +427,12 @@ class Client:
         finally:
             if self._metrics:
                 self._metrics.request(request.method, request.route, status, loop.time() - began)
+
+    def _pass_on(self, request: _Request, headers: Sequence[str]) -> None:
+        for text in wire.warnings(headers):
+            for warn in (self._warn, request.warn):
+                if warn is not None:
+                    warn(text)
 
     async def _headers(self, request: _Request) -> dict[str, str]:
         headers = {"Accept": request.accept, "User-Agent": self._name}

@@ -7,7 +7,10 @@ class ApiError(Exception):
     """A request that did not succeed.
 
     ``status`` is 0 when no answer came; ``retry_after`` are the seconds the server asks to wait, None if it does not.
+    ``causes`` are the fields that were found wrong and what is wrong with each, where the server says so (422).
     """
+
+    causes: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
         super().__init__(message or reason or str(status))

@@ -48,6 +48,7 @@ class Resource:
 
 
 PODS: Final = Resource("", "v1", "pods", "Pod")
+POD_TEMPLATES: Final = Resource("", "v1", "podtemplates", "PodTemplate")
 NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace")
 SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 NODES: Final = Resource("", "v1", "nodes", "Node")

@@ -18,11 +18,12 @@ import orjson
 from operators.kube.errors import ApiError, Conflict, error_for
 from operators.kube.resources import Json
 
-JSON, MERGE_PATCH, JSON_PATCH, STRATEGIC_PATCH = (
+JSON, MERGE_PATCH, JSON_PATCH, STRATEGIC_PATCH, APPLY_PATCH = (
     "application/json",
     "application/merge-patch+json",
     "application/json-patch+json",
     "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
 )
 #: Accepts a list whose items have nothing but metadata.
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
@@ -143,10 +144,21 @@ def status_error(status: Json, code: int | None = None, wait: float | None = Non
         wait = float(details["retryAfterSeconds"])
     number = code if code is not None else int(status.get("code") or 500)
     reason, message = str(status.get("reason") or ""), str(status.get("message") or "")
-    if number == 422 and any(cause.get("field") == "metadata.uid" for cause in details.get("causes") or ()):
+    causes = tuple(_causes(details))
+    if number == 422 and any(field == "metadata.uid" for field, _ in causes):
         # A patch guarded by a UID met another object of that name: the object is new, the patch itself is fine.
         return Conflict(number, reason, message, wait)
-    return error_for(number, reason, message, wait)
+    error = error_for(number, reason, message, wait)
+    error.causes = causes
+    return error
+
+
+def _causes(details: Json) -> Iterator[tuple[str, str]]:
+    """Field and message of each cause that an error names."""
+    causes = details.get("causes")
+    for cause in causes if isinstance(causes, list) else ():
+        if isinstance(cause, dict):
+            yield str(cause.get("field") or ""), str(cause.get("message") or "")
 
 
 class LineSplitter:

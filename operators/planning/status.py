@@ -10,6 +10,7 @@ from operators.kube.times import rfc3339
 from operators.planning.actions import Blocked
 from operators.planning.canary.state import CanaryStatus
 from operators.planning.conditions import OURS, condition, with_transition_times
+from operators.planning.creationwarnings import template_warning
 from operators.planning.explain import ASIDE, HELD
 from operators.planning.hooks.pods import run_subject
 from operators.planning.rollout import Rollout, recorded_revisions
@@ -173,6 +174,7 @@ def status(
         _available(rollout, available, ready),
         blocked_condition(blocked, generation),
         *_failures(blocked, generation),
+        *template_warning(old, rollout.revisions.update, rollout.observed.warnings, generation),
     ]
     found = WorkloadStatus(
         observed_generation=generation,

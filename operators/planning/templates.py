@@ -169,6 +169,11 @@ class TemplatePods:
         return named and _contained(self._spec, pod.meaning)
 
 
+def gives(spec: Json, pod: PodBody) -> bool:
+    """Whether a living pod could have this spec, whatever its labels and annotations say."""
+    return _contained(canonical_spec(spec), pod.meaning)
+
+
 def produces(template: Json, labels: Json, annotations: Json, spec: Json) -> bool:
     """Whether a living pod could have been made from the template."""
     return TemplatePods(template).include(PodBody(labels, annotations, spec))

@@ -9,6 +9,7 @@ from typing import Any
 
 from operators.api.reasons import BlockedReason
 from operators.planning.actions import CREATIONS, Action, Blocked, DeletePod, TryPod, UpdatePodInPlace
+from operators.planning.adoption import derived_template
 from operators.planning.findings import Findings
 from operators.planning.hooks.pods import HookAnswer, HookKind, HookVerdict, ask
 from operators.planning.inplace import update as inplace
@@ -17,6 +18,8 @@ from operators.planning.inprogress import UpdateOutcome
 from operators.planning.refusals import pod_refused
 from operators.planning.rollout import Rollout
 from operators.planning.views import HookRunView, PodView
+
+Template = Mapping[str, Any]
 
 
 def held_update(rollout: Rollout, outdated: Sequence[PodView]) -> Findings | None:
@@ -103,6 +106,7 @@ class UpdatePass:
         self.restarting = {p.name for p in restarts} - {p.name for p in outdated}
         self.hooked = self.settings.post_hook or rollout.hooks[rollout.update_hook] is not None
         self.ineligible = cache(self._ineligible)
+        self.derived: dict[str, Template | None] = {}
         self.runs: dict[str, HookRunView | None] = {}
         if rollout.runs.all:
             self.runs = {p.name: rollout.runs.of(self.guard(p), p) for p in (*outdated, *restarts)}
@@ -127,11 +131,25 @@ class UpdatePass:
             return None
         return ineligible_path(self.rollout.revisions.templates.get(revision), self.new)
 
+    def made_from(self, pod: PodView) -> Template | None:
+        """The template that the pod was made from; of a pod that names no revision, what the pod itself tells of it.
+
+        A label or a revision that is gone is no reason to end a pod that differs in nothing but images, labels and
+        annotations (docs/decisions/0051-adopted-in-place.md).
+        """
+        if pod.revision:
+            return self.rollout.revisions.templates.get(pod.revision)
+        if pod.name not in self.derived:
+            self.derived[pod.name] = derived_template(pod, self.new, self.successor(pod))
+        return self.derived[pod.name]
+
     def replaces(self, pod: PodView) -> bool:
         """The pod is updated, or restarted, by a new one in its place."""
         if pod.name in self.restarting:
             return pod.name not in self.rollout.restart.images
-        return not self.in_place or self.ineligible(pod.revision) is not None
+        if not self.in_place:
+            return True
+        return self.ineligible(pod.revision) is not None if pod.revision else self.made_from(pod) is None
 
     def guard(self, pod: PodView) -> HookKind:
         """The hook that guards this pod's update: replacing it is a deletion, also under InplaceUpdate."""
@@ -217,7 +235,10 @@ class UpdatePass:
             return False
         if pod.name in self.restarting:
             return False
-        return self.rollout.images.get(pod.revision) == self.images
+        if pod.revision:
+            return self.rollout.images.get(pod.revision) == self.images
+        made = self.made_from(pod)
+        return made is not None and inplace.images_of(made) == self.images
 
     def _untouched(self, pod: PodView) -> bool:
         """The pod is in grace, and what it would go to is what it still runs: nothing to ask a hook for."""
@@ -250,7 +271,7 @@ class UpdatePass:
             images = restart.images[pod.name]
             self.begun.append(inplace.begin_restart(pod, images, restart.text, self.settings, self.rollout.now))
             return
-        old, target = self.rollout.revisions.templates.get(pod.revision), self.rollout.canary.target
+        old, target = self.made_from(pod), self.rollout.canary.target
         source = self._container_source(pod)
         self.begun.append(inplace.begin(pod, old, self.new, target, self.settings, source, self.rollout.now))
 

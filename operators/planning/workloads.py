@@ -84,8 +84,9 @@ class Observed(Generic[S_co]):
     matches, or that podsToDelete names; terminating ones included. ``revisions`` are ours, and all whose names begin
     with the workload's. ``overlapping`` are other workloads of the kind: their selector takes pods of ours, or our
     selector takes theirs. ``refusals`` are recent writes that failed. ``creatable`` are revisions of which the
-    API server was found to create pods, None where nobody asks it. ``host_ip`` is the address of the operator's own
-    node, "" when unknown.
+    API server was found to create pods, None where nobody asks it. ``warnings`` are those that came with pods that were
+    created, by revision, as far as they are known. ``host_ip`` is the address of the operator's own node, "" when
+    unknown.
     """
 
     workload: WorkloadView[S_co]
@@ -97,6 +98,7 @@ class Observed(Generic[S_co]):
     overlapping: tuple[WorkloadView[S_co], ...] = ()
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     creatable: frozenset[str] | None = None
+    warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     host_ip: str = ""
 
 

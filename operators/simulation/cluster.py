@@ -1,8 +1,9 @@
 """A cluster in memory and virtual time that drives the real planner.
 
-It does to pods what kubelets, hooks and people do, so that thousands of histories can be tried in seconds. Objects are
-the raw bodies of the API server, decoded by the same code as in production; nothing of the planner is replaced. Writes
-are guarded as on the API server: what is gone, or has become another object, is left alone.
+It does to pods what kubelets, hooks and people do, so that thousands of histories can be tried in seconds, and so that
+``kubectl game plan`` can say what a rollout will do. Objects are the raw bodies of the API server, decoded by the same
+code as in production; nothing of the planner is replaced. Writes are guarded as on the API server: what is gone, or has
+become another object, is left alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from operators.api import keys
 from operators.api.hookphase import FINAL_PHASES
@@ -20,21 +21,40 @@ from operators.gamedeployment.plan import plan
 from operators.kube.times import rfc3339
 from operators.planning import actions as act
 from operators.planning.revisions import revision_data
-from operators.planning.views import PodView, hookrun_view, hooktemplate_view, pod_view, revision_view
+from operators.planning.views import NodeView, PodView, hookrun_view, hooktemplate_view, pod_view, revision_view
+from operators.planning.workloads import WorkloadView
 
 Json = dict[str, Any]
 UID = "uid-workload"
-_NAMESPACE = "game"
+NAMESPACE = "game"
+#: Seconds that Kubernetes gives a pod to end where its spec does not say.
+_TERMINATION = 30.0
+
+
+class SimulationError(Exception):
+    """The planner asked for what no API server would do: an object made twice, a pod without its claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is seen around a workload, and stays as it is: costs of nodes, rivals, nodes of pods that are leaving."""
+
+    node_costs: Mapping[str, str] = field(default_factory=dict)
+    overlapping: tuple[WorkloadView[Any], ...] = ()
+    nodes: Mapping[str, NodeView] | None = None
 
 
 @dataclass
 class SimulatedCluster:
-    """One GameDeployment and its pods.
+    """One GameDeployment and its pods; namespace, name and UID are those of ``workload``.
 
     ``log`` holds every action in the order it was applied. ``digests`` are image ids by image where two images are
     one; ``held`` are names of terminating pods that a finalizer keeps. ``admitted`` is what admission makes of the
-    image of a pod that is created or patched.
+    image of a pod that is created or patched. ``stamp`` begins the resourceVersions that are given out here, so that
+    none equals one of an object that came from elsewhere.
     """
+
+    kind: ClassVar[str] = "GameDeployment"
 
     workload: Json
     templates: dict[str, Json] = field(default_factory=dict)
@@ -46,14 +66,31 @@ class SimulatedCluster:
     digests: dict[str, str] = field(default_factory=dict)
     held: set[str] = field(default_factory=set)
     admitted: Callable[[str], str] = str
+    around: Surroundings = field(default_factory=Surroundings)
+    stamp: str = ""
     _counter: int = 0
     _views: dict[str, PodView] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The workload's name."""
+        return str(self.workload["metadata"]["name"])
+
+    @property
+    def uid(self) -> str:
+        """The workload's UID."""
+        return str(self.workload["metadata"]["uid"])
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of everything here."""
+        return str(self.workload["metadata"]["namespace"])
 
     # ---- the API server
 
     def _next(self) -> str:
         self._counter += 1
-        return str(self._counter)
+        return f"{self.stamp}{self._counter}"
 
     def _touch(self, obj: Json) -> None:
         obj["metadata"]["resourceVersion"] = self._next()
@@ -66,11 +103,18 @@ class SimulatedCluster:
         self.workload["metadata"]["generation"] += 1
         self._touch(self.workload)
 
+    def replace_spec(self, spec: Mapping[str, Any]) -> None:
+        """The user applies another spec; the same one changes nothing."""
+        if self.workload["spec"] != spec:
+            metadata = dict(self.workload["metadata"], generation=int(self.workload["metadata"]["generation"]) + 1)
+            self.workload = {**self.workload, "metadata": metadata, "spec": copy.deepcopy(dict(spec))}
+            self._touch(self.workload)
+
     def make_anew(self) -> None:
         """The user deletes the workload without its dependents, and applies it once more."""
         metadata = self.workload["metadata"]
         kept = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != keys.CANARY_PAUSE_ANNOTATION}
-        fresh = {**metadata, "uid": f"{UID}-{self._next()}", "generation": 1, "annotations": kept}
+        fresh = {**metadata, "uid": f"{self.uid}-{self._next()}", "generation": 1, "annotations": kept}
         self.workload = {**self.workload, "metadata": fresh, "status": {}}
         self._touch(self.workload)
         for dependent in (*self.pods.values(), *self.revisions.values(), *self.hook_runs.values()):
@@ -85,6 +129,8 @@ class SimulatedCluster:
             revisions=tuple(revision_view(r) for r in self.revisions.values()),
             hook_runs=tuple(hookrun_view(h) for h in self.hook_runs.values()),
             templates={n: hooktemplate_view(t) for n, t in self.templates.items()},
+            overlapping=self.around.overlapping,
+            node_costs=self.around.node_costs,
         )
 
     def pod(self, name: str) -> PodView:
@@ -96,9 +142,13 @@ class SimulatedCluster:
             known = self._views[name] = pod_view(body)
         return known
 
+    def decide(self) -> act.Plan:
+        """A pass without its writes."""
+        return plan(self.observe(), self.now)
+
     def reconcile(self) -> act.Plan:
         """One pass: plan and apply."""
-        decision = plan(self.observe(), self.now)
+        decision = self.decide()
         for action in decision.actions:
             self.apply(action)
         self.write_status(decision)
@@ -159,9 +209,14 @@ class SimulatedCluster:
         found = self._objects(action.kind_of_object).get(getattr(action, "name", ""))
         return found is not None and found["metadata"]["uid"] == getattr(action, "uid", "")
 
+    @staticmethod
+    def _must_be_new(name: str, objects: Mapping[str, Json]) -> None:
+        if name in objects:
+            raise SimulationError(f"{name} is created twice")
+
     def _metadata(self, name: str, labels: Any, annotations: Any = None) -> Json:
         return {
-            "namespace": _NAMESPACE,
+            "namespace": self.namespace,
             "name": name,
             "uid": f"uid-{name}-{self._next()}",
             "resourceVersion": self._next(),
@@ -172,11 +227,10 @@ class SimulatedCluster:
         }
 
     def _owner(self) -> Json:
-        metadata = self.workload["metadata"]
-        return {"kind": "GameDeployment", "name": metadata["name"], "uid": metadata["uid"], "controller": True}
+        return {"kind": self.kind, "name": self.name, "uid": self.uid, "controller": True}
 
     def _apply_create_revision(self, action: act.CreateRevision) -> None:
-        assert action.name not in self.revisions, "a revision created twice"
+        self._must_be_new(action.name, self.revisions)
         self.revisions[action.name] = {
             "metadata": self._metadata(action.name, action.labels, action.annotations),
             "revision": action.revision,
@@ -205,7 +259,7 @@ class SimulatedCluster:
         self._touch(self.pods[action.name])
 
     def _apply_create_hook_run(self, action: act.CreateHookRun) -> None:
-        assert action.name not in self.hook_runs, "a HookRun created twice"
+        self._must_be_new(action.name, self.hook_runs)
         self.hook_runs[action.name] = {
             "metadata": self._metadata(action.name, action.labels)
             | {"annotations": {keys.HOOK_TEMPLATE_ANNOTATION: action.template}},
@@ -245,7 +299,7 @@ class SimulatedCluster:
         """Any pod can be created here."""
 
     def _apply_create_pod(self, action: act.CreatePod) -> None:
-        assert action.name not in self.pods, "a pod created twice"
+        self._must_be_new(action.name, self.pods)
         body = copy.deepcopy(dict(action.body))
         metadata = self._metadata(action.name, body["metadata"]["labels"], body["metadata"]["annotations"])
         for container in body["spec"]["containers"]:
@@ -253,8 +307,9 @@ class SimulatedCluster:
         self.pods[action.name] = {**body, "metadata": metadata, "status": {"phase": "Pending", "conditions": []}}
 
     def _apply_delete_pod(self, action: act.DeletePod) -> None:
-        self.pods[action.name]["metadata"]["deletionTimestamp"] = rfc3339(self.now)
-        self._touch(self.pods[action.name])
+        pod = self.pods[action.name]
+        pod["metadata"]["deletionTimestamp"] = rfc3339(self.now + termination(pod))
+        self._touch(pod)
 
     def _apply_patch_workload(self, action: act.PatchSpec) -> None:
         patch = json.loads(json.dumps(dict(action.patch)))
@@ -264,6 +319,10 @@ class SimulatedCluster:
         self._touch(self.workload)
 
     # ---- kubelets, hooks, time
+
+    def probe_pod(self, name: str) -> None:
+        """The kubelet looks at a pod, and says whether it is ready: it has seen a gate that was opened or closed."""
+        self._settle(self.pods[name])
 
     def start_pod(self, name: str) -> None:
         """The kubelet runs a pending pod."""
@@ -372,6 +431,12 @@ class SimulatedCluster:
         self._touch(pod)
 
 
+def termination(pod: Json) -> float:
+    """Seconds that a pod has to end."""
+    given = pod["spec"].get("terminationGracePeriodSeconds")
+    return _TERMINATION if given is None else float(given)
+
+
 def _merge(target: Json, change: Json) -> None:
     """RFC 7386."""
     for key, value in change.items():
@@ -383,7 +448,14 @@ def _merge(target: Json, change: Json) -> None:
             target[key] = copy.deepcopy(value)
 
 
-def gamedeployment(spec: Json, annotations: dict[str, str] | None = None) -> Json:
+def gamedeployment(
+    spec: Json,
+    annotations: dict[str, str] | None = None,
+    *,
+    namespace: str = NAMESPACE,
+    name: str = "gd",
+    uid: str = UID,
+) -> Json:
     """A GameDeployment as the API server would hold it."""
     labels = {"app": "game"}
     base: Json = {
@@ -397,9 +469,9 @@ def gamedeployment(spec: Json, annotations: dict[str, str] | None = None) -> Jso
     _merge(base, spec)
     return {
         "metadata": {
-            "namespace": _NAMESPACE,
-            "name": "gd",
-            "uid": UID,
+            "namespace": namespace,
+            "name": name,
+            "uid": uid,
             "resourceVersion": "1",
             "generation": 1,
             "annotations": annotations or {},
@@ -409,10 +481,10 @@ def gamedeployment(spec: Json, annotations: dict[str, str] | None = None) -> Jso
     }
 
 
-def hook_template(name: str) -> Json:
+def hook_template(name: str, namespace: str = NAMESPACE) -> Json:
     """A HookTemplate of one web metric."""
     metric = {"name": "m", "provider": {"web": {"url": "http://x", "jsonPath": "{$.r}"}}}
     return {
-        "metadata": {"namespace": _NAMESPACE, "name": name, "uid": "uid-" + name, "resourceVersion": "1"},
+        "metadata": {"namespace": namespace, "name": name, "uid": "uid-" + name, "resourceVersion": "1"},
         "spec": {"metrics": [metric]},
     }

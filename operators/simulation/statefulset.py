@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from operators.gamestatefulset.claimviews import SURGE_ANNOTATION, claim_view
 from operators.gamestatefulset.observed import Observed, gamestatefulset_view
@@ -14,27 +14,16 @@ from operators.gamestatefulset.plan import plan
 from operators.kube.times import rfc3339
 from operators.planning import actions as act
 from operators.planning.views import hookrun_view, hooktemplate_view, node_view, revision_view
-from operators.simulation.cluster import Json, SimulatedCluster, gamedeployment
-
-KIND = "GameStatefulSet"
+from operators.simulation.cluster import NAMESPACE, UID, Json, SimulatedCluster, SimulationError, gamedeployment
 
 
 @dataclass
 class SimulatedSet(SimulatedCluster):
     """One GameStatefulSet, its pods, claims and nodes."""
 
+    kind: ClassVar[str] = "GameStatefulSet"
     claims: dict[str, Json] = field(default_factory=dict)
     nodes: dict[str, Json] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The set's name."""
-        return str(self.workload["metadata"]["name"])
-
-    @property
-    def uid(self) -> str:
-        """The set's UID."""
-        return str(self.workload["metadata"]["uid"])
 
     def observe(self) -> Observed:  # type: ignore[override] # another kind of workload
         """What a pass sees."""
@@ -47,7 +36,8 @@ class SimulatedSet(SimulatedCluster):
             templates={n: hooktemplate_view(t) for n, t in self.templates.items()},
             claims={n: claim_view(c) for n, c in self.claims.items()},
             name_conflicts=tuple(p for p in owned.values() if p.owner is not None and p.owner.uid != self.uid),
-            nodes={n: node_view(o) for n, o in self.nodes.items()},
+            nodes=self.around.nodes or {n: node_view(o) for n, o in self.nodes.items()} or None,
+            overlapping=self.around.overlapping,
         )
 
     def make_anew(self) -> None:
@@ -62,14 +52,6 @@ class SimulatedSet(SimulatedCluster):
     def decide(self) -> act.Plan:
         """A pass without its writes."""
         return plan(self.observe(), self.now)
-
-    def reconcile(self) -> act.Plan:
-        """One pass: plan and apply."""
-        decision = self.decide()
-        for action in decision.actions:
-            self.apply(action)
-        self.write_status(decision)
-        return decision
 
     def ordinals(self) -> list[int]:
         """Ordinals of all pods, those on their way out included."""
@@ -87,9 +69,6 @@ class SimulatedSet(SimulatedCluster):
         self._touch(self.pods[name])
 
     # ---- the API server
-
-    def _owner(self) -> Json:
-        return {"kind": KIND, "name": self.name, "uid": self.uid, "controller": True}
 
     def writers(self) -> dict[type[act.Action], Callable[[Any], None]]:
         """Which method applies which action."""
@@ -110,8 +89,14 @@ class SimulatedSet(SimulatedCluster):
             self._claim(body)
         for volume in action.body["spec"].get("volumes") or ():
             claim = volume.get("persistentVolumeClaim")
-            assert not claim or claim["claimName"] in self.claims, f"{action.name} without its claim"
+            if claim and self._is_of_template(claim["claimName"]) and claim["claimName"] not in self.claims:
+                raise SimulationError(f"{action.name} is created without its claim {claim['claimName']}")
         super()._apply_create_pod(action)
+
+    def _is_of_template(self, claim: str) -> bool:
+        """The claim is one of the set's own; others a pod may name as it likes."""
+        templates = self.workload["spec"].get("volumeClaimTemplates") or ()
+        return any(claim.startswith(f"{t['metadata']['name']}-{self.name}-") for t in templates)
 
     def _apply_create_claim(self, action: act.CreateClaim) -> None:
         self._claim(action.body)
@@ -119,8 +104,10 @@ class SimulatedSet(SimulatedCluster):
     def _claim(self, body: Any) -> None:
         body = copy.deepcopy(dict(body))
         metadata = body["metadata"]
-        assert metadata["name"] not in self.claims, "a claim created twice"
-        metadata.update(namespace="game", uid=f"uid-{metadata['name']}-{self._next()}", resourceVersion=self._next())
+        self._must_be_new(metadata["name"], self.claims)
+        metadata.update(
+            namespace=self.namespace, uid=f"uid-{metadata['name']}-{self._next()}", resourceVersion=self._next()
+        )
         self.claims[metadata["name"]] = body
 
     def _apply_own_claim(self, action: act.OwnClaim) -> None:
@@ -130,9 +117,11 @@ class SimulatedSet(SimulatedCluster):
         for entry in action.owners:
             if "$patch" not in entry:
                 held[entry["uid"]] = {**held.get(entry["uid"], {}), **entry}
-        assert set(held) == set(action.order), "an owner without its place"
+        if set(held) != set(action.order):
+            raise SimulationError(f"an owner of claim {action.name} has no place in the order")
         metadata["ownerReferences"] = [held[uid] for uid in action.order]
-        assert sum(o.get("controller") is True for o in held.values()) <= 1, "the API server refuses two controllers"
+        if sum(o.get("controller") is True for o in held.values()) > 1:
+            raise SimulationError(f"claim {action.name} would have two controllers")
         self._touch(self.claims[action.name])
 
     def _apply_keep_claim(self, action: act.KeepClaim) -> None:
@@ -154,8 +143,13 @@ class SimulatedSet(SimulatedCluster):
                 del self.claims[name]
 
 
-def gamestatefulset(spec: Json, annotations: dict[str, str] | None = None) -> Json:
-    """A GameStatefulSet called ``gs`` as the API server would hold it."""
-    body = gamedeployment({"serviceName": "game", **spec}, annotations)
-    body["metadata"]["name"] = "gs"
-    return body
+def gamestatefulset(
+    spec: Json,
+    annotations: dict[str, str] | None = None,
+    *,
+    namespace: str = NAMESPACE,
+    name: str = "gs",
+    uid: str = UID,
+) -> Json:
+    """A GameStatefulSet as the API server would hold it."""
+    return gamedeployment({"serviceName": "game", **spec}, annotations, namespace=namespace, name=name, uid=uid)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from operators.api.reasons import BlockedReason
 from operators.kube.errors import ApiError, is_lasting
 from operators.logs import get_logger
-from operators.planning.actions import Blocked, Plan
+from operators.planning.actions import Blocked, Note, Plan
 from operators.planning.hooks.pods import run_subject
 from operators.planning.refusals import Refusal, refused_again
 from operators.planning.status import failed_pass_status
@@ -26,6 +26,7 @@ from operators.runtime.store import Change, Key
 from operators.runtime.workqueue import WorkQueue
 from operators.workload.announcements import EventDeduplicator
 from operators.workload.context import Context, reference, status_patch
+from operators.workload.creationwarnings import CreationWarnings
 from operators.workload.execute import Execution
 
 log = get_logger(__name__)
@@ -59,6 +60,7 @@ class WorkloadController(Generic[S]):
         self._refusals: dict[Key, tuple[int, dict[str, Refusal]]] = {}
         #: UID and revision of which a pod was last tried with success.
         self._creatable: dict[Key, tuple[str, str]] = {}
+        self._warnings = CreationWarnings()
 
     # ---- what wakes a key
 
@@ -154,6 +156,10 @@ class WorkloadController(Generic[S]):
         uid, revision = self._creatable.get((workload.namespace, workload.name), ("", ""))
         return frozenset((revision,)) if revision and uid == workload.uid else frozenset()
 
+    def warnings(self, workload: WorkloadView[S]) -> Mapping[str, tuple[str, ...]]:
+        """What the API server warned of when this process created pods, by revision."""
+        return self._warnings.of((workload.namespace, workload.name), workload.uid)
+
     async def reconcile(self, key: Key) -> Outcome:
         """One pass."""
         workload: WorkloadView[S] | None = self._context.stores.workloads.get(*key)
@@ -173,6 +179,7 @@ class WorkloadController(Generic[S]):
             execution = self.carry_out(workload)
             await execution.run(decision.actions)
             self._learn(key, workload, execution)
+            self._note(workload, self._warnings.learn(key, workload.uid, workload.status, execution.session.warnings))
             if execution.creatable:
                 self._creatable[key] = workload.uid, execution.creatable
             if execution.failures or execution.creatable:
@@ -249,7 +256,10 @@ class WorkloadController(Generic[S]):
         counts = Counter(str(b.reason) for b in decision.blocked)
         self._context.metrics.observe_blocked("/".join(key), dict(counts))
         told = self._told.setdefault(key, EventDeduplicator())
-        for note in (*decision.notes, *told.new_notes(decision.blocked, self._context.now())):
+        self._note(workload, (*decision.notes, *told.new_notes(decision.blocked, self._context.now())))
+
+    def _note(self, workload: WorkloadView[S], notes: Iterable[Note]) -> None:
+        for note in notes:
             self._context.events.note(reference(self._context.resource, workload), note.type, note.reason, note.message)
             log.info(
                 "event",
@@ -268,6 +278,7 @@ class WorkloadController(Generic[S]):
         self._told.pop(key, None)
         self._refusals.pop(key, None)
         self._creatable.pop(key, None)
+        self._warnings.forget(key)
         self._behind.discard(key)
 
 

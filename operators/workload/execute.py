@@ -26,6 +26,8 @@ from operators.workload.writes.session import WriteSession
 log = get_logger(__name__)
 
 Writer = Callable[[Any], Awaitable[None]]
+#: What the API server says, with code 400, where a webhook for pods has side effects.
+_NO_DRY_RUN = "does not support dry run"
 
 
 class Execution:
@@ -97,12 +99,18 @@ class Execution:
         return lambda: write(action)
 
     async def _try_pod(self, action: act.TryPod) -> None:
+        warnings: list[str] = []
         try:
-            await self.session.client.create(PODS, self.session.namespace, dict(action.body), dry_run=True)
-        except AlreadyExists:
-            pass  # looked at last, after everything else was found good
-        except Forbidden:
-            if action.after_refusal:
+            await self.session.client.create(
+                PODS, self.session.namespace, dict(action.body), dry_run=True, warn=warnings.append
+            )
+            self.session.warned(action.revision, warnings)
+        except AlreadyExists:  # looked at last, after everything else was found good
+            self.session.warned(action.revision, warnings)
+        except ApiError as error:
+            # A webhook of others that cannot be asked by a dry run says nothing of the pod.
+            passes = isinstance(error, Forbidden) and not action.after_refusal
+            if not passes and _NO_DRY_RUN not in error.message:
                 raise
         self.creatable = action.revision
 

@@ -13,6 +13,8 @@ from operators.workload.stores import Stores
 S = TypeVar("S", bound=Spec)
 #: Nothing was refused.
 NO_REFUSALS: Mapping[str, Refusal] = {}
+#: Nothing is known of what was created.
+NO_WARNINGS: Mapping[str, tuple[str, ...]] = {}
 
 
 def observe_common(
@@ -21,9 +23,13 @@ def observe_common(
     *,
     refusals: Mapping[str, Refusal] = NO_REFUSALS,
     creatable: frozenset[str] | None = None,
+    warnings: Mapping[str, tuple[str, ...]] = NO_WARNINGS,
     host_ip: str = "",
 ) -> Observed[S]:
-    """What every kind observes. ``refusals``, ``creatable`` and ``host_ip`` are known to a controller only."""
+    """What every kind observes.
+
+    ``refusals``, ``creatable``, ``warnings`` and ``host_ip`` are known to a controller only.
+    """
     return Observed(
         workload=workload,
         pods=pods_of(stores, workload),
@@ -33,6 +39,7 @@ def observe_common(
         overlapping=overlapping(stores, workload),
         refusals=refusals,
         creatable=creatable,
+        warnings=warnings,
         host_ip=host_ip,
     )
 

@@ -398,3 +398,62 @@ def _webhooks_count(board, alone):
 
 #: Deletion costs of nodes are good to have: where they may not be read, pods are chosen without.
 NODES = {("", "nodes", "list"), ("", "nodes", "watch")}
+
+
+def _tried(installed, namespace, image):
+    """A template with a misspelt probe, applied by a dry run: what the API server answers."""
+    body = workload("tried", 0, ROLLING, image=image)
+    body["spec"]["template"]["spec"]["containers"][0]["livenesProbe"] = {}
+    try:
+        done = installed.cluster.kubectl(
+            "-n", namespace, "create", "--dry-run=server", "-f", "-", input=json.dumps(body)
+        )
+    except AssertionError as refused:
+        return str(refused)
+    return done
+
+
+def test_pkg_11_public_f5_templates_are_tried_by_a_right_that_is_good_for_nothing_else(installed, namespace):
+    """With the chart's value on, and off: this test is the last one, because it changes the release."""
+    kubectl = installed.cluster.kubectl
+    kubectl("label", "namespace", namespace, installed.guarded)
+    user = f"--as=system:serviceaccount:{installed.namespace}:{NAME}-webhooks"
+    pod = json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "p"},
+            "spec": {"containers": [{"name": "c", "image": "i"}]},
+        }
+    )
+
+    def can(verb, what):
+        try:
+            return kubectl("auth", "can-i", verb, what, "-n", namespace, user).strip()
+        except AssertionError:
+            return "no"
+
+    assert (can("create", "pods"), can("create", "podtemplates")) == ("yes", "yes")
+    assert {can(verb, "pods") for verb in ("get", "list", "watch", "patch", "update", "delete")} == {"no"}
+    kubectl("-n", namespace, "create", "--dry-run=server", user, "-f", "-", input=pod)
+
+    def stored():
+        try:
+            kubectl("-n", namespace, "create", user, "-f", "-", input=pod)
+        except AssertionError as refused:
+            return "" if "by dry runs only" in str(refused) else str(refused)
+        kubectl("-n", namespace, "delete", "pod", "p")
+        return "it was created"
+
+    assert processes.wait(lambda: stored() == "", 30), stored()
+    unknown = 'unknown field "spec.template.spec.containers[0].livenesProbe"'
+    assert processes.wait(lambda: unknown in _tried(installed, namespace, "0.0.1"), 30), _tried(
+        installed, namespace, "0.0.1"
+    )
+
+    installed.install(webhooks={"tryTemplates": False})
+    installed.kubectl("rollout", "status", f"deployment/{NAME}-webhooks", "--timeout=90s")
+    assert (can("create", "pods"), can("create", "podtemplates")) == ("no", "no")
+    assert processes.wait(lambda: "created" in _tried(installed, namespace, "0.0.1"), 60), _tried(
+        installed, namespace, "0.0.1"
+    )

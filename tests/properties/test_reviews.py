@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from operators.kube.errors import ApiError
+from operators.kube.errors import ApiError, Forbidden
+from operators.kube.wire import encode
 from tests.unit.webhooks.builders import hook_template, metric, strategy, workload
 from webhooks.handlers import Options, ReviewHandlers
 from webhooks.metrics import Metrics
 from webhooks.reviews import BadReview, Review, answer, read
+from webhooks.trials import Trials
 from webhooks.verdicts import Verdict
 
 _EXAMPLES = settings(max_examples=int(os.environ.get("GAME_OPERATORS_EXAMPLES", "1000")), deadline=None)
@@ -36,6 +38,19 @@ def _whole() -> list[dict]:
     deployment["spec"]["preDeleteUpdateStrategy"] = {"hook": {"templateName": "may-go", "args": [{"name": "a"}]}}
     template = hook_template(metric(successCondition="asInt(result) == 1"), args=[{"name": "Kind", "value": "Pod"}])
     return [deployment, workload("GameStatefulSet", "Always"), template]
+
+
+class _DryRuns:
+    """A client that writes what it is given as JSON, as the real one does, and gets one answer."""
+
+    def __init__(self, said):
+        self._said = said
+
+    async def create(self, resource, namespace, body, **options):
+        encode(body)
+        resource.path(namespace)
+        if self._said is not None:
+            raise self._said
 
 
 class _Away:
@@ -111,10 +126,14 @@ def _read(raw: bytes, content_type: str) -> Review | BadReview:
 
 @_EXAMPLES
 @given(
-    whole=reviews(), path=st.sampled_from(["validate_crd", "validate_workload", "validate_spec"]), fails=st.booleans()
+    whole=reviews(),
+    path=st.sampled_from(["validate_crd", "validate_workload", "validate_spec"]),
+    fails=st.booleans(),
+    said=st.sampled_from([None, ApiError(400, "BadRequest", "unknown field"), Forbidden(403, "Forbidden", "no")]),
 )
-async def test_every_review_gets_a_verdict_or_a_reason(whole, path, fails):
-    handlers = ReviewHandlers(Options(), _Away(fails=fails), Metrics(CollectorRegistry()))
+async def test_every_review_gets_a_verdict_or_a_reason(whole, path, fails, said):
+    trials = Trials(_DryRuns(said))
+    handlers = ReviewHandlers(Options(), _Away(fails=fails), Metrics(CollectorRegistry()), trials=trials)
     asked = _read(json.dumps(whole).encode(), "application/json")
     if isinstance(asked, BadReview):
         assert asked.status == 400

@@ -167,3 +167,40 @@ def test_public_f6_a_hook_run_left_over_holds_nothing_up(kind, replicas, keep, t
         _go_on(cluster, 4)
         assert len(cluster.pods) == replicas - 1
     assert not cluster.hook_runs
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    kind=KINDS,
+    replicas=st.integers(1, 5),
+    moment=st.integers(0, 10),
+    lost=LOST,
+    grace=st.sampled_from([0, 5]),
+    hooked=st.booleans(),
+    dies=st.integers(0, 3),
+)
+def test_public_f2_in_place_no_pod_ends_for_another_image(kind, replicas, moment, lost, grace, hooked, dies):
+    """Made anew in the middle of an update, with a third version, whatever is lost of where the pods came from."""
+    cluster = _cluster(kind, "InplaceUpdate", replicas)
+    cluster.patch_spec({"updateStrategy": {"inPlaceUpdateStrategy": {"gracePeriodSeconds": grace}}})
+    _go_on(cluster, 12)
+    before = {n: p["metadata"]["uid"] for n, p in cluster.pods.items()}
+    if hooked:
+        cluster.patch_spec({"preInplaceUpdateStrategy": {"hook": {"templateName": "check"}}})
+    _release(cluster, 2)
+    _go_on(cluster, moment)
+    cluster.make_anew()
+    _release(cluster, 3)
+    _forget(cluster, lost)
+    for count in range(dies):
+        for action in _plan(cluster).actions[:count]:
+            cluster.apply(action)
+    for _ in range(25):
+        _go_on(cluster, 2)
+        for name, run in list(cluster.hook_runs.items()):
+            if (run.get("status") or {}).get("phase") != "Successful":
+                cluster.answer_hook(name, "Successful")
+    assert not [a for a in cluster.log if isinstance(a, act.DeletePod)]
+    assert {n: p["metadata"]["uid"] for n, p in cluster.pods.items()} == before
+    assert set(_images(cluster)) == {"game:3"}
+    assert {c["type"]: c["status"] for c in cluster.workload["status"]["conditions"]}["Complete"] == "True"

@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "history": "history",
     "diff": "diff",
     "hooks": "hooks",
+    "plan": "plan",
     "pause": "steer",
     "resume": "steer",
     "promote": "steer",

@@ -49,20 +49,23 @@ class Flags:
 def with_flags(function: Callable[..., int]) -> Callable[..., None]:
     """A command for Typer from a function whose first parameter is ``flags: Flags``, and that returns the exit code.
 
-    Typer sees the fields of `Flags` as options behind those of the command.
+    Typer sees the fields of `Flags` as options behind those of the command. A command that has a parameter called like
+    a field takes the place of it: so ``plan`` has more forms of output.
     """
     signature = inspect.signature(function, eval_str=True)
     own = [p for name, p in signature.parameters.items() if name != "flags"]
+    instead = {p.name for p in own}
     names = [f.name for f in fields(Flags)]
     hints = inspect.get_annotations(Flags, eval_str=True)
     shared = [
         inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
         for f in fields(Flags)
+        if f.name not in instead
     ]
     own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
 
     def command(**given: Any) -> None:
-        flags = Flags(**{name: given.pop(name) for name in names})
+        flags = Flags(**{name: given[name] if name in instead else given.pop(name) for name in names})
         try:
             code = function(flags, **given)
         except KeyboardInterrupt:

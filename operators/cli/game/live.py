@@ -51,10 +51,10 @@ class Live:
     """The objects around workloads of some kinds, in one namespace or (None) in all.
 
     ``unreadable`` says of collections that commands can do without why they were not read. Bodies are kept of what
-    people are told more of than planning reads; of pods there are views only.
+    people are told more of than planning reads; of pods and claims there are views only, unless ``bodies`` are wanted.
     """
 
-    def __init__(self, access: Access, namespace: str | None, kinds: Sequence[Kind]) -> None:
+    def __init__(self, access: Access, namespace: str | None, kinds: Sequence[Kind], *, bodies: bool = False) -> None:
         self._client, self._namespace = access.client, namespace
         shared = Stores.empty()
         self._claims: Store[Any] = Store(CLAIM_INDEXES)
@@ -77,7 +77,7 @@ class Live:
                 _Source(kind.resource, self._keeping(kind.resource, kind.decode), stores.workloads)
                 for kind, stores in zip(kinds, self._stores.values(), strict=True)
             ),
-            _Source(resources.PODS, pod_view, shared.pods),
+            _Source(resources.PODS, self._keeping(resources.PODS, pod_view) if bodies else pod_view, shared.pods),
             _Source(
                 resources.CONTROLLER_REVISIONS,
                 self._keeping(resources.CONTROLLER_REVISIONS, revision_view),
@@ -90,7 +90,9 @@ class Live:
             _Source(resources.NODES, node_view, shared.nodes, optional=True, namespaced=False),
         ]
         if "GameStatefulSet" in self._stores:
-            self._sources.append(_Source(resources.PERSISTENT_VOLUME_CLAIMS, claim_view, self._claims))
+            claims = resources.PERSISTENT_VOLUME_CLAIMS
+            decode = self._keeping(claims, claim_view) if bodies else claim_view
+            self._sources.append(_Source(claims, decode, self._claims))
 
     def _keeping(self, resource: Resource, decode: Callable[[Json], Any]) -> Callable[[Json], Any]:
         """A decoder that also keeps the body."""
@@ -183,6 +185,11 @@ class Live:
     def body(self, resource: Resource, namespace: str, name: str) -> Json:
         """The body of an object, {} where there is none."""
         return self._bodies.get(resource.plural, {}).get((namespace, name), {})
+
+    def suppose(self, kind: str, body: Json) -> None:
+        """From now on a workload is taken to be like this, whatever the server has."""
+        resource = KINDS[kind].resource
+        self._stores[kind].workloads.put(self._keeping(resource, KINDS[kind].decode)(body))
 
     def subject(
         self, kind: str, namespace: str, name: str, now: float | None = None, *, foreign: bool = True

@@ -107,7 +107,7 @@ def diff_of_manifest(subject: Subject, manifest: Json, source: str) -> TemplateD
     held, wanted = subject.body.get("spec") or {}, manifest.get("spec") or {}
     found = [*_refused(subject.kind, held, wanted)]
     found += changes(subject, held.get("template") or {}, wanted.get("template") or {})
-    found += _beside(subject.kind, held, wanted)
+    found += beside(subject.kind, held, wanted)
     return TemplateDiff(workload=name_of(subject), old="the cluster", new=source, changes=tuple(found))
 
 
@@ -174,7 +174,7 @@ def _refused(kind: str, held: Json, wanted: Json) -> list[Change]:
     ]
 
 
-def _beside(kind: str, held: Json, wanted: Json) -> list[Change]:
+def beside(kind: str, held: Json, wanted: Json) -> list[Change]:
     """Fields of the spec besides the template that the manifest names otherwise; defaults are not unsaid by silence."""
     found = []
     for field in sorted(wanted):

@@ -63,9 +63,9 @@ def summary(subject: Subject, hooks: list[HookState] | None = None) -> Summary:
         words=_words(state, reason, waits),
         message=message,
         since=_since(subject, state, conditions),
-        strategy=_strategy(subject),
+        strategy=strategy_of(subject),
         step=_step(subject),
-        images=_images(subject),
+        images=images_of_rollout(subject),
         pods=_pods(subject),
         budget=_budget(subject, waits),
         needs_you=str(blocked.get("message") or "") if stuck else "",
@@ -134,7 +134,8 @@ def changed_at(subject: Subject) -> str | None:
     return max(times, default=None)
 
 
-def _strategy(subject: Subject) -> str:
+def strategy_of(subject: Subject) -> str:
+    """Type, budget and grace, in a few words."""
     if subject.standing is None:
         return ""
     rollout = subject.standing.rollout
@@ -191,7 +192,8 @@ def _next(subject: Subject, rollout: Rollout) -> str:
     return f"{words}, a person" if words == "pause" else words
 
 
-def _images(subject: Subject) -> tuple[ImageChange, ...]:
+def images_of_rollout(subject: Subject) -> tuple[ImageChange, ...]:
+    """Each container's image before and after."""
     if subject.standing is None:
         return ()
     rollout = subject.standing.rollout

@@ -101,9 +101,11 @@ class PodWrites:
         loop = asyncio.get_running_loop()
         began, status = loop.time(), "failure"
         version = ""
+        warnings: list[str] = []
         try:
-            answer = await self._session.client.create(PODS, namespace, body)
+            answer = await self._session.client.create(PODS, namespace, body, warn=warnings.append)
             version, status = answer["metadata"]["resourceVersion"], "success"
+            self._session.warned(action.revision, warnings)
         except AlreadyExists:
             self._session.must_be_ours(await self._session.client.get(PODS, namespace, action.name), "Pod")
             status = "success"

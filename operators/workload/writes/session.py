@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -28,6 +28,8 @@ class WriteSession:
         self.workload, self.namespace = workload, workload.namespace
         self.key = (workload.namespace, workload.name)
         self.version = workload.resource_version
+        #: What the API server warned of when it created pods, by revision; nothing for those without a warning.
+        self.warnings: dict[str, dict[str, None]] = {}
         #: Fields of log lines that say which workload they are about.
         self.fields = {"kind": context.resource.kind, "namespace": workload.namespace, "name": workload.name}
         hooks = workload.spec and (
@@ -58,6 +60,10 @@ class WriteSession:
     def note(self, type_: Literal["Normal", "Warning"], reason: EventReason, message: str) -> None:
         """Write an Event about the workload."""
         self.context.events.note(reference(self.context.resource, self.workload), type_, reason, message)
+
+    def warned(self, revision: str, said: Sequence[str]) -> None:
+        """Pods of the revision can be created, with these warnings."""
+        self.warnings.setdefault(revision, {}).update(dict.fromkeys(said))
 
     def owner_reference(self) -> Json:
         """The controller reference that our objects carry."""

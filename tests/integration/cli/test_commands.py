@@ -42,6 +42,8 @@ READING = (
     ("diff", "arena"),
     ("diff", "arena", "1", "2"),
     ("hooks", "arena"),
+    ("plan", "arena"),
+    ("plan", "arena", "--set", "web=game:3"),
 )
 
 

@@ -79,13 +79,24 @@ async def test_public_f2_pods_that_were_there_before_are_taken_as_they_are(fleet
             assert not operator.writes["delete", "pods"]
 
 
-async def test_public_f2_pods_of_another_template_are_replaced_and_never_block(fleet):
+@KINDS
+@pytest.mark.parametrize("differs", ["image", "more"])
+async def test_public_f2_pods_of_another_template_follow_in_place_or_are_replaced_and_never_block(fleet, kind, differs):
+    """What a living pod can follow it follows, although nobody knows which version it was made from."""
+    fleet.kind = kind
     async with fleet.kubelets():
         before = await _native(fleet)
         async with fleet.operator():
-            await _apply(fleet, IN_PLACE, version=2)
+            strategy = _strategy(fleet, IN_PLACE)
+            changed = template("arena", 2)
+            if differs == "more":
+                changed["spec"]["containers"][0]["env"] = [{"name": "MODE", "value": "duel"}]
+            await _apply(fleet, strategy, version=2, template=changed)
             after = await fleet.complete("arena", 2)
-    assert not {p["metadata"]["uid"] for p in before} & {p["metadata"]["uid"] for p in after}
+            update = (await fleet.get("arena"))["status"]["updateRevision"]
+    kept = {p["metadata"]["uid"] for p in before} & {p["metadata"]["uid"] for p in after}
+    assert len(kept) == (3 if differs == "image" else 0)
+    assert {p["metadata"]["labels"][REVISION] for p in after} == {update}
 
 
 @KINDS

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 _FENCE = re.compile(r"^(```|~~~).*?^\1[^\n]*$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_BLOCK = re.compile(
+    r"(?:^(?P<m_indent> *)<!-- (?P<marker>[^\n]*?) -->\n)?"
+    r"^(?P<indent> *)```(?P<language>[^\n]*)\n(?P<text>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
 _CODE = re.compile(r"`[^`\n]*`")
 
 
@@ -43,3 +49,28 @@ def documents() -> list[Path]:
     folders = ("docs", "examples", "helm", ".")
     found = {p for folder in folders[:-1] for p in (ROOT / folder).rglob("*.md")} | set(ROOT.glob("*.md"))
     return sorted(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of code: where it stands, what it is, and the comment right above it, or ""."""
+
+    path: Path
+    line: int
+    language: str
+    marker: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line}"
+
+
+def blocks(path: Path) -> list[Block]:
+    """All blocks of code of a document, without the indent they have in a list."""
+    whole = path.read_text(encoding="utf-8")
+    found = []
+    for match in _BLOCK.finditer(whole):
+        text = re.sub(rf"^{match['indent']}", "", match["text"], flags=re.MULTILINE)
+        line = whole.count("\n", 0, match.start("language")) + 1
+        found.append(Block(path, line, match["language"].strip(), match["marker"] or "", text))
+    return found

@@ -15,8 +15,8 @@ DOCUMENTS = [
 ]
 #: A path inside of backticks: one of our folders, or a file at the root. Placeholders are no paths.
 _PATH = re.compile(
-    r"`((?:operators|webhooks|devcluster|tests|bench|examples|helm|crds|docs|requirements|release|\.ci|\.github)(?:/[\w.-]+)+/?"
-    r"|(?:operators|webhooks|devcluster|tests|bench|examples|helm|crds|docs|requirements|release)/"
+    r"`((?:operators|webhooks|devcluster|tests|bench|examples|helm|crds|docs|requirements|release|website|\.ci|\.github)(?:/[\w.-]+)+/?"
+    r"|(?:operators|webhooks|devcluster|tests|bench|examples|helm|crds|docs|requirements|release|website)/"
     r"|[\w.-]+\.(?:toml|md|yaml)|Makefile|Dockerfile)`"
 )
 

@@ -496,3 +496,81 @@ async def test_public_f3_a_template_is_tried_once():
     for _ in range(6):
         await harness.one_pass()
     assert len(harness.api.sent("DRYRUN", "pods")) == 1
+
+
+async def test_public_f3_a_webhook_that_no_dry_run_may_ask_says_nothing_of_the_pod():
+    strategy = {"type": "RollingUpdate", "maxSurge": 0, "maxUnavailable": 1}
+    harness = Harness(olds("a", "b"), {"replicas": 2}, strategy=strategy)
+    said = 'admission webhook "inject.example.com" does not support dry run'
+    harness.api.refuse["POST", "pods"] = ApiError(400, "BadRequest", said)
+    await harness.one_pass()
+    assert len(harness.api.sent("DELETE", "pods")) == 1
+
+
+# ---- warnings
+
+MISSPELT = 'unknown field "spec.containers[0].livenesProbe"'
+
+
+async def test_public_f5_warnings_of_creations_are_told_once_and_shown():
+    harness = Harness(spec={"replicas": 3})
+    harness.api.warn = (MISSPELT,)
+    for _ in range(3):
+        await harness.one_pass()
+    shown = harness.condition("TemplateWarning")
+    revision = harness.status["updateRevision"]
+    assert (shown["status"], shown["reason"]) == ("True", "PodWarning")
+    assert shown["message"] == f"pods of revision {revision} are created with warnings: {MISSPELT}"
+    told = [e for e in await harness.told() if e[1] == "PodWarning"]
+    assert told == [("Warning", "PodWarning", f"pods of revision {revision}: {MISSPELT}")]
+    assert harness.condition("Blocked")["status"] == "False", "it goes on"
+
+
+async def test_public_f5_what_was_told_outlives_the_process_and_is_not_told_again():
+    harness = Harness(spec={"replicas": 2})
+    harness.api.warn = (MISSPELT,)
+    for _ in range(2):
+        await harness.one_pass()
+    before = harness.condition("TemplateWarning")
+    assert len([e for e in await harness.told() if e[1] == "PodWarning"]) == 1
+    harness.restart()
+    for _ in range(2):
+        await harness.one_pass()
+    assert harness.condition("TemplateWarning") == before
+    del harness.api.objects["pods", KEY[0], harness.api.names("pods")[0]]
+    for _ in range(2):
+        await harness.one_pass()
+    assert len(harness.api.names("pods")) == 2
+    assert harness.condition("TemplateWarning") == before
+    assert len([e for e in await harness.told() if e[1] == "PodWarning"]) == 1
+
+
+async def test_public_f5_a_creation_without_warnings_ends_the_condition():
+    harness = Harness(spec={"replicas": 2})
+    harness.api.warn = ('would violate PodSecurity "restricted:latest"',)
+    for _ in range(2):
+        await harness.one_pass()
+    assert harness.condition("TemplateWarning") is not None
+    harness.api.warn = ()
+    del harness.api.objects["pods", KEY[0], harness.api.names("pods")[0]]
+    for _ in range(2):
+        await harness.one_pass()
+    assert harness.condition("TemplateWarning") is None
+
+
+async def test_public_f5_warnings_that_differ_with_every_pod_are_one_event():
+    harness = Harness(spec={"replicas": 5})
+    for number in range(5):
+        harness.api.warn = tuple(f"pod {number}-{i} is odd" for i in range(20))
+        await harness.one_pass()
+        del harness.api.objects["pods", KEY[0], harness.api.names("pods")[0]]
+    assert len([e for e in await harness.told() if e[1] == "PodWarning"]) == 1
+    assert harness.condition("TemplateWarning")["message"].count("is odd") == 8
+
+
+async def test_public_f5_warnings_of_a_dry_run_are_shown_before_a_pod_goes():
+    strategy = {"type": "RollingUpdate", "maxSurge": 0, "maxUnavailable": 1}
+    harness = Harness(olds("a", "b"), {"replicas": 2}, strategy=strategy)
+    harness.api.warn = (MISSPELT,)
+    await harness.one_pass()
+    assert harness.condition("TemplateWarning")["message"].endswith(MISSPELT)

@@ -237,3 +237,85 @@ def test_gd_149_the_overlap_is_an_event_once():
     (announced,) = told_.new_notes(decision.blocked, NOW)
     assert (announced.type, announced.reason) == ("Warning", "SelectorOverlap")
     assert told_.new_notes(decision.blocked, NOW + 600) == []
+
+
+# ---- pods of no known revision that can follow in place (docs/decisions/0051-adopted-in-place.md)
+
+
+def stray(image="game:9", env=None, labels=None, annotations=None, **how):
+    """The body of a pod that a Deployment left, say."""
+    gone = {keys.REVISION_LABEL: None, keys.INSTANCE_LABEL: None}
+    body = raw_pod(
+        "stray", owner=None, image=image, labels={**gone, **(labels or {})}, annotations=annotations or {}, **how
+    )
+    if env is not None:
+        body["spec"]["containers"][0]["env"] = env
+    return body
+
+
+def adopting(body, hooks=(), **spec):
+    fleet = Fleet(2, strategy={"type": "InplaceUpdate"}, hooks=hooks, **spec).created()
+    fleet.cluster.add_pod(body)
+    fleet.scale(3)
+    return fleet
+
+
+def stays(fleet):
+    return "gd-stray" not in fleet.gone()
+
+
+def test_public_f2_an_adopted_pod_that_differs_in_its_image_alone_is_updated_in_place():
+    fleet = adopting(stray())
+    fleet.settle()
+    assert stays(fleet)
+    found = fleet.cluster.pods["gd-stray"]
+    assert found["spec"]["containers"][0]["image"] == "game:1"
+    assert found["metadata"]["labels"][keys.REVISION_LABEL] == fleet.status["updateRevision"]
+    assert len(fleet.ready) == 3
+
+
+def test_public_f2_its_hook_is_the_one_of_updates_in_place():
+    fleet = adopting(stray(), hooks=("preInplace", "preDelete"))
+    fleet.settle()
+    assert stays(fleet)
+    assert [name.split("-")[0] for name in fleet.runs] == ["preinplace"]
+
+
+def test_public_f2_an_adopted_pod_that_differs_in_more_is_replaced():
+    fleet = adopting(
+        stray(env=[]),
+        template={"spec": {"containers": [{"name": "web", "image": "game:1", "env": [{"name": "A", "value": "1"}]}]}},
+    )
+    fleet.settle()
+    assert not stays(fleet)
+    assert len(fleet.ready) == 3
+
+
+def test_public_f2_labels_and_annotations_alone_restart_nothing():
+    metadata = {"labels": {"app": "game", "tier": "front"}, "annotations": {"owner": "us"}}
+    fleet = adopting(stray(image="game:1", labels={"tier": "back"}), template={"metadata": metadata})
+    fleet.settle()
+    assert stays(fleet)
+    found = fleet.cluster.pods["gd-stray"]
+    assert found["metadata"]["labels"]["tier"] == "front"
+    assert found["metadata"]["annotations"]["owner"] == "us"
+    assert found["status"]["containerStatuses"][0]["restartCount"] == 0
+
+
+def test_public_f2_a_pod_without_one_of_the_containers_is_replaced():
+    containers = [{"name": "web", "image": "game:1"}, {"name": "log", "image": "log:1"}]
+    fleet = adopting(stray(), template={"spec": {"containers": containers}})
+    fleet.settle()
+    assert not stays(fleet)
+
+
+def test_public_f2_a_grace_period_holds_for_it_too():
+    details = {"gracePeriodSeconds": 30}
+    fleet = Fleet(2, strategy={"type": "InplaceUpdate", "inPlaceUpdateStrategy": details}).created()
+    fleet.cluster.add_pod(stray(gate=True))
+    fleet.scale(3)
+    fleet.settle()
+    assert fleet.cluster.pods["gd-stray"]["spec"]["containers"][0]["image"] == "game:9"
+    fleet.after(30)
+    assert stays(fleet)
+    assert fleet.cluster.pods["gd-stray"]["spec"]["containers"][0]["image"] == "game:1"

@@ -334,6 +334,25 @@ def test_gss_142_an_orphan_without_the_claims_of_its_ordinal_is_adopted_and_repl
     assert volume["persistentVolumeClaim"]["claimName"] == "data-gs-1"
 
 
+@pytest.mark.parametrize("claim", ["data-gs-1", "data-gs-0", None])
+def test_public_f2_an_orphan_with_another_image_is_updated_in_place_if_it_has_its_claims(claim):
+    story = made(2, claims=[DATA], type="InplaceUpdate")
+    body, uid = story.cluster.pods["gs-1"], story.uid(1)
+    body["metadata"]["ownerReferences"] = []
+    body["metadata"]["labels"].pop("controller-revision-hash")
+    body["spec"]["containers"][0]["image"] = "game:9"
+    body["spec"]["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}] if claim else []
+    story.cluster._touch(body)
+    story.settle()
+    assert (story.uid(1) == uid) == (claim == "data-gs-1")
+    assert (
+        story.cluster.pods["gs-1"]["spec"]["containers"][0]["image"]
+        == story.cluster.pods["gs-0"]["spec"]["containers"][0]["image"]
+    )
+    (volume,) = story.cluster.pods["gs-1"]["spec"]["volumes"]
+    assert volume["persistentVolumeClaim"]["claimName"] == "data-gs-1"
+
+
 def test_a_pod_that_lost_our_labels_is_released_and_its_name_is_missed():
     story = made(2)
     story.cluster.pods["gs-1"]["metadata"]["labels"]["app"] = "other"

@@ -59,6 +59,7 @@ CASES = {
         {"validation": False},
         SECRET,
     ),
+    "templates are not tried": ({"webhooks": {"tryTemplates": False}}, {"try_templates": False}, SECRET),
     "policies alone": ({"webhooks": {"enabled": False}}, {"webhooks": False}, None),
     "webhooks alone": ({"policies": {"enabled": False}}, {"policy": False}, SECRET),
     "cert-manager": (
@@ -101,7 +102,7 @@ def keyed(items):
 def test_webhooks_and_policies_are_registered_as_the_webhooks_say(case):
     values, registration, _ = CASES[case]
     registration = {"hookrun_creators": [OPERATORS], **registration}
-    parts = documents(Registration(name=NAME, service=SERVICE, **registration))
+    parts = documents(Registration(name=NAME, service=SERVICE, **registration), (NAMESPACE, WEBHOOKS))
     rendered = [o for o in render(values) if o["kind"] in KINDS]
     assert keyed(rendered) == keyed(parts["configuration"] + parts["policy"])
 
@@ -164,6 +165,8 @@ def test_arguments_are_the_commands_own_and_say_what_the_values_say():
                 "ports": {"webhook": 8443, "metrics": 8080},
                 "drainSeconds": 20,
                 "validation": {"strictInplace": True, "enableHotpatch": True},
+                "tryTemplates": False,
+                "templateStrictness": "Warn",
                 "certificates": {"source": "certManager"},
                 "log": {"level": "DEBUG", "format": "text"},
             },
@@ -174,6 +177,8 @@ def test_arguments_are_the_commands_own_and_say_what_the_values_say():
     assert str(changed.certificate.certificate) == "/certificate/tls.crt"
     assert (changed.log_level, changed.log_format) == ("DEBUG", "text")
     assert changed.options != chosen.options
+    assert (chosen.try_templates, chosen.template_strictness) == (True, "Refuse")
+    assert (changed.try_templates, changed.template_strictness) == (False, "Warn")
 
 
 @pytest.mark.parametrize(("patience", "reading"), [(1, 1), (2, 1), (5, 3), (30, 3)])

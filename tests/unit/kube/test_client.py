@@ -130,6 +130,20 @@ async def test_a_patch_that_meets_another_object_of_the_name_is_a_conflict(serve
         await client.merge_patch(THINGS, SPACE, "a", {"spec": {"replicas": -1}})
 
 
+async def test_a_creation_may_be_tried_strictly_and_hears_its_warnings(server, client):
+    warned = {"Warning": '299 - "unknown field \\"spec.x\\"", 299 - "old"'}
+    server.faults.append((anything, answer(403, "Forbidden", "exceeded quota", headers=warned)))
+    said = []
+    with pytest.raises(Forbidden):
+        await client.create(THINGS, SPACE, {}, dry_run=True, field_validation="Strict", warn=said.append)
+    assert said == ['unknown field "spec.x"', "old"], "of a refusal too"
+    request, _ = server.requests[-1]
+    assert dict(request.query) == {"dryRun": "All", "fieldValidation": "Strict"}
+    await client.create(THINGS, SPACE, {}, warn=said.append)
+    assert len(said) == 2
+    assert dict(server.requests[-1][0].query) == {}
+
+
 async def test_an_answer_that_takes_too_long_is_given_up(server):
     async with connected(server, timeout=0.1) as client:
         server.faults.append((anything, slow(5.0)))

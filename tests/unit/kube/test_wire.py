@@ -71,6 +71,14 @@ def test_a_guard_by_uid_that_failed_is_a_conflict():
     assert type(status_error({"code": 422, "details": "odd"})) is Invalid
 
 
+def test_the_fields_that_are_wrong_come_along():
+    causes = [{"field": "spec.replicas", "message": "must not be negative"}, {"field": "spec"}, "odd"]
+    found = status_error({"code": 422, "details": {"causes": causes}})
+    assert found.causes == (("spec.replicas", "must not be negative"), ("spec", ""))
+    assert status_error({"code": 422, "details": {"causes": 7}}).causes == ()
+    assert status_error({"code": 403}).causes == ()
+
+
 def test_a_status_object_without_a_code_is_a_server_error():
     assert type(status_error({"message": "why"})) is Unavailable
 

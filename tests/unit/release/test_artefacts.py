@@ -24,7 +24,9 @@ BASE = "registry.example/python:3.11@sha256:" + "0" * 64
 
 def copy(folder):
     """The sources in another folder, with other times."""
-    ignored = shutil.ignore_patterns(".git", ".venv", "dist", "__pycache__", ".*_cache", ".hypothesis", "results")
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv*", "build", "dist", "__pycache__", ".*_cache", ".hypothesis", "results"
+    )
     shutil.copytree(ROOT, folder, symlinks=True, ignore=ignored, copy_function=shutil.copyfile)
     return folder
 
@@ -43,7 +45,7 @@ def made(tmp_path_factory):
 def test_two_runs_give_the_same_bytes_and_checksums_that_sha256sum_accepts(made):
     first, second = made
     assert release.checksums(first) == release.checksums(second)
-    assert len(release.checksums(first).splitlines()) == 5
+    assert len(release.checksums(first).splitlines()) == 6
     (first / "SHA256SUMS").write_text(release.checksums(first))
     subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=first, check=True, capture_output=True)
 
@@ -55,6 +57,7 @@ def test_every_artefact_carries_the_version(made):
         f"game_operators-{version}.tar.gz",
         f"game-operators-{version}.tgz",
         f"game-operators-{version}-crds.yaml",
+        f"game-operators-{version}-schemas.tar.gz",
         f"game-operators-{version}.cdx.json",
     }
 
@@ -71,6 +74,12 @@ def test_the_definitions_are_those_of_the_folder(made):
     each = [yaml.safe_load(path.read_text()) for path in sorted((ROOT / "crds").glob("*.yaml"))]
     assert list(yaml.safe_load_all(text)) == each
     assert len(each) == 4
+
+
+def test_the_schemas_are_those_of_the_folder(made):
+    packed = archives.read(made[0] / f"game-operators-{sources.version()}-schemas.tar.gz")
+    assert packed == {path.name: path.read_bytes() for path in (ROOT / "docs" / "schemas").iterdir()}
+    assert "all.json" in packed
 
 
 def test_the_bill_names_every_locked_package_with_its_hashes(made):

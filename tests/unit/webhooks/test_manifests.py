@@ -150,7 +150,7 @@ def test_attack_f9_the_command_prints_the_policy_of_namespaces(capsys):
 
 def test_rights_are_the_least():
     """Lists of our kinds; one Secret and one configuration by name; nothing else, and never a watch or a create."""
-    found = roles(Registration(name="games"), ("games", "hooks"), "hooks-tls")
+    found = roles(Registration(name="games", try_templates=False), ("games", "hooks"), "hooks-tls")
     rules = [(d["kind"], r) for d in found for r in d.get("rules", ())]
     assert {v for _, r in rules for v in r["verbs"]} == {"get", "list", "patch", "update"}
     written = [(k, r) for k, r in rules if {"patch", "update"} & set(r["verbs"])]
@@ -159,6 +159,19 @@ def test_rights_are_the_least():
         ("Role", ["secrets"], ["hooks-tls"]),
     ]
     assert not any("resourceNames" in r for d in roles(Registration(), ("a", "b"), "") for r in d.get("rules", ()))
+
+
+@pytest.mark.parametrize("fields", [{"try_templates": False}, {"validation": False}], ids=str)
+def test_templates_are_tried_by_a_right_that_goes_with_it(fields):
+    """Where nothing is tried, nothing can be created."""
+    tried = {"apiGroups": [""], "resources": ["pods", "podtemplates"], "verbs": ["create"]}
+    on, off = (
+        [r for d in roles(registration, ("games", "hooks"), "hooks-tls") for r in d.get("rules", ())]
+        for registration in (Registration(), Registration(**fields))
+    )
+    assert tried in on
+    assert [r for r in on if r not in off] == [tried]
+    assert not any("create" in r["verbs"] for r in off)
 
 
 def test_manifests_are_printed_as_yaml(capsys):

@@ -40,12 +40,12 @@ def _merge(held, change, *, strategic):
 class ClusterApi(MemoryApi):
     """``refuse`` maps (verb, plural or name) to the error that such requests get.
 
-    ``graceless`` are the names of what was deleted without grace.
+    ``graceless`` are the names of what was deleted without grace; ``warn`` is what comes along with what is created.
     """
 
     def __init__(self, namespace):
         super().__init__()
-        self.namespace, self.refuse, self.graceless = namespace, {}, []
+        self.namespace, self.refuse, self.graceless, self.warn = namespace, {}, [], ()
 
     async def _request(self, verb, resource, namespace, name, change):
         error = self.refuse.get((verb, name)) or self.refuse.get((verb, resource.plural))
@@ -57,7 +57,9 @@ class ClusterApi(MemoryApi):
 
         return await super()._request(verb, resource, namespace, name, judged)
 
-    async def create(self, resource, namespace, body, *, dry_run=False):
+    async def create(self, resource, namespace, body, *, dry_run=False, warn=None):
+        for text in self.warn if warn is not None else ():
+            warn(text)
         if dry_run:
             return await self._try(resource, namespace, body)
         return await super().create(

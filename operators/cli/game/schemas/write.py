@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import operators.cli.game.plans.documents  # noqa: F401 - its documents are among the subclasses
 from operators.cli.game.documents import Document
 from operators.cli.game.schemas import FOLDER
 

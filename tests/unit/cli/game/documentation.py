@@ -10,18 +10,22 @@ from pathlib import Path
 from operators.cli.game import COMMANDS
 from operators.cli.game.exits import Exit
 from operators.cli.game.main import main
+from operators.cli.game.plans.picture import picture
 from tests.unit.cli.game.golden import FOLDER
+from tests.unit.cli.game.plans.planworlds import PLANS
 from tests.unit.cli.game.worlds import WORLDS
 
 TARGET = Path(__file__).parents[4] / "docs" / "cli.md"
+#: The picture of a plan that the page shows.
+PICTURE = TARGET.with_name("plan.svg")
 _CODES = {
     Exit.REACHED: "reached, or nothing is wrong",
     Exit.FAILED: "a request failed, or something is not there",
     Exit.USAGE: "wrong usage",
-    Exit.BLOCKED: "something stops it; in `status`: a person is needed",
-    Exit.TIMEOUT: "the time is over",
+    Exit.BLOCKED: "something stops it, or will; in `status`: a person is needed",
+    Exit.TIMEOUT: "the time is over; in `plan`: it was cut short",
     Exit.RESTS: "rests by wish: a pause, a partition, OnDelete",
-    Exit.CHANGES: "something differs, with `--exit-code`",
+    Exit.CHANGES: "something differs, or is to be done, with `--exit-code`",
     Exit.INTERRUPTED: "interrupted",
 }
 #: Golden screens that a command shows, by the name of the file, and what stands above each.
@@ -34,6 +38,10 @@ _SCREENS = {
     ],
     "history": [("history-waiting", WORLDS["waiting"][1])],
     "diff": [(f"diff-{name}", WORLDS[name][1]) for name in ("waiting", "refused")],
+    "plan": [
+        *((f"plan-{name}", title) for name, (_, title) in PLANS.items()),
+        ("plan-markdown", "The canary as `-o markdown`"),
+    ],
     "hooks": [(f"hooks-{name}", WORLDS[name][1]) for name in ("waiting", "errors")],
 }
 
@@ -80,5 +88,11 @@ def text() -> str:
     return page
 
 
+def drawn() -> str:
+    """The picture: of the canary, with a person who takes a minute, and hooks that take a while."""
+    return picture(PLANS["canary"][0](resume="60s", hooks="after:20s"))
+
+
 if __name__ == "__main__":
+    PICTURE.write_text(drawn())
     TARGET.write_text(text())

@@ -8,9 +8,11 @@ from operators.cli.game import revisions, screens
 from operators.cli.game.causes import explain
 from operators.cli.game.circumstances import Circumstances
 from operators.cli.game.hookstates import hook_states
+from operators.cli.game.plans.screen import markdown, plan_screen
 from operators.cli.game.summary import summary
-from operators.cli.game.text import plain
+from operators.cli.game.text import line, plain
 from operators.cli.game.tree import tree
+from tests.unit.cli.game.plans.planworlds import PLANS
 from tests.unit.cli.game.worlds import WORLDS
 
 FOLDER = Path(__file__).with_name("screens")
@@ -43,6 +45,9 @@ def texts():
             past = revisions.history(subject)
             found[f"history-{name}"] = revisions.history_screen(past, subject.now, wide=False, width=None)
             found[f"diff-{name}"] = revisions.diff_screen(revisions.diff_in_rollout(subject), width=None)
+    for name, (make, _) in PLANS.items():
+        found[f"plan-{name}"] = plan_screen(make(), wide=name == "gamestatefulset")
+    found["plan-markdown"] = [line(markdown(PLANS["canary"][0](), "plan.svg").rstrip("\n"))]
     found["list"] = screens.listing(items, subject.now, namespaced=False)
     return {f"{name}.txt": plain(lines) + "\n" for name, lines in found.items()}
 

@@ -74,7 +74,7 @@ def test_a_pod_that_does_not_leave_names_its_finalizers():
     world.cluster.now += 300
     told = of(subject(world), name)
     assert told.findings[0].cause == "Leaving"
-    assert "its time was over 5m ago; finalizers game/drain hold it" in told.findings[0].text
+    assert "its time was over 4m30s ago; finalizers game/drain hold it" in told.findings[0].text
 
 
 def test_a_pod_that_is_well_says_so_with_its_version():

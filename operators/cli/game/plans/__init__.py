@@ -1,0 +1,1 @@
+"""``plan``: the future of a rollout, played by the simulation before anything is written."""

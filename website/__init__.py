@@ -1,0 +1,1 @@
+"""The documentation as a site, by mkdocs: ``make docs``."""
