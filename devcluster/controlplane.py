@@ -35,9 +35,10 @@ class ApiServer:
     Args:
         folder: For its data, certificates and logs.
         controllers: Whether the controller manager runs too; requests are then authorised by RBAC, as in a cluster.
+        users: Others than the administrator, with no rights but those that they are given; see `kubeconfig_of`.
     """
 
-    def __init__(self, folder: Path, *, controllers: bool = False) -> None:
+    def __init__(self, folder: Path, *, controllers: bool = False, users: Sequence[str] = ()) -> None:
         self._names = ("etcd", "kube-apiserver", *(("kube-controller-manager",) if controllers else ()))
         if not all(program(name).exists() for name in self._names):
             choose.build_programs(list(self._names))
@@ -47,7 +48,9 @@ class ApiServer:
         self._server: subprocess.Popen[bytes] | None = None
         self._manager: subprocess.Popen[bytes] | None = None
         self.kubeconfig = folder / "own.kubeconfig"
-        (folder / "tokens").write_text(f'{self._token},admin,admin,"system:masters"\n')
+        self._users = {user: secrets.token_hex(16) for user in users}
+        others = "".join(f"{token},{user},{user}\n" for user, token in self._users.items())
+        (folder / "tokens").write_text(f'{self._token},admin,admin,"system:masters"\n{others}')
         subprocess.run(["openssl", "genrsa", "-out", str(folder / "sa.key"), "2048"], check=True, capture_output=True)
         self._etcd = self._run("etcd", *self._etcd_flags())
 
@@ -133,23 +136,29 @@ class ApiServer:
         try:
             if self._tls is None:
                 self._tls = ssl.create_default_context(cafile=certificate)
-                self._write_kubeconfig(certificate)
+                self._write_kubeconfig(self.kubeconfig, certificate, self._token)
+                for user, token in self._users.items():
+                    self._write_kubeconfig(self.kubeconfig_of(user), certificate, token)
             return bool(self.request("GET", "/readyz", timeout=1.0) == "ok")
         except OSError:
             return False
 
-    def _write_kubeconfig(self, certificate: Path) -> None:
+    def kubeconfig_of(self, user: str) -> Path:
+        """That of another user than the administrator."""
+        return self._folder / f"{user}.kubeconfig"
+
+    def _write_kubeconfig(self, file: Path, certificate: Path, token: str) -> None:
         cluster = {"server": f"https://127.0.0.1:{self.port}", "certificate-authority": str(certificate)}
         body = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "own", "cluster": cluster}],
-            "users": [{"name": "own", "user": {"token": self._token}}],
+            "users": [{"name": "own", "user": {"token": token}}],
             "contexts": [{"name": "own", "context": {"cluster": "own", "user": "own"}}],
             "current-context": "own",
         }
-        self.kubeconfig.write_text(json.dumps(body))
-        self.kubeconfig.chmod(0o600)
+        file.write_text(json.dumps(body))
+        file.chmod(0o600)
 
     def _run(self, name: str, *flags: str) -> subprocess.Popen[bytes]:
         with (self._folder / f"{name}.log").open("ab") as out:

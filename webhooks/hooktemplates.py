@@ -10,10 +10,9 @@ from typing import Any, Final, Protocol
 
 from operators.logs import get_logger
 from operators.sandbox.errors import LimitExceeded, SandboxError, WallLimitExceeded
-from webhooks.objects import Json, texts
-from webhooks.protection import LABEL
-from webhooks.validation.limits import HOOK_TEMPLATE, known_part, limit_problems
-from webhooks.validation.problems import Problem, new_problems, verdict, warning
+from webhooks.judging import TemplateTexts
+from webhooks.objects import Json
+from webhooks.validation.problems import Problem, verdict, warning
 from webhooks.verdicts import Verdict
 
 _LOG: Final = get_logger(__name__)
@@ -24,7 +23,7 @@ _NAMESPACE: Final = 63
 class Caller(Protocol):
     """The part of `operators.sandbox.pool.WorkerPool` that is used here."""
 
-    async def call(self, namespace: str, name: str, argument: Any, body: bytes = b"") -> Any: ...
+    async def call(self, namespace: str, name: str, argument: Any, body: bytes | bytearray = b"") -> Any: ...
 
 
 class HookTemplateValidation:
@@ -33,17 +32,9 @@ class HookTemplateValidation:
     def __init__(self, pool: Caller | None) -> None:
         self._pool = pool
 
-    async def check(self, namespace: str, old: Json | None, new: Json) -> Verdict:
-        """The verdict on a creation, or on an update of ``old``."""
-        beyond = limit_problems(HOOK_TEMPLATE, new)
-        added = new_problems(lambda o: limit_problems(HOOK_TEMPLATE, o), old, new) if beyond else []
-        if added:
-            return verdict(added)
-        if beyond:  # older than the limits, and as it was
-            return verdict([warning("spec", f"not checked, because it is beyond a limit: {beyond[0]}")])
-        if old is not None and limit_problems(HOOK_TEMPLATE, old):
-            old = None
-        return verdict(await self._problems(namespace[:_NAMESPACE], old, new))
+    async def check(self, namespace: str, asked: TemplateTexts) -> Verdict:
+        """The verdict on a creation, or on an update of ``asked.old``."""
+        return verdict(await self._problems(namespace[:_NAMESPACE], asked.old, asked.new))
 
     async def _problems(self, namespace: str, old: Json | None, new: Json) -> list[Problem]:
         try:
@@ -66,13 +57,8 @@ class HookTemplateValidation:
     async def _read(self, namespace: str, template: Json) -> list[Problem]:
         if self._pool is None:
             raise SandboxError("it was not started")
-        label = texts(template, "metadata", "labels").get(LABEL)
-        argument = {
-            "metadata": {"labels": {} if label is None else {LABEL: label}},
-            "spec": known_part({"spec": HOOK_TEMPLATE}, template).get("spec", {}),
-        }
         try:
-            found = await self._pool.call(namespace, "check_template", argument)
+            found = await self._pool.call(namespace, "check_template", template)
         except WallLimitExceeded as error:  # the worker got too little CPU, which the HookTemplate is no reason for
             raise SandboxError(str(error)) from error
         return [Problem(field, text, fatal) for field, text, fatal in found]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from operators.api.keys import PROTECTED_NAMESPACE_LABEL
 from webhooks.objects import Json
 from webhooks.protection import (
     ALWAYS,
@@ -17,7 +18,6 @@ from webhooks.protection import (
     DEFAULT,
     LABEL,
     LABEL_VALUES,
-    PROTECTED_NAMESPACE_LABEL,
     WHILE,
     WORKLOADS,
 )

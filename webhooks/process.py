@@ -20,6 +20,7 @@ from operators.sandbox.pool import WorkerPool
 from webhooks.certificates import CertificateFromFiles, CertificateFromSecret, CertificateSource
 from webhooks.connections import Connections
 from webhooks.handlers import ReviewHandlers
+from webhooks.largereviews import LargeReviews
 from webhooks.load import LoadLimits
 from webhooks.lookups import Lookups
 from webhooks.metrics import Metrics
@@ -30,7 +31,7 @@ from webhooks.trials import SECONDS, Trials
 
 _LOG: Final = get_logger(__name__)
 _FILE_PERIOD: Final = 5.0
-#: Of the worker that reads what users write in HookTemplates. The wall time leaves the API server time to hear of it.
+#: Of the worker that reads what users write. The wall time leaves the API server time to hear of it.
 VALIDATION_LIMITS: Final = Limits(cpu_seconds=0.25, wall_seconds=2.0, memory_bytes=128 << 20)
 
 
@@ -55,7 +56,8 @@ async def run(settings: WebhookSettings) -> int:
     if settings.try_templates:
         trials = Trials(client, settings.template_strictness, seconds=min(SECONDS, settings.lookup_timeout))
     handlers = ReviewHandlers(settings.options, Lookups(client), metrics, pool, trials)
-    admission = Admission(handlers, metrics, limits, connections)
+    large = LargeReviews(pool, settings.options)
+    admission = Admission(handlers, metrics, limits, connections, large)
 
     def missing() -> str:
         return "stopping" if admission.draining else served.missing()
@@ -81,7 +83,7 @@ async def _start(pool: WorkerPool) -> None:
     try:
         await pool.start()
     except Unavailable as error:
-        _LOG.warning("HookTemplates are not validated", error=str(error))
+        _LOG.warning("HookTemplates and large reviews are not validated", error=str(error))
 
 
 def _client(settings: WebhookSettings, registry: CollectorRegistry) -> Client:

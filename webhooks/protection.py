@@ -17,10 +17,8 @@ from webhooks.reviews import Resource, Review
 from webhooks.verdicts import MALFORMED, Verdict, allow, refuse
 
 LABEL: Final = keys.DELETION_ALLOW_LABEL
-ALWAYS, CASCADING = "Always", "Cascading"
+ALWAYS, CASCADING = keys.DELETION_ALWAYS, "Cascading"
 LABEL_VALUES: Final = (ALWAYS, CASCADING)
-#: Label of a namespace whose deletion is refused; its owner sets it, and every value but "false" protects.
-PROTECTED_NAMESPACE_LABEL: Final = f"{keys.GROUP}/protected"
 
 _BY: Final = "forbidden by ResourceDeletionAllow"
 DEFAULT: Final = f"{_BY}, set labels {LABEL}={ALWAYS} to allow operation"
@@ -135,7 +133,8 @@ def verdict_after_failure(question: Question, error: str) -> Verdict:
 
 def depends_on_namespace(review: Review, verdict: Verdict, rules: Rules) -> bool:
     """Whether a refusal is lifted when the namespace is being deleted."""
-    return rules.allow_namespace_termination and not verdict.allowed and bool(review.namespace)
+    lifted = rules.allow_namespace_termination and review.operation == "DELETE"
+    return lifted and not verdict.allowed and bool(review.namespace)
 
 
 def _deletes(review: Review, rules: Rules) -> bool:

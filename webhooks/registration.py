@@ -1,7 +1,7 @@
 """What the API server asks us about, and what happens when we do not answer.
 
 The webhook configuration and the admission policy are made from one `Registration`, so that both layers cover the same
-objects. Nothing here is about pods or nodes: an outage of the webhooks can refuse changes to our own kinds only.
+objects. No webhook is asked about pods or nodes: an outage can refuse changes to our own kinds only.
 """
 
 from __future__ import annotations

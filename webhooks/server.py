@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -15,10 +14,12 @@ from operators.logs import get_logger
 from operators.runtime.serving import ok
 from webhooks.connections import Connections, Request
 from webhooks.handlers import ReviewHandlers
+from webhooks.judging import CRD, DECODED, SPEC, WORKLOAD_PATH, Options
+from webhooks.largereviews import LargeReviews, read_small
 from webhooks.load import Load, LoadLimits, Overloaded, Room, weight
 from webhooks.metrics import Metrics
 from webhooks.protection import KINDS
-from webhooks.reviews import CONTENT_TYPE, BadReview, Review, answer, read
+from webhooks.reviews import CONTENT_TYPE, BadReview, Review, answer
 from webhooks.verdicts import Verdict
 
 _LOG: Final = get_logger(__name__)
@@ -47,8 +48,10 @@ class Admission:
         metrics: Metrics,
         limits: LoadLimits | None = None,
         connections: Connections | None = None,
+        large: LargeReviews | None = None,
     ) -> None:
-        self._metrics = metrics
+        self._metrics, self._handlers = metrics, handlers
+        self._large = large or LargeReviews(None, Options())
         self._limits = limits or LoadLimits()
         self._connections = connections
         self.load = Load(self._limits)
@@ -56,9 +59,9 @@ class Admission:
         self.application = web.Application(middlewares=[self._watch])
         self.application.add_routes(
             [
-                web.post("/validate-crd", self._handler("/validate-crd", handlers.validate_crd)),
-                web.post("/validate-workload", self._handler("/validate-workload", handlers.validate_workload)),
-                web.post("/validate-spec", self._handler("/validate-spec", handlers.validate_spec)),
+                web.post(CRD, self._handler(CRD, handlers.validate_crd)),
+                web.post(WORKLOAD_PATH, self._handler(WORKLOAD_PATH, handlers.validate_workload)),
+                web.post(SPEC, self._handler(SPEC, handlers.validate_spec)),
                 web.get("/healthz", ok),
             ]
         )
@@ -87,6 +90,8 @@ class Admission:
     async def _respond(self, path: str, handle: HandleReview, request: web.Request, room: Room) -> web.Response:
         try:
             body = await self._body(request, room)
+            if len(body) <= DECODED:
+                room.take(weight(body))
             with self.load.judging():
                 return await self._judge(path, handle, request, body)
         except _BodyTooLarge:
@@ -122,7 +127,6 @@ class Admission:
                         raise _BodyTooLarge
                     room.take(len(piece))
                     body += piece
-        room.take(weight(body))
         on_connection: Request | None = request.get(_ON_CONNECTION)
         if on_connection is not None:
             on_connection.judge()
@@ -136,10 +140,12 @@ class Admission:
         outcome, limit = "error", _verdict_timeout(request.query.get("timeout", ""))
         self._metrics.in_flight.inc()
         try:
-            review = _read(body, request.headers.get("Content-Type", ""))
-            resource, operation = _metric_labels(review)
+            content_type = request.headers.get("Content-Type", "")
             async with asyncio.timeout(limit):
-                verdict = await handle(review)
+                small = read_small(path, body, content_type)
+                review, finding = (small, None) if small else await self._large.examine(path, body)
+                resource, operation = _metric_labels(review)
+                verdict = await (handle(review) if finding is None else self._handlers.decide(review, finding))
             outcome = _outcome(verdict)
             _log_refusal(path, review, verdict)
             return web.Response(body=answer(review, verdict), content_type=CONTENT_TYPE)
@@ -153,17 +159,6 @@ class Admission:
         finally:
             self._metrics.in_flight.dec()
             self._metrics.review(path, resource, operation, outcome, time.monotonic() - began)
-
-
-def _read(body: bytes | bytearray, content_type: str) -> Review:
-    """`read` without collections meanwhile: a million new objects would start many, and JSON holds no cycles."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        return read(body, content_type)
-    finally:
-        if collects:
-            gc.enable()
 
 
 def _verdict_timeout(timeout: str) -> float:

@@ -21,7 +21,7 @@ from operators.flags import (
     seconds,
     truth,
 )
-from webhooks.handlers import Options
+from webhooks.judging import Options
 from webhooks.protection import Rules
 from webhooks.rotation import Policy
 from webhooks.validation.trials import FIELD_VALIDATION, Strictness

@@ -9,6 +9,8 @@ INVALID = (422, "Invalid")
 MALFORMED = (400, "BadRequest")
 #: The API server cuts warnings that are longer, and drops all beyond 4096 characters together.
 _WARNING_LIMIT, _WARNINGS = 256, 12
+#: Characters of a refusal; it names texts of users, which may be long.
+_MESSAGE_LIMIT = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +43,6 @@ def _header(warning: str) -> str:
 
 def refuse(message: str, how: tuple[int, str] = FORBIDDEN, warnings: tuple[str, ...] = ()) -> Verdict:
     """Refuse, with the HTTP code and reason that the client gets."""
+    if len(message) > _MESSAGE_LIMIT:
+        message = message[: _MESSAGE_LIMIT - 1] + "…"
     return Verdict(allowed=False, message=message, code=how[0], reason=how[1], warnings=allow(*warnings).warnings)

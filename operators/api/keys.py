@@ -57,3 +57,6 @@ HOOK_TEMPLATE_ANNOTATION: Final = f"{GROUP}/hooktemplate-version"
 
 # Deletion protection
 DELETION_ALLOW_LABEL: Final = "io.tencent.bcs.dev/deletion-allow"
+DELETION_ALWAYS: Final = "Always"
+# On a namespace whose deletion is refused; every value but "false" protects
+PROTECTED_NAMESPACE_LABEL: Final = f"{GROUP}/protected"

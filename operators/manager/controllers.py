@@ -35,6 +35,7 @@ from operators.runtime.workqueue import WorkQueue
 from operators.workload.context import Context
 from operators.workload.controller import WorkloadController
 from operators.workload.metrics import HookRunCreations, WorkloadMetrics, statefulset_metrics
+from operators.workload.namespaces import NamespaceLabels
 from operators.workload.stores import (
     CLAIM_INDEXES,
     HOOK_RUN_INDEXES,
@@ -75,6 +76,8 @@ class Controllers:
             "hook": self._hook,
         }
         self.workers: list[Worker] = [build[name]() for name in settings.controllers]
+        if settings.protect_namespaces:
+            self.workers.append(self._namespaces())
 
     def sources(self) -> dict[str, Cache[Any]]:
         """Everything that fills a cache, by name."""
@@ -165,6 +168,24 @@ class Controllers:
         hook_runs.subscribe(reconciler.on_hook_run)
         name = resource.kind.lower()
         return Controller(name, queue, reconciler.reconcile, workers=self._settings.workers, metrics=self._pass_metrics)
+
+    def _namespaces(self) -> Worker:
+        """Labels of namespaces: by the workloads of both kinds, whichever of them this process runs."""
+        feeds: list[Feed[Any]] = [
+            self._feed(resources.GAME_DEPLOYMENTS, gamedeployment_view, WORKLOAD_INDEXES),
+            self._feed(resources.GAME_STATEFUL_SETS, gamestatefulset_view, WORKLOAD_INDEXES),
+        ]
+        queue: WorkQueue[str] = WorkQueue(QueueMetrics(self._queues, "Namespace"), namespace_of=str)
+        labels = NamespaceLabels(
+            self._client,
+            [feed.store for feed in feeds],
+            queue,
+            namespace=self._settings.namespace,
+            period=self._settings.resync_period,
+        )
+        for feed in feeds:
+            feed.subscribe(labels.on_workload)
+        return labels
 
     def _hook_runs(self) -> Informer[Any]:
         """HookRuns, listed and watched once: the hook controller's view is what the workloads read, and more."""

@@ -39,8 +39,46 @@ class _EndlessBackoff:
             yield 1.5
 
 
+class _NoDifferences(kopf.DiffBaseStorage):
+    """Nothing is compared: all our handlers are of events.
+
+    Kopf's own storages copy the whole object several times at each of its events, in the event loop: seconds for one of
+    a megabyte.
+    """
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        pass
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Handlers of events have no progress."""
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        pass
+
+    def purge(self, **_: Any) -> None:
+        pass
+
+    def touch(self, **_: Any) -> None:
+        pass
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
+
+
 def _configure(settings: kopf.OperatorSettings, *, everywhere: bool) -> None:
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = _NoDifferences()
+    settings.persistence.progress_storage = _NoProgress()
     settings.watching.inactivity_timeout = 90
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 30

@@ -58,6 +58,7 @@ class ManagerSettings:
     hook_deny_service: tuple[tuple[str, str], ...]
     hook_allow_node_ports: tuple[range, ...]
     hook_cpu_limit: float
+    protect_namespaces: bool
 
 
 def _networks(text: str) -> tuple[str, ...]:
@@ -140,6 +141,13 @@ _FLAGS = (
         "seconds beyond its own time to end that a pod gets on a node nobody hears of, before its place is given away",
     ),
     Flag("node-sick-delay", "60", seconds_or_none, "the same on a node whose kubelet says that it is not ready"),
+    Flag(
+        "protect-namespaces",
+        "false",
+        truth,
+        "label namespaces that hold protected workloads, for the admission policy that refuses their deletion; needs "
+        "the rights to get, list and patch namespaces",
+    ),
     Flag(
         "hook-cpu-limit",
         "0.25",

@@ -17,6 +17,8 @@ _SCALES = {
 }
 #: Digits of an amount that anybody means; more are left to the API server to refuse.
 _LONGEST = 60
+#: Characters of an amount that is read, zeros included: what was read is remembered, and users may write any number.
+_LONGEST_TEXT = 3 * _LONGEST
 #: Exact for what has so many digits on either side of the point, whatever the suffix.
 _EXACT = Context(prec=4 * _LONGEST, rounding=ROUND_UP)
 _NANO, _MILLI = Decimal("1e-9"), Decimal("1e-3")
@@ -42,8 +44,12 @@ def _read(value: Any, unit: Decimal) -> Any:
     return _spelled(str(value), unit) if type(value) in (int, float) else value
 
 
-@lru_cache(4096)
 def _spelled(text: str, unit: Decimal) -> str:
+    return _kept_spelling(text, unit) if len(text) <= _LONGEST_TEXT else text
+
+
+@lru_cache(4096)
+def _kept_spelling(text: str, unit: Decimal) -> str:
     match = _QUANTITY.match(text)
     if match is None:
         return text

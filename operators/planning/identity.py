@@ -13,6 +13,8 @@ from operators.planning.views import PodView
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _ID_LENGTH = 5
+#: Characters of an index range: it is read in every pass, and an annotation may have 256 KiB.
+_RANGE_LENGTH = 1024
 
 
 class InvalidIndexRange(ValueError):
@@ -42,13 +44,16 @@ def index_range(workload: str, annotations: Mapping[str, str], replicas: int) ->
     """The half-open range of indexes to inject, None when injection is off.
 
     Raises:
-        InvalidIndexRange: missing, malformed, empty, or smaller than ``replicas``.
+        InvalidIndexRange: missing, malformed, too long, empty, or smaller than ``replicas``.
     """
     if _annotation(annotations, keys.INDEX_ON) != "true":
         return None
     text = _annotation(annotations, keys.INDEX_RANGE)
     if not text:
         raise InvalidIndexRange(f"gamedeployment {workload} inject index on, get index-range failed")
+    if len(text) > _RANGE_LENGTH:
+        said = f"index range has {len(text)} characters, at most {_RANGE_LENGTH} are allowed"
+        raise InvalidIndexRange(f"gamedeployment {workload} {said}")
     try:
         value = json.loads(text)
         start, end = int(value.get("podStartIndex", 0)), int(value.get("podEndIndex", 0))

@@ -11,6 +11,8 @@ _DIGEST = r"[A-Za-z][A-Za-z0-9]*+(?:[-_+.][A-Za-z][A-Za-z0-9]*+)*+:[0-9A-Fa-f]{3
 _PATH = re.compile(rf"{_PART}(?:/{_PART})*+(?::(?P<tag>\w[\w.-]{{0,127}}+))?+(?:@(?P<digest>{_DIGEST}))?+\Z", re.ASCII)
 _LABEL = r"[a-zA-Z0-9]++(?:-++[a-zA-Z0-9]++)*+"
 _DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*+|\[[0-9a-fA-F:]++\])(?::[0-9]++)?+\Z")
+#: Characters of a name that is remembered: users may write any number.
+_LONGEST_KEPT = 512
 _IDENTIFIER = re.compile(r"[a-f0-9]{64}\Z")
 
 
@@ -19,10 +21,15 @@ def default_pull_policy(image: Any) -> str:
 
     A name that no image can have is IfNotPresent.
     """
-    return _default(str(image))
+    text = str(image)
+    return _kept_default(text) if len(text) <= _LONGEST_KEPT else _default(text)
 
 
 @lru_cache(1024)
+def _kept_default(image: str) -> str:
+    return _default(image)
+
+
 def _default(image: str) -> str:
     domain, slash, path = image.partition("/")
     if not slash or not ("." in domain or ":" in domain or domain == "localhost" or domain != domain.lower()):

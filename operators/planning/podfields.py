@@ -14,12 +14,15 @@ from typing import Any
 from operators.planning.amounts import spelled, spelled_resource
 
 Json = Mapping[str, Any]
+#: ``dict`` first: what comes from JSON is told without the slow question to an abstract class.
+_MAPPINGS = (dict, Mapping)
 _Reduce = Callable[[Any], Any]
 #: Of each field: how its value is reduced, if at all, and the reduced values that say nothing.
 Fields = dict[str, tuple[_Reduce | None, tuple[Any, ...]]]
 
 #: What admission writes into every pod whose spec leaves it open, in any cluster; no default of the types.
 _ADMITTED = {"PodSpec": {"serviceAccountName": "default", "preemptionPolicy": "PreemptLowerPriority"}}
+_SCALAR_TYPES = frozenset((str, int, float, bool, type(None)))
 _ZEROS: dict[str, Any] = {"string": "", "boolean": False, "integer": 0, "intOrString": 0, "quantity": "0"}
 _LISTS: dict[str, Any] = {"strings": "", "integers": 0}
 
@@ -49,8 +52,13 @@ def reduced(value: Json, fields: Fields) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value of which no type is known."""
-    if isinstance(value, Mapping):
+    """A value of which no type is known. There may be hundreds of thousands: the exact types are asked for first."""
+    kind = type(value)
+    if kind in _SCALAR_TYPES:
+        return value
+    if kind is list:
+        return [_plain(entry) for entry in value]
+    if kind is dict or isinstance(value, Mapping):
         return reduced(value, {})
     return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value
 
@@ -60,14 +68,14 @@ def _whole(value: Any) -> Any:
 
 
 def _object(fields: Fields) -> _Reduce:
-    return lambda value: reduced(value, fields) if isinstance(value, dict | Mapping) else value
+    return lambda value: reduced(value, fields) if isinstance(value, _MAPPINGS) else value
 
 
 def _objects(fields: Fields) -> _Reduce:
     def reduce(value: Any) -> Any:
         if not isinstance(value, list | tuple):
             return value
-        return [{} if e is None else reduced(e, fields) if isinstance(e, dict | Mapping) else e for e in value]
+        return [{} if e is None else reduced(e, fields) if isinstance(e, _MAPPINGS) else e for e in value]
 
     return reduce
 
@@ -79,11 +87,11 @@ def _list(zero: Any) -> _Reduce:
 
 def _texts(value: Any) -> Any:
     """Labels and the like."""
-    return {k: "" if v is None else v for k, v in value.items()} if isinstance(value, dict | Mapping) else value
+    return {k: "" if v is None else v for k, v in value.items()} if isinstance(value, _MAPPINGS) else value
 
 
 def _resources(value: Any) -> Any:
-    return {k: spelled_resource(v) for k, v in value.items()} if isinstance(value, dict | Mapping) else value
+    return {k: spelled_resource(v) for k, v in value.items()} if isinstance(value, _MAPPINGS) else value
 
 
 _SCALARS: dict[str, _Reduce | None] = {

@@ -6,6 +6,7 @@ Rules: docs/spec/gamedeployment.md 2.5.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from operators.planning.views import PodView, RevisionView
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _FNV_PRIME, _FNV_OFFSET = 0x01000193, 0x811C9DC5
+_LONGEST_FNV = 128 << 10
 _NAME_LIMIT = 223
 _NOT_COPIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -42,12 +44,20 @@ def revision_data(template: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def revision_name(workload: str, template: Mapping[str, Any], collisions: int) -> str:
-    """``<workload>-<hash>``: 32-bit FNV-1 over the data and the collision count, in letters that spell nothing."""
+    """``<workload>-<hash>``: 32-bit FNV-1 over the data and the collision count, in letters that spell nothing.
+
+    Of data beyond 128 KiB it is the CRC: FNV would be computed byte by byte, in the event loop.
+    """
     text = json.dumps(revision_data(template), sort_keys=True, separators=(",", ":")) + str(collisions)
-    code = _FNV_OFFSET
-    for byte in text.encode():
-        code = ((code * _FNV_PRIME) & 0xFFFFFFFF) ^ byte
+    code = _fnv(text.encode()) if len(text) <= _LONGEST_FNV else zlib.crc32(text.encode())
     return f"{workload[:_NAME_LIMIT]}-{''.join(_ALPHABET[ord(c) % len(_ALPHABET)] for c in str(code))}"
+
+
+def _fnv(data: bytes) -> int:
+    code = _FNV_OFFSET
+    for byte in data:
+        code = ((code * _FNV_PRIME) & 0xFFFFFFFF) ^ byte
+    return code
 
 
 def _newest_first(revisions: Sequence[RevisionView]) -> list[RevisionView]:

@@ -24,6 +24,8 @@ __all__ = ["PodBody", "TemplatePods", "canonical_spec", "default_pull_policy", "
 
 Json = Mapping[str, Any]
 
+#: Values, roughly, of a pod spec whose meaning is looked for.
+_MOST_VALUES = 30_000
 _CONTAINERS = ("containers", "initContainers")
 _IMAGES = (*_CONTAINERS, "ephemeralContainers")
 #: What of a template's metadata its pods get, in one spelling.
@@ -34,8 +36,11 @@ def canonical_spec(spec: Json) -> dict[str, Any]:
     """A pod spec as compared: without defaults, nulls and zero values, amounts in one spelling.
 
     An empty object stays where Kubernetes tells it from an absent one, e.g. ``labelSelector``. ``imagePullPolicy``
-    stays, because its default depends on the image.
+    stays, because its default depends on the image. A spec of more values than anybody writes stays as it is written:
+    users choose how many there are, and all of them are read in the event loop.
     """
+    if _is_huge(spec):
+        return dict(spec)
     kept = reduced(spec, TYPES["PodSpec"])
     _name_service_account(kept, spec.get("serviceAccountName"))
     grace = kept.get("terminationGracePeriodSeconds")
@@ -49,6 +54,14 @@ def canonical_spec(spec: Json) -> dict[str, Any]:
             _reduce_host_ports(container)
     with_pod_defaults(kept)
     return kept
+
+
+def _is_huge(spec: Json) -> bool:
+    try:
+        content = orjson.dumps(spec)
+    except TypeError:  # a number beyond 64 bits
+        content = json.dumps(spec).encode()
+    return sum(content.count(sign) for sign in (b",", b"[", b"{")) > _MOST_VALUES
 
 
 def _objects(owner: Json, key: str) -> Iterator[dict[str, Any]]:

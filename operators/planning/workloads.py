@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import orjson
 from pydantic import ValidationError
 
+from operators.api import keys
 from operators.api.selectors import LabelSelector
 from operators.api.strategies import PodHook, StrategyBase
 from operators.api.workloads import ScaleStrategy
@@ -74,6 +75,8 @@ class WorkloadView(Generic[S_co]):
     digest: str = ""
     invalid: str = ""
     deleting: bool = False
+    deletable: bool = False
+    """Anybody who may delete workloads may delete it: its label says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,4 +161,5 @@ def workload_view(obj: Json, validate: Callable[[Any], S_co]) -> WorkloadView[S_
         digest=digest,
         invalid=invalid,
         deleting=bool(metadata.get("deletionTimestamp")),
+        deletable=(metadata.get("labels") or {}).get(keys.DELETION_ALLOW_LABEL) == keys.DELETION_ALWAYS,
     )

@@ -45,7 +45,7 @@ _STATUSES = frozenset(Status)
 class _Call:
     name: str
     frame: bytes
-    body: bytes
+    body: bytes | bytearray
     cpu_seconds: float
     answered: asyncio.Future[Any]
 
@@ -110,7 +110,13 @@ class WorkerPool:
                 self._zygote = None
 
     async def call(
-        self, namespace: str, name: str, argument: Any, body: bytes = b"", *, cpu_seconds: float | None = None
+        self,
+        namespace: str,
+        name: str,
+        argument: Any,
+        body: bytes | bytearray = b"",
+        *,
+        cpu_seconds: float | None = None,
     ) -> Any:
         """Run a function, and return its result.
 

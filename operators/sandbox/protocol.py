@@ -14,9 +14,9 @@ from typing import Final
 REQUEST: Final = Struct("!III")
 #: Header of an answer: `Status`, whether the worker ends now, CPU in microseconds, bytes of JSON.
 ANSWER: Final = Struct("!B?II")
-#: Bytes of a request, JSON and body together, and of the JSON of an answer.
-REQUEST_LIMIT: Final = (2 << 20) + (64 << 10)
-ANSWER_LIMIT: Final = (1 << 20) + (64 << 10)
+#: Bytes of a request, JSON and body together, and of the JSON of an answer. An admission review has 3 MiB.
+REQUEST_LIMIT: Final = (3 << 20) + (64 << 10)
+ANSWER_LIMIT: Final = REQUEST_LIMIT
 
 #: Messages between pool and zygote: what, number of the worker, and its process id or exit status.
 CONTROL: Final = Struct("!cIi")

@@ -33,7 +33,7 @@ async def test_attack_f1_to_f10_nobodys_input_stops_anybody_else(
     print(f"seed {seed}, load {os.getloadavg()}, refused {waves.refused}, asked {game_server.asked}\n{report(judge)}")
     assert not judge.faults, report(judge)
     assert game_server.asked > 100, "the attack has reached the hooks"
-    for what in ("hook", "workload", "deletion", "lag"):
+    for what in ("hook", "workload", "deletion", "own_lag"):
         assert judge.looked(what) >= len(waves.kinds), f"{what} was looked at in every wave"
 
 

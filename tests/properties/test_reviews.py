@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
@@ -12,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from operators.kube.errors import ApiError, Forbidden
 from operators.kube.wire import encode
 from tests.unit.webhooks.builders import hook_template, metric, strategy, workload
-from webhooks.handlers import Options, ReviewHandlers
+from webhooks.handlers import ReviewHandlers
+from webhooks.judging import Options, finding_from_json, finding_to_json, judge
 from webhooks.metrics import Metrics
 from webhooks.reviews import BadReview, Review, answer, read
 from webhooks.trials import Trials
@@ -139,6 +141,8 @@ async def test_every_review_gets_a_verdict_or_a_reason(whole, path, fails, said)
         assert asked.status == 400
         assert str(asked)
         return
+    finding = judge(f"/{path.replace('_', '-')}", asked, Options())
+    assert finding_from_json(json.loads(orjson.dumps(finding_to_json(finding)))) == finding, "as a worker tells it"
     verdict = await getattr(handlers, path)(asked)
     assert isinstance(verdict, Verdict)
     told = json.loads(answer(asked, verdict))["response"]

@@ -6,7 +6,7 @@ Rules: docs/spec/admission.md V15; docs/spec/hooks.md 3.1.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from operators.planning.hooks.arguments import UnresolvedArgument, merge_arguments
@@ -22,29 +22,32 @@ _OF_CONTAINER = re.compile(r"(Pod|Modified)Container\[(0|[1-9][0-9]{0,8})\]")
 
 
 @dataclass(frozen=True, slots=True)
-class _OfPod(Container[str]):
-    """The arguments that the controller adds for a pod with so many containers, without a list of them."""
+class Added:
+    """The arguments that the controller adds to a hook. They are not listed: a pod may have any number of containers.
 
-    containers: int
-    modified: bool
+    ``about`` is ``pod``, ``pod to restart`` (then the containers that change have theirs) or ``step``.
+    """
 
-    def __contains__(self, name: object) -> bool:
-        if not isinstance(name, str):
-            return False
+    about: str
+    containers: int = 0
+
+    def __contains__(self, name: str) -> bool:
+        if self.about == "step":
+            return name == "HostIP"
         found = _OF_CONTAINER.fullmatch(name)
         if found is None:
             return name in _OF_POD
-        return (self.modified or found[1] == "Pod") and int(found[2]) < self.containers
+        return (found[1] == "Pod" or self.about == "pod to restart") and int(found[2]) < self.containers
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A hook of a workload: where it stands, its template, the arguments given, and those the controller adds."""
+    """A hook of a workload: where it stands, its template, the names of arguments given, and those added to them."""
 
     field: str
     template: str
-    given: tuple[tuple[str, str], ...]
-    added: Container[str]
+    given: tuple[str, ...]
+    added: Added
 
 
 def references(workload: Json) -> list[Reference]:
@@ -53,16 +56,16 @@ def references(workload: Json) -> list[Reference]:
     containers = len(entries(part(spec, "template", "spec"), "containers"))
     found = []
     for holder in _HOLDERS:
-        added = _OfPod(containers, modified=holder == "preInplaceUpdateStrategy")
+        added = Added("pod to restart" if holder == "preInplaceUpdateStrategy" else "pod", containers)
         found.append(_reference(f"spec.{holder}.hook", part(spec, holder, "hook"), added))
     for index, step in enumerate(entries(part(spec, "updateStrategy", "canary"), "steps")):
         field = f"spec.updateStrategy.canary.steps[{index}].hook"
-        found.append(_reference(field, part(step, "hook"), ("HostIP",)))
+        found.append(_reference(field, part(step, "hook"), Added("step")))
     return [reference for reference in found if reference.template]
 
 
-def _reference(field: str, hook: Json, added: Container[str]) -> Reference:
-    given = tuple((text(a, "name"), text(a, "value")) for a in entries(hook, "args"))
+def _reference(field: str, hook: Json, added: Added) -> Reference:
+    given = tuple(text(a, "name") for a in entries(hook, "args"))
     return Reference(field, text(hook, "templateName"), given, added)
 
 
@@ -88,7 +91,7 @@ def reference_problems(found: Sequence[Reference], templates: Mapping[str, Argum
 def _argument_problems(reference: Reference, arguments: Arguments) -> Iterator[Problem]:
     field = f"{reference.field}.args"
     # Of the arguments that come by themselves only those that are wanted: a pod may have any number of containers.
-    supplied = [*reference.given, *((name, "") for name, _ in arguments if name in reference.added)]
+    supplied = [(name, "") for name in (*reference.given, *(name for name, _ in arguments if name in reference.added))]
     try:
         merged = merge_arguments(arguments, supplied)
     except UnresolvedArgument as error:

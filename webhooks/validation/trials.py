@@ -8,7 +8,6 @@ be cured by what is applied a moment later, so it is a warning (docs/decisions/0
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,8 +31,6 @@ FIELD: Final = "spec.template"
 _HASH, _INSTANCE = "0" * 10, "b" * 5
 #: Of the refusals of one template so many are told.
 _TOLD: Final = 16
-_UNKNOWN: Final = re.compile(r'(unknown|duplicate) field "([^"]*)"')
-_INDEX: Final = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +105,10 @@ def refusals(answer: Answer) -> list[Problem]:
 
 
 def _unknown_fields(said: str) -> Iterator[Problem]:
-    for which, field in _UNKNOWN.findall(said):
-        yield Problem(FIELD, f'strict decoding error: {which} field "{_of_workload(field)}"')
+    for which in ("unknown", "duplicate"):
+        for rest in said.split(f'{which} field "')[1:]:
+            field = rest.partition('"')[0]
+            yield Problem(FIELD, _of_workload(f'strict decoding error: {which} field "{field}"'))
 
 
 def _place(field: str) -> str:
@@ -120,7 +119,8 @@ def _place(field: str) -> str:
 
 
 def _of_workload(said: str) -> str:
-    return re.sub(r"(?<![\w.])template\.", "spec.template.", said)
+    """With the path of a field as it is in the workload."""
+    return said.replace('"template.', '"spec.template.')
 
 
 def added(found: Sequence[Problem], before: Sequence[Problem]) -> list[Problem]:
@@ -138,7 +138,12 @@ def added(found: Sequence[Problem], before: Sequence[Problem]) -> list[Problem]:
 
 
 def _without_indexes(problem: Problem) -> tuple[str, str]:
-    return _INDEX.sub("[]", problem.field), _INDEX.sub("[]", problem.text)
+    return _without_index(problem.field), _without_index(problem.text)
+
+
+def _without_index(said: str) -> str:
+    first, *rest = said.split("[")
+    return first + "".join("[" + part.lstrip("0123456789") if "]" in part else "[" + part for part in rest)
 
 
 def remarks(template: Answer, pod: Answer, before: Answer) -> list[Problem]:

@@ -31,6 +31,11 @@ where an API server was asked: `helm template` by itself goes by the version.
 {{- if and .Values.policies.enabled (semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version) (or $served (not $asked)) }}true{{ end }}
 {{- end }}
 
+{{/* Whether namespaces with protected workloads are labelled by the operators, and kept by a policy. */}}
+{{- define "game-operators.protectsNamespaces" -}}
+{{- if and .Values.policies.protectNamespaces (include "game-operators.policies.enabled" .) }}true{{ end }}
+{{- end }}
+
 {{- define "game-operators.admission.selector" -}}
 {{- $of := .Values.admission }}
 {{- $selector := deepCopy $of.namespaceSelector }}

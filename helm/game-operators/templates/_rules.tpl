@@ -61,6 +61,15 @@ workloads' whole life under exactly these.
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
+{{- if include "game-operators.protectsNamespaces" . }}
+{{- /* A Role grants these for the namespace that it stands in. */}}
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get, patch]
+- apiGroups: [tkex.tencent.com]
+  resources: [gamedeployments, gamestatefulsets]
+  verbs: [list, watch]
+{{- end }}
 {{- end }}
 
 {{/* What stands outside of namespaces, for operators that work in all of them. */}}
@@ -76,6 +85,11 @@ workloads' whole life under exactly these.
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
   verbs: [list, watch]
+{{- if include "game-operators.protectsNamespaces" . }}
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [list]
+{{- end }}
 {{- end }}
 
 {{/* Reading our own definitions; granted in both modes. */}}

@@ -8,6 +8,7 @@ request has a client of its own (docs/decisions/0036-hook-http.md).
 from __future__ import annotations
 
 import asyncio
+import importlib
 import re
 import ssl
 from collections.abc import Mapping
@@ -17,9 +18,14 @@ import httpx
 
 from operators.hookrun.answermemory import room_for
 from operators.hookrun.providers.base import HttpResponse, ProviderError, redact_url
+from operators.hookrun.providers.boundedwire import BoundedTransport, ReadingTurns, Tally
 from operators.hookrun.providers.egress import EgressPolicy, resolve
 from operators.hookrun.providers.findings import frames_message
 from operators.hookrun.providers.names import NameResolver
+
+# What httpx would load in its first request, while the event loop stands.
+for _module in ("anyio._backends._asyncio", "anyio.streams.tls", "httpcore._backends.anyio"):
+    importlib.import_module(_module)
 
 #: Bytes of a body that are read.
 BODY_LIMIT = 1 << 20
@@ -46,6 +52,7 @@ class HttpTransport:
 
     def __init__(self, policy: EgressPolicy, names: NameResolver | None = None) -> None:
         self._policy, self._names = policy, names or NameResolver()
+        self._turns = ReadingTurns()
 
     async def get(self, url: str, headers: Mapping[str, str], seconds: float) -> HttpResponse:
         """Send one GET; ``seconds`` cover the whole exchange, the look-up of the name included.
@@ -81,10 +88,30 @@ class HttpTransport:
         *others, last = await resolve(url.raw_host.decode(), port, self._policy, self._names)
         for address in others:
             try:
-                return await _get(url, address, headers, seconds)
+                return await self._get(url, address, headers, seconds)
             except httpx.ConnectError:  # a name may have addresses of a family that this pod has no route for
                 continue
-        return await _get(url, last, headers, seconds)
+        return await self._get(url, last, headers, seconds)
+
+    async def _get(self, url: httpx.URL, address: str, headers: Mapping[str, str], seconds: float) -> HttpResponse:
+        """Connect to the address that was checked, under the name that was asked for."""
+        pinned = url.copy_with(host=f"[{address}]" if ":" in address else address)
+        named = {"Accept-Encoding": "identity", **headers, "Host": url.netloc.decode()}
+        extensions = {"sni_hostname": url.raw_host.decode()}
+        tally = Tally()
+        transport = BoundedTransport(_trust(), self._turns, tally)
+        async with (
+            httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=seconds, transport=transport) as client,
+            client.stream("GET", pinned, headers=named, extensions=extensions) as response,
+        ):
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                tally.body = len(body)
+                if len(body) > BODY_LIMIT:
+                    raise ProviderError(f"the answer is larger than {BODY_LIMIT} bytes")
+                await room_for(len(body))
+            return HttpResponse(response.status_code, bytes(body))
 
 
 def _reason(error: httpx.HTTPError) -> str:
@@ -105,21 +132,3 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             raise ProviderError("a header contains characters that cannot be sent")
         if frames_message(name):
             raise ProviderError(f"header {name[:64]} says how messages are sent, and hooks may not set it")
-
-
-async def _get(url: httpx.URL, address: str, headers: Mapping[str, str], seconds: float) -> HttpResponse:
-    """Connect to the address that was checked, under the name that was asked for."""
-    pinned = url.copy_with(host=f"[{address}]" if ":" in address else address)
-    named = {"Accept-Encoding": "identity", **headers, "Host": url.netloc.decode()}
-    extensions = {"sni_hostname": url.raw_host.decode()}
-    async with (
-        httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=seconds, verify=_trust()) as client,
-        client.stream("GET", pinned, headers=named, extensions=extensions) as response,
-    ):
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > BODY_LIMIT:
-                raise ProviderError(f"the answer is larger than {BODY_LIMIT} bytes")
-            await room_for(len(body))
-        return HttpResponse(response.status_code, bytes(body))

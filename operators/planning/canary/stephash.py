@@ -18,9 +18,29 @@ _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _FNV_PRIME, _FNV_OFFSET = 0x01000193, 0x811C9DC5
 
 
-@lru_cache(maxsize=4096)
+#: The Go operators printed no longer list that anybody wrote; theirs is computed byte by byte.
+_LONGEST_PRINTED = 64 << 10
+#: Bytes of steps that are remembered, and how many lists of steps: 4 MB in all.
+_LARGEST_KEPT, _KEPT = 8 << 10, 512
+_STEP_BYTES, _ARGUMENT_BYTES = 600, 500
+
+
 def step_hash(steps: tuple[CanaryStep, ...]) -> str:
     """The hash we record: equal for lists that mean the same."""
+    return _kept_hash(steps) if _weight(steps) <= _LARGEST_KEPT else _hash(steps)
+
+
+def _weight(steps: tuple[CanaryStep, ...]) -> int:
+    args = [argument for step in steps if step.hook is not None for argument in step.hook.args]
+    return _STEP_BYTES * len(steps) + sum(_ARGUMENT_BYTES + len(a.name) + len(a.value) for a in args)
+
+
+@lru_cache(maxsize=_KEPT)
+def _kept_hash(steps: tuple[CanaryStep, ...]) -> str:
+    return _hash(steps)
+
+
+def _hash(steps: tuple[CanaryStep, ...]) -> str:
     body = [s.model_dump(by_alias=True, exclude_none=True) for s in steps]
     text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return _PREFIX + hashlib.sha256(text.encode()).hexdigest()[:10]
@@ -47,7 +67,7 @@ def _hook(hook: HookStep | None) -> str:
 
 
 def go_step_hash(steps: Sequence[CanaryStep] | None) -> str | None:
-    """The hash the Go operators record, None where they know no such step (a partition in percent).
+    """The hash the Go operators record, None where they know no such step (a partition in percent) or none so long.
 
     It is 32-bit FNV-1a over the list as Go's debug printer shows it; ``None`` stands for no canary at all.
     """
@@ -61,6 +81,8 @@ def go_step_hash(steps: Sequence[CanaryStep] | None) -> str | None:
             for s in steps
         ]
         text = f"([]v1alpha1.CanaryStep)[{' '.join(shown)}]"
+    if len(text) > _LONGEST_PRINTED:
+        return None
     code = _FNV_OFFSET
     for byte in text.encode():
         code = ((code ^ byte) * _FNV_PRIME) & 0xFFFFFFFF

@@ -79,24 +79,53 @@ async def test_public_f2_pods_that_were_there_before_are_taken_as_they_are(fleet
             assert not operator.writes["delete", "pods"]
 
 
+def _other(version):
+    """A template that no pod of version 1 can follow in place."""
+    changed = template("arena", version)
+    changed["spec"]["containers"][0]["env"] = [{"name": "MODE", "value": "duel"}]
+    return changed
+
+
 @KINDS
-@pytest.mark.parametrize("differs", ["image", "more"])
-async def test_public_f2_pods_of_another_template_follow_in_place_or_are_replaced_and_never_block(fleet, kind, differs):
-    """What a living pod can follow it follows, although nobody knows which version it was made from."""
+async def test_public_f2_pods_that_differ_in_their_image_follow_in_place(fleet, kind):
+    """Of a Deployment nobody knows the version that they were made from; the pods themselves tell."""
     fleet.kind = kind
     async with fleet.kubelets():
         before = await _native(fleet)
-        async with fleet.operator():
-            strategy = _strategy(fleet, IN_PLACE)
-            changed = template("arena", 2)
-            if differs == "more":
-                changed["spec"]["containers"][0]["env"] = [{"name": "MODE", "value": "duel"}]
-            await _apply(fleet, strategy, version=2, template=changed)
+        async with fleet.operator() as operator:
+            await _apply(fleet, _strategy(fleet, IN_PLACE), version=2)
             after = await fleet.complete("arena", 2)
+            assert not operator.writes["delete", "pods"]
             update = (await fleet.get("arena"))["status"]["updateRevision"]
-    kept = {p["metadata"]["uid"] for p in before} & {p["metadata"]["uid"] for p in after}
-    assert len(kept) == (3 if differs == "image" else 0)
+    assert [p["metadata"]["uid"] for p in before] == [p["metadata"]["uid"] for p in after]
+    assert {p["status"]["containerStatuses"][0]["restartCount"] for p in after} == {1}
     assert {p["metadata"]["labels"][REVISION] for p in after} == {update}
+
+
+async def test_public_f2_pods_of_a_deployment_that_differ_in_more_are_replaced_and_never_block(fleet):
+    async with fleet.kubelets():
+        before = await _native(fleet)
+        async with fleet.operator():
+            await _apply(fleet, IN_PLACE, template=_other(2))
+            after = await fleet.complete("arena", 2)
+    assert not {p["metadata"]["uid"] for p in before} & {p["metadata"]["uid"] for p in after}
+
+
+async def test_public_f2_pods_of_a_statefulset_keep_its_revisions_so_that_the_path_is_named(fleet):
+    """Its revisions have the names and labels of ours, and are taken back like them: what blocks is known (0018)."""
+    fleet.kind = GAME_STATEFUL_SETS
+    async with fleet.kubelets():
+        before = await _native(fleet)
+        async with fleet.operator():
+            await _apply(fleet, _strategy(fleet, IN_PLACE), template=_other(2))
+
+            async def told():
+                return (await fleet.conditions("arena")).get("Blocked", {}).get("reason") == "InPlaceNotPossible"
+
+            await fleet.until("it is told", told)
+            assert "/spec/template/spec/containers/0/env" in (await fleet.conditions("arena"))["Blocked"]["message"]
+            after = await fleet.pods()
+    assert [p["metadata"]["uid"] for p in before] == [p["metadata"]["uid"] for p in after]
 
 
 @KINDS

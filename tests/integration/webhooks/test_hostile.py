@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.integration.webhooks.conftest import Hooks, collection, hook_template
+from tests.integration.webhooks.conftest import DEFAULT, Hooks, collection, create, hook_template, refused, workload
 from tests.integration.webhooks.test_speed import review
 
 pytestmark = pytest.mark.usefixtures("registered")
@@ -61,13 +61,13 @@ async def test_attack_f4_bodies_that_do_not_end_stop_no_deletion(hooks, certific
 
 async def test_attack_f4_a_template_of_thousands_of_metrics_is_refused_at_once(hooks, certificates):
     template = hook_template("many", condition=LARGE)
-    template["spec"]["metrics"] *= 2000
+    template["spec"]["metrics"] *= 1000
     body = review("CREATE", "hooktemplates", "games", object=template)
     context, headers = certificates.context(), {"Content-Type": "application/json"}
     async with httpx.AsyncClient(base_url=f"https://127.0.0.1:{hooks.port}", verify=context, timeout=30) as client:
         answer = await client.post("/validate-spec", content=body, headers=headers)
-        assert "spec.metrics: has 2000 items, at most 32" in answer.json()["response"]["status"]["message"]
-        assert (await client.post("/validate-spec", content=body * 2, headers=headers)).status_code == 413
+        assert "spec.metrics: has 1000 items, at most 32" in answer.json()["response"]["status"]["message"]
+        assert (await client.post("/validate-spec", content=body * 4, headers=headers)).status_code == 413
     assert memory(hooks) < 256 * MIB
 
 
@@ -89,3 +89,27 @@ def test_attack_f6_dry_runs_of_large_templates_leave_the_memory_as_it_was(api, g
     for number in range(10, 60):
         dry_run(number)
     assert memory(hooks) - before < 8 * MIB
+
+
+def test_attack_f4_a_large_workload_is_judged_and_a_costly_one_refused_with_the_limit(api, games, hooks):
+    """As the API server writes reviews: the worker reads them, and a refusal needs their first bytes alone."""
+
+    def change(name: str, **spec: object) -> tuple[int, dict]:
+        body = workload(name, label="Always", updateStrategy={"type": "InplaceUpdate"})
+        body["spec"]["template"]["spec"] |= spec
+        path = create(api, games, body)
+        patch = {"spec": {"template": {"spec": {"hostname": "b"}}}}
+        return api.ask("PATCH", path, patch, dryRun="All")
+
+    env = [{"name": f"V{i}", "value": "x" * 40} for i in range(2000)]
+    status, answer = change("large", containers=[{"name": "game", "image": "game:1", "env": env}])
+    assert status == 200, answer
+    assert any("hostname cannot change in place" in warning for warning in api.warnings), api.warnings
+    status, answer = change("costly", tolerations=[{"a": 0}] * 120_000)
+    assert status == 422, answer.get("message")
+    assert "the review cannot be judged: its values may take " in answer["message"]
+    assert "and the limit is 64 MiB" in answer["message"]
+    label = {"metadata": {"labels": {"io.tencent.bcs.dev/deletion-allow": "no"}}}
+    path = f"{collection(games, 'GameDeployment')}/large"
+    api.good("PATCH", path, label)
+    refused(api.ask("DELETE", path), DEFAULT)

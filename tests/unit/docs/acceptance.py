@@ -25,7 +25,7 @@ SPECIFICATIONS = {
     "gd": ("GameDeployment", 150),
     "hook": ("Hooks", 117),
     "gss": ("GameStatefulSet", 150),
-    "adm": ("Admission", 80),
+    "adm": ("Admission", 81),
     "pkg": ("Packaging", 28),
 }
 _CASES = re.compile(r"(?:^|_)(gd|hook|gss|adm|pkg)((?:_(?:to_|and_)?\d+)+)(?=_|$)")

@@ -152,6 +152,7 @@ LEFT_OUT = {
 FULL = {
     "watchNamespace": "arena",
     "hooks": {"allowCidrs": ["127.0.0.0/8"], "denyCidrs": ["10.0.0.0/8"], "allowNodePorts": ["7000"]},
+    "policies": {"protectNamespaces": True},
 }
 
 

@@ -90,6 +90,22 @@ def test_attack_f8_where_the_api_server_and_our_own_pods_are_is_read_where_they_
 KINDS = ("gamedeployments", "gamestatefulsets", "hookruns", "hooktemplates")
 
 
+def test_attack_f9_namespaces_are_read_and_labelled_only_where_that_is_asked_for():
+    asked = {"policies": {"protectNamespaces": True}}
+    everywhere, arena = render(asked), render({**asked, "watchNamespace": "arena"})
+    added = {("", "namespaces", "get"), ("", "namespaces", "patch")}
+    assert everywhere.rules("ClusterRole", CLUSTER_ROLE) - grants() == {*added, ("", "namespaces", "list")}
+    assert {g for g in arena.rules("Role", RELEASE) if g[1] == "namespaces"} == added
+    assert "namespaces" not in {r for _, r, _ in arena.rules("ClusterRole", CLUSTER_ROLE)}
+    for rendered, flag in ((everywhere, True), (arena, True), (render(), False)):
+        (container,) = rendered.one("Deployment", RELEASE)["spec"]["template"]["spec"]["containers"]
+        assert ("--protect-namespaces=true" in container["args"]) == flag
+    unserved = {**asked, "policies": {"enabled": False, "protectNamespaces": True}}
+    assert "namespaces" not in {r for _, r, _ in grants(unserved)}
+    one_kind = grants({**only("gamedeployment"), **asked})
+    assert {v for _, r, v in one_kind if r == "gamestatefulsets"} == {"list", "watch"}, "whose pods it counts"
+
+
 def test_the_lease_is_one_by_name_in_the_releases_namespace():
     rules = render({"operators": {"leaderElection": {"leaseName": "other"}}}).one("Role", f"{RELEASE}-leader")["rules"]
     assert [(r["verbs"], r.get("resourceNames")) for r in rules] == [(["create"], None), (["get", "update"], ["other"])]

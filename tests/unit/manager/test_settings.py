@@ -36,6 +36,7 @@ def test_a_flag_wins_over_the_environment_and_that_over_the_default():
 def test_every_flag_has_a_variable_and_both_mean_the_same(flag):
     values = {
         "leader_elect": "false",
+        "protect_namespaces": "true",
         "address": "127.0.0.1",
         "log_format": "text",
         "log_level": "DEBUG",

@@ -169,3 +169,10 @@ def test_templates_name_what_a_step_waits_for():
     found = forecast(made.release(2).cluster, Assumptions())
     assert [s.templates for s in found.stretches] == [{"check"}, {"test"}, {"check"}]
     assert found.peaks == {"check": 1}
+
+
+def test_a_merge_patch_leaves_no_null_where_nothing_was():
+    made = fleet(1)
+    made.cluster.workload["metadata"]["annotations"] = None
+    made.cluster.apply(act.PatchSpec({"metadata": {"annotations": {"a": "1", "b": None}}}, "a test"))
+    assert made.cluster.workload["metadata"]["annotations"] == {"a": "1"}

@@ -17,7 +17,8 @@ from tests.logged import told
 from tests.unit.webhooks.builders import DEFAULT
 from tests.unit.webhooks.test_protocol import NoLookups, body
 from webhooks.connections import Broken, Connections
-from webhooks.handlers import Options, ReviewHandlers
+from webhooks.handlers import ReviewHandlers
+from webhooks.judging import Options
 from webhooks.load import LoadLimits
 from webhooks.metrics import Metrics
 from webhooks.server import Admission

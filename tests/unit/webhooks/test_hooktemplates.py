@@ -13,7 +13,8 @@ from operators.sandbox.errors import CpuLimitExceeded, FunctionDefect, Unavailab
 from operators.sandbox.limits import Limits
 from operators.sandbox.pool import WorkerPool
 from tests.unit.webhooks.builders import DEFAULT, delete, hook_template, metric, review, web
-from webhooks.handlers import Options, ReviewHandlers
+from webhooks.handlers import ReviewHandlers
+from webhooks.judging import Options
 from webhooks.metrics import Metrics
 from webhooks.process import VALIDATION_LIMITS
 

@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 from operators.kube.errors import ApiError
 from operators.kube.wire import read_deep
 from tests.unit.webhooks.builders import DEFAULT, LABEL, workload
-from webhooks.handlers import Options, ReviewHandlers
+from webhooks.handlers import ReviewHandlers
+from webhooks.judging import Options
 from webhooks.load import LoadLimits
 from webhooks.metrics import Metrics
 from webhooks.reviews import BadReview, answer, read

@@ -14,7 +14,8 @@ from operators.kube.errors import AlreadyExists, ApiError, Forbidden, Invalid, U
 from operators.kube.resources import POD_TEMPLATES, PODS
 from tests.unit.webhooks.builders import hook_template, review, strategy, template_of, workload
 from tests.unit.webhooks.test_validation import Cluster, InProcess, assert_refused, assert_silent, assert_warned
-from webhooks.handlers import Options, ReviewHandlers
+from webhooks.handlers import ReviewHandlers
+from webhooks.judging import Options
 from webhooks.metrics import Metrics
 from webhooks.trials import Trials
 from webhooks.validation.trials import trial

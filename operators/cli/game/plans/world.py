@@ -63,6 +63,9 @@ def _pod(body: Mapping[str, Any]) -> Json:
     status.setdefault("phase", "Pending")
     for part in ("conditions", "containerStatuses"):
         status[part] = status.get(part) or []
+    for container in status["containerStatuses"]:
+        container.setdefault("state", {})
+        container.setdefault("restartCount", 0)
     return made
 
 

@@ -182,7 +182,11 @@ EXAMPLES = sorted(p for p in (ROOT / "examples").rglob("*.yaml") if "kind: Game"
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_every_example_can_be_planned(run, file):
-    code, out, _ = run("--offline", "-f", str(file), "--set", "web=game-demo:0.0.2")
+    workload = next(
+        d for d in yaml.safe_load_all(file.read_text()) if d["kind"] in ("GameDeployment", "GameStatefulSet")
+    )
+    container = workload["spec"]["template"]["spec"]["containers"][0]["name"]
+    code, out, _ = run("--offline", "-f", str(file), "--set", f"{container}=game-demo:0.0.2")
     assert (code, "Nothing blocks." in out) == (Exit.REACHED, True)
 
 
