@@ -57,6 +57,7 @@ class BlockedReason(StrEnum):
     IN_PLACE_GRACE = "InPlaceGrace"
     IN_PLACE_NOT_POSSIBLE = "InPlaceNotPossible"
     RESTARTING = "Restarting"
+    RESTART_HELD = "RestartHeld"
     RESTART_NOT_POSSIBLE = "RestartNotPossible"
     PARTITION_REACHED = "PartitionReached"
     PAUSED = "Paused"

@@ -14,7 +14,13 @@ from operators.planning.views import PodView
 
 #: What holds a rollout by the user's own wish: nothing is under way, and nothing is wrong.
 HELD = frozenset(
-    {BlockedReason.PAUSED, BlockedReason.ON_DELETE, BlockedReason.PARTITION_REACHED, BlockedReason.CANARY_PAUSED}
+    {
+        BlockedReason.PAUSED,
+        BlockedReason.ON_DELETE,
+        BlockedReason.PARTITION_REACHED,
+        BlockedReason.CANARY_PAUSED,
+        BlockedReason.RESTART_HELD,
+    }
 )
 #: Worth a warning, but no reason why the workload would not be complete.
 ASIDE = frozenset(

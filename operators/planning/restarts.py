@@ -18,7 +18,7 @@ from operators.planning.inplace.update import Images, Progress
 from operators.planning.views import READY_DEADLINE, ContainerView, PodView
 from operators.planning.workloads import Spec
 
-_DIGEST = re.compile(r"[^@\s]+@(sha256:[0-9a-f]{64})\Z")
+_DIGEST = re.compile(r"([^@\s]+)@(sha256:[0-9a-f]{64})\Z")
 _LATEST = "latest"
 
 
@@ -113,33 +113,47 @@ def _older(pod: PodView, images: Images, chosen: Collection[str], at: float) -> 
 def pinned(image: str, image_id: str) -> str:
     """Another text for the very image that runs: ``name:tag@digest``, or ``name@digest``; "" where no digest is known.
 
-    The digest counts and not the tag, so that a tag which was moved meanwhile brings nothing new.
+    The digest counts and not the tag, so that a tag which was moved meanwhile brings nothing new. It has to be one of
+    the image's own repository: a node names an image by the digest of any repository it knows the same bits from, and
+    in another they may not be found.
     """
     found = _DIGEST.match(image_id.removeprefix("docker-pullable://"))
     if found is None:
         return ""
-    digest = found[1]
+    repository, digest = found.groups()
     plain = image.partition("@")[0]
     folder, slash, last = plain.rpartition("/")
     name, colon, tag = last.partition(":")
+    if _full(repository) != _full(f"{folder}{slash}{name}"):
+        return ""
     bare = f"{folder}{slash}{name}@{digest}"
     tagged = f"{folder}{slash}{name}:{tag if colon else _LATEST}@{digest}"
     return bare if image == tagged else tagged
+
+
+def _full(repository: str) -> str:
+    """A repository with the registry and the folder that are left out of short names."""
+    first, slash, _ = repository.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return repository.removeprefix("index.") if repository.startswith("index.docker.io/") else repository
+    return f"docker.io/{repository}" if slash else f"docker.io/library/{repository}"
 
 
 def restart_findings(restart: Restart, pods: int, *, held: bool) -> Findings:
     """What is to be said of a restart, and when an instant that lies ahead is there."""
     waits = () if restart.wait is None else (restart.wait,)
     blocked = []
-    if restart.due and not held:
+    if restart.due:
         text = f"{len(restart.due)} of {pods} pods are to be restarted: they run since before restartAt {restart.text}"
-        blocked.append(Blocked(BlockedReason.RESTARTING, text))
+        reason = BlockedReason.RESTART_HELD if held else BlockedReason.RESTARTING
+        blocked.append(Blocked(reason, f"{text}; updates are held" if held else text))
     if restart.stuck:
         pod, container = min(restart.stuck, key=lambda one: one[0].name)
         more = f" (and {len(restart.stuck) - 1} more)" if len(restart.stuck) > 1 else ""
         text = (
-            f"pod {pod.name}{more} cannot be restarted in place: the digest of container {container.name} is not known "
-            f"(imageID {container.image_id or 'absent'!r}); restartRecreate: true replaces pods instead"
+            f"pod {pod.name}{more} cannot be restarted in place: for image {container.image} of container "
+            f"{container.name} no digest of its own repository is known (imageID {container.image_id or 'absent'!r}); "
+            "restartRecreate: true replaces pods instead"
         )
         blocked.append(Blocked(BlockedReason.RESTART_NOT_POSSIBLE, text, pod.name, waiting=False))
     return Findings(blocked=tuple(blocked), waits=waits)

@@ -37,6 +37,10 @@ def facts(board, *fields):
     return found
 
 
+def uids(board):
+    return {p["metadata"]["uid"] for p in board.pods()}
+
+
 def restart(board):
     board.patch({"restartAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")})
 
@@ -77,12 +81,12 @@ def test_ux_28_images_that_were_loaded_by_hand_are_told_of_and_recreated(cluster
     board = Board(cluster, namespace, "loaded")
     board.apply(workload("loaded", 2, IN_PLACE))
     board.until("two pods are ready", board.complete("0.0.1", 2))
-    before = facts(board, "uid")
+    before = uids(board)
     time.sleep(1)
     restart(board)
     board.until("Blocked says so", lambda: board.said("Blocked").startswith("True RestartNotPossible: "))
     assert "restartRecreate" in board.said("Blocked")
     board.kubectl("patch", "gamedeployment", "loaded", "--type=merge", "-p", json.dumps(
         {"spec": {"restartRecreate": True}}))  # fmt: skip
-    board.until("both are others", lambda: not set(facts(board, "uid").values()) & set(before.values()))
+    board.until("both are others", lambda: not uids(board) & before)
     board.until("both are ready", board.complete("0.0.1", 2))

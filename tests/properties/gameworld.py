@@ -27,12 +27,16 @@ class Registry(dict):
     def get(self, image, default=None):
         tagged, _, digest = image.removeprefix(MIRROR).partition("@")
         bits = super().get(tagged.replace(":", "_"), tagged)
-        return f"registry/{tagged.partition(':')[0]}@{digest or 'sha256:' + hashlib.sha256(bits.encode()).hexdigest()}"
+        folder = MIRROR if image.startswith(MIRROR) else "library/"
+        digest = digest or "sha256:" + hashlib.sha256(bits.encode()).hexdigest()
+        return f"docker.io/{folder}{tagged.partition(':')[0]}@{digest}"
 
 
 def same_bits(image, wanted, registry):
     """The image is the one wanted, perhaps in the text that a restart has given it."""
-    return image == wanted or ("@" in image and registry.get(image) == registry.get(wanted))
+    return image == wanted or (
+        "@" in image and registry.get(image).partition("@")[2] == registry.get(wanted).partition("@")[2]
+    )
 
 
 def seconds(text):

@@ -51,6 +51,7 @@ _ELSEWHERE: Final = frozenset(
         BlockedReason.CANARY_PAUSED,
         BlockedReason.ON_DELETE,
         BlockedReason.PARTITION_REACHED,
+        BlockedReason.RESTART_HELD,
         BlockedReason.BUDGET_EXHAUSTED,
         BlockedReason.CANARY_STEP,
         BlockedReason.IN_PLACE_UPDATING,

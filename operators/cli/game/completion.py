@@ -136,51 +136,70 @@ def _named(line: Line, last: str) -> list[Candidate]:
 async def _ask(what: str, workload: str, options: dict[str, str]) -> list[str]:
     from operators.cli.game.access import access
     from operators.cli.game.flags import Flags
-    from operators.cli.game.names import WORKLOADS, short
-    from operators.kube import resources as r
 
     given: dict[str, Any] = {k: v for k, v in options.items() if k in _SHARED}
     flags = Flags(**given, request_timeout=f"{_LIMIT:g}s")
     async with asyncio.timeout(_LIMIT), access(flags) as connection:
-        client, namespace = connection.client, connection.own_namespace
-        if what == "namespaces":
-            page = await client.list(r.Resource("", "v1", "namespaces", "Namespace"), metadata_only=True)
-            return [b["metadata"]["name"] for b in page["items"]]
+        return await _Names(connection.client, connection.own_namespace).of(what, workload)
+
+
+@dataclass(frozen=True)
+class _Names:
+    """Names of objects of one namespace."""
+
+    client: Any
+    namespace: str
+
+    async def of(self, what: str, workload: str) -> list[str]:
+        """Of a kind; of what belongs to a workload where one is named."""
+        from operators.kube import resources as r
+
         if what == "workloads":
-            pages = await asyncio.gather(*(client.list(one, namespace, metadata_only=True) for one in WORKLOADS))
-            found = [
-                (k, b["metadata"]["name"]) for k, page in zip(WORKLOADS, pages, strict=True) for b in page["items"]
-            ]
-            plain = [name for _, name in found]
-            return [name if plain.count(name) == 1 else short(k.kind, name) for k, name in found] + [
-                short(k.kind, name) for k, name in found if plain.count(name) == 1
-            ]
-        if what in ("hookruns", "hooktemplates"):
-            kind = r.HOOK_RUNS if what == "hookruns" else r.HOOK_TEMPLATES
-            return [b["metadata"]["name"] for b in (await client.list(kind, namespace, metadata_only=True))["items"]]
-        return await _of_workload(client, namespace, what, workload, connection)
+            return await self._workloads()
+        plain = {"hookruns": r.HOOK_RUNS, "hooktemplates": r.HOOK_TEMPLATES}
+        if what == "pods" and not workload:
+            plain["pods"] = r.PODS
+        if what in plain:
+            return await self._all(plain[what], self.namespace)
+        if what == "namespaces":
+            return await self._all(r.Resource("", "v1", "namespaces", "Namespace"), None)
+        kind, body = await self._workload(workload)
+        if what == "containers":
+            return [f"{c['name']}=" for c in body["spec"]["template"]["spec"].get("containers") or ()]
+        source, owner = (r.PODS if what == "pods" else r.CONTROLLER_REVISIONS), (kind, body["metadata"]["name"])
+        listed = (await self.client.list(source, self.namespace))["items"] or ()
+        owned = [
+            held
+            for held in listed
+            if owner in [(o["kind"], o["name"]) for o in held["metadata"].get("ownerReferences") or ()]
+        ]
+        if what == "pods":
+            return [held["metadata"]["name"] for held in owned]
+        return [str(held["revision"]) for held in sorted(owned, key=lambda b: -int(b["revision"]))]
 
+    async def _all(self, resource: Any, namespace: str | None) -> list[str]:
+        page = await self.client.list(resource, namespace, metadata_only=True)
+        return [body["metadata"]["name"] for body in page["items"] or ()]
 
-async def _of_workload(client: Any, namespace: str, what: str, workload: str, connection: Any) -> list[str]:
-    """Names of what belongs to one workload; of a pod without a workload all of the namespace."""
-    from operators.cli.game import live, names
-    from operators.kube import resources as r
+    async def _workloads(self) -> list[str]:
+        """Plain names, where these are of one workload, and names with their kinds."""
+        from operators.cli.game.names import WORKLOADS, short
 
-    if what == "pods" and not workload:
-        return [b["metadata"]["name"] for b in (await client.list(r.PODS, namespace, metadata_only=True))["items"]]
-    kind, name = await live.find(connection, workload), names.parse(workload).name
-    if what == "containers":
-        pod = (await client.get(kind, namespace, name))["spec"]["template"]["spec"]
-        return [f"{c['name']}=" for c in pod.get("containers") or ()]
-    source = r.PODS if what == "pods" else r.CONTROLLER_REVISIONS
-    owned = [
-        body
-        for body in (await client.list(source, namespace))["items"]
-        if any(o["kind"] == kind.kind and o["name"] == name for o in body["metadata"].get("ownerReferences") or ())
-    ]
-    if what == "pods":
-        return [body["metadata"]["name"] for body in owned]
-    return [str(body["revision"]) for body in sorted(owned, key=lambda b: -int(b["revision"]))]
+        pages = await asyncio.gather(*(self._all(kind, self.namespace) for kind in WORKLOADS))
+        known = [(kind.kind, name) for kind, page in zip(WORKLOADS, pages, strict=True) for name in page]
+        plain = [name for _, name in known]
+        return [*(n for n in plain if plain.count(n) == 1), *(short(kind, name) for kind, name in known)]
+
+    async def _workload(self, text: str) -> tuple[str, Any]:
+        """Kind and body of the workload that is named."""
+        from operators.cli.game.names import parse
+        from operators.kube.errors import NotFound
+
+        reference = parse(text)
+        for kind in reference.candidates:
+            with contextlib.suppress(NotFound):
+                return kind.kind, await self.client.get(kind, self.namespace, reference.name)
+        raise LookupError(text)
 
 
 def answer(words: Sequence[str]) -> str:

@@ -163,7 +163,7 @@ async def test_ux_27_scale_removes_and_replaces_by_name_and_knows_autoscalers(fl
 
 async def test_ux_28_restart_in_place_keeps_pods_and_bits_and_is_one_patch(fleet, game):
     digest = "sha256:" + "d" * 64
-    fleet.image_id = lambda image: f"registry.example/game@{digest}"
+    fleet.image_id = lambda image: f"docker.io/library/game@{digest}"
     async with fleet.kubelets(), fleet.operator():
         await fleet.apply("arena", updateStrategy={**IN_PLACE, "maxUnavailable": 1})
         before = uids(await fleet.complete("arena", 1))
@@ -187,6 +187,7 @@ async def test_ux_28_restart_in_place_keeps_pods_and_bits_and_is_one_patch(fleet
         assert await fleet.revisions() == revisions
         (ours,) = (f for f in (await fleet.get("arena"))["metadata"]["managedFields"] if f["manager"] == "kubectl-game")
         assert ours["fieldsV1"] == {"f:spec": {"f:restartAt": {}}}
+        await asyncio.sleep(1.1)
         again = await game.inside("restart", "arena", "--dry-run=server")
         assert "3 pods restart in place" in again.out
         assert "not written: --dry-run=server" in again.out

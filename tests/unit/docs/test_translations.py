@@ -11,7 +11,7 @@ from tests.unit.docs.markdown import ROOT
 from tests.unit.docs.translations import PAGES, differences, fall_behind, follows, is_behind, note
 
 PAIRS = sorted(PAGES.items())
-HOW = "translate what has changed, then: python -m tests.unit.docs.translations (or: … behind PAGE)"
+HOW = "translate what has changed, then: python -m tests.unit.docs.translations translated PAGE (or: … behind PAGE)"
 
 
 @pytest.fixture
@@ -100,6 +100,18 @@ def test_a_page_that_falls_behind_tells_its_readers_since_when(copy):
 def test_what_does_not_agree_is_not_noted(copy, capsys):
     page, chinese = copy / "docs/canary.md", PAGES["docs/canary.md"]
     page.write_text(page.read_text().replace("## Steering\n", "### Steering\n"))
-    assert translations.main([]) == 1
+    assert translations.main(["translated", "docs/canary.md"]) == 1
     assert chinese in capsys.readouterr().out
     assert not follows("docs/canary.md", chinese)
+
+
+def test_nothing_is_noted_that_nobody_has_named(copy, capsys):
+    """A command that looks must not say for somebody that he has translated."""
+    for name in ("canary", "hooks"):
+        page = copy / f"docs/{name}.md"
+        page.write_text(page.read_text().replace("is", "was", 1))
+    assert translations.main([]) == 1
+    assert capsys.readouterr().out.count("has changed") == 2
+    assert translations.main(["translated", "docs/canary.md"]) == 0
+    assert follows("docs/canary.md", PAGES["docs/canary.md"])
+    assert not follows("docs/hooks.md", PAGES["docs/hooks.md"])

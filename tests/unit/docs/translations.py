@@ -1,8 +1,10 @@
 """The Chinese pages beside the English ones: what both must have in common, and of which text they are a translation.
 
-``python -m tests.unit.docs.translations`` compares all pages, and notes in those that agree which English text they
-follow. ``… behind docs/canary.md`` says at the head of a page, for its readers, that it does not follow any more, and
-since when; it is not compared until somebody translates the change, takes the line off and notes the text again.
+``python -m tests.unit.docs.translations`` says which pages do not agree, or do not follow. ``… translated PAGE`` notes
+in a page that agrees which English text it follows, for whoever has just translated it: sentences cannot be compared.
+``… behind PAGE`` says at the head of a page, for its readers, that it does not follow any more, and since when; it is
+not compared until somebody translates the change, takes the line off and notes the text. A page is named by its English
+path, like docs/canary.md.
 """
 
 from __future__ import annotations
@@ -142,21 +144,27 @@ def fall_behind(english: str, chinese: str, day: dt.date) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Compare and note, or say that pages are behind."""
-    if arguments[:1] == ["behind"]:
-        for english in arguments[1:]:
+    """Say what is wrong, note that pages are translated, or that they are behind."""
+    command, pages = arguments[0] if arguments else "", arguments[1:]
+    if command == "behind":
+        for english in pages:
             fall_behind(english, PAGES[english], dt.datetime.now(dt.UTC).date())
         return 0
-    bad = 0
-    for english, chinese in PAGES.items():
-        if is_behind(chinese):
-            print(f"{chinese}: behind, left alone")
-        elif found := differences(english, chinese):
-            bad = 1
-            print(f"{chinese}:", *found, sep="\n  ")
-        else:
-            note(english, chinese)
-    return bad
+    wrong = [trouble for english in pages or PAGES if (trouble := _trouble(english, noting=command == "translated"))]
+    print(*wrong, sep="\n", end="\n" if wrong else "")
+    return int(bool(wrong))
+
+
+def _trouble(english: str, *, noting: bool) -> str:
+    """What is wrong with a translation, or ""; with ``noting`` it follows from now on, if it can."""
+    chinese = PAGES[english]
+    if is_behind(chinese):
+        return f"{chinese}: behind" if noting else ""
+    if found := differences(english, chinese):
+        return "\n  ".join([f"{chinese}:", *found])
+    if noting:
+        note(english, chinese)
+    return "" if follows(english, chinese) else f"{chinese}: {english} has changed"
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def test_a_rollout_that_hooks_are_asked_about_is_not_overdue():
 
 def test_what_holds_by_wish_and_what_has_a_length_of_its_own_is_not_counted():
     waits = {"HookRunning", "HookErrors", "CanaryHookRunning", "InPlaceGrace", "MinReadySeconds"}
-    assert {"Paused", "OnDelete", "PartitionReached", "CanaryPaused", *waits} == NOT_COUNTED
+    assert {"Paused", "OnDelete", "PartitionReached", "CanaryPaused", "RestartHeld", *waits} == NOT_COUNTED
 
 
 def test_a_pod_is_not_updated_and_ready_before_its_containers_are():

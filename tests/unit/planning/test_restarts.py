@@ -18,7 +18,7 @@ class Registry(dict):
     def get(self, key, default=None):
         tagged = key.partition("@")[0]
         digest = key.partition("@")[2] or (E if tagged.endswith(":2") else D)
-        return f"registry.example/game@{digest}"
+        return f"docker.io/library/game@{digest}"
 
 
 def fleet(replicas=3, *, known=True, grace=0, **how):
@@ -92,15 +92,30 @@ def condition(world, type_):
         (f"game@{D}", f"game:latest@{D}"),
         (f"game:latest@{D}", f"game@{D}"),
         ("game", f"game:latest@{D}"),
-        ("reg.example:5000/a/game:1", f"reg.example:5000/a/game:1@{D}"),
-        (f"reg.example:5000/a/game:1@{D}", f"reg.example:5000/a/game@{D}"),
         (f"game:1@{E}", f"game:1@{D}"),
     ],
 )
 def test_ux_28_the_same_image_has_another_text_each_time(text, made):
-    assert pinned(text, f"registry.example/game@{D}") == made
-    assert pinned(text, f"docker-pullable://registry.example/game@{D}") == made
-    assert pinned(made, f"registry.example/game@{D}") != made
+    known = f"docker.io/library/game@{D}"
+    assert pinned(text, known) == made
+    assert pinned(text, f"docker-pullable://{known}") == made
+    assert pinned(made, known) != made
+
+
+@pytest.mark.parametrize(
+    ("image", "repository"),
+    [
+        ("reg.example:5000/a/game:1", "reg.example:5000/a/game"),
+        ("a/game:1", "docker.io/a/game"),
+        ("docker.io/library/game:1", "docker.io/library/game"),
+        ("localhost/game:1", "localhost/game"),
+    ],
+)
+def test_a_digest_counts_for_its_own_repository_alone(image, repository):
+    folder = image.rpartition(":")[0]
+    assert pinned(image, f"{repository}@{D}") == f"{image}@{D}"
+    assert pinned(f"{image}@{D}", f"{repository}@{D}") == f"{folder}@{D}"
+    assert pinned(image, f"other.example/game@{D}") == ""
 
 
 @pytest.mark.parametrize("image_id", ["", "sha256:" + "a" * 64, "id-game:1", "game@sha256:abc"])
@@ -199,7 +214,7 @@ def test_ux_29_a_restart_during_a_rollout_restarts_no_pod_that_is_updated_after_
     play(restart(world), 90)
     assert {i.partition("@")[0] for i in images(world)} <= {"game:2", "game"}
     assert {p["status"]["containerStatuses"][0]["imageID"] for p in world.cluster.pods.values()} == {
-        f"registry.example/game@{E}"}  # fmt: skip
+        f"docker.io/library/game@{E}"}  # fmt: skip
     assert max(restarts(world).values()) <= 2
     assert min(restarts(world).values()) == 1
     assert condition(world, "Complete")[0] == "True"
@@ -233,10 +248,10 @@ def test_ux_30_a_tag_that_was_moved_brings_nothing_new():
     world = fleet()
     moved = {**world.cluster.digests}
     world.cluster.digests = type("Moved", (dict,), {"get": lambda self, key, default=None: (
-        f"registry.example/game@{key.partition('@')[2] or E}")})(moved)  # fmt: skip
+        f"docker.io/library/game@{key.partition('@')[2] or E}")})(moved)  # fmt: skip
     play(restart(world))
     assert {p["status"]["containerStatuses"][0]["imageID"] for p in world.cluster.pods.values()} == {
-        f"registry.example/game@{D}"}  # fmt: skip
+        f"docker.io/library/game@{D}"}  # fmt: skip
     assert set(restarts(world).values()) == {1}
 
 
@@ -304,6 +319,10 @@ def test_what_holds_updates_holds_restarts(hold):
     play(restart(world), 20)
     assert set(restarts(world).values()) == {0}
     assert condition(world, "Progressing")[0] == "False"
+    assert condition(world, "Complete")[0] == "False"
+    assert condition(world, "Ready") == ("True", "Held")
+    (said,) = [b.message for b in world.blocked if b.reason == "RestartHeld"]
+    assert said.startswith("3 of 3 pods are to be restarted")
 
 
 def test_a_clock_of_a_node_that_is_behind_restarts_no_pod_twice():

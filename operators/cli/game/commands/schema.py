@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -19,25 +18,26 @@ def command(
     folder: Annotated[str | None, typer.Option("--dir", help="Write a file for each kind into this folder.")] = None,
 ) -> int:
     """Print the JSON Schema of manifests. In a file: # yaml-language-server: $schema=PATH."""
+    from operators.api import editors
     from operators.cli.game.names import SHORT
     from operators.cli.game.output import Screen
-    from operators.cli.game.schemafiles import schemas, together
 
-    screen, found = Screen.of(flags), schemas()
-    spelled = {short: kind_.lower() for kind_, short in SHORT.items()}
+    screen, found = Screen.of(flags), editors.schemas()
     if kind is not None:
-        wanted = spelled.get(kind.lower(), kind.lower())
-        if wanted not in found:
-            raise UsageError(f"{kind!r} is no kind of ours; there are {', '.join(found)}")
+        spelled = {short: name.lower() for name, short in SHORT.items()}
+        wanted = f"{spelled.get(kind.lower(), kind.lower())}.json"
+        if wanted not in found or wanted == editors.ALL:
+            there = ", ".join(name.removesuffix(".json") for name in found if name != editors.ALL)
+            raise UsageError(f"{kind!r} is no kind of ours; there are {there}")
         found = {wanted: found[wanted]}
     if folder is None:
-        screen.say(json.dumps(together() if kind is None else next(iter(found.values())), indent=1))
+        screen.say(editors.text(found[editors.ALL if kind is None else next(iter(found))]).rstrip("\n"))
         return Exit.REACHED
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name, one in found.items():
-            target = Path(folder) / f"{name}.json"
-            target.write_text(json.dumps(one, indent=1) + "\n", encoding="utf-8")
+            target = Path(folder) / name
+            target.write_text(editors.text(one), encoding="utf-8")
             screen.say(str(target))
     except OSError as error:
         raise CommandError(f"{folder} cannot be written: {error}") from error

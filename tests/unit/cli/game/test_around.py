@@ -4,67 +4,30 @@ import copy
 import json
 from pathlib import Path
 
-import pytest
-import yaml
-from jsonschema import Draft7Validator, Draft202012Validator
+from jsonschema import Draft202012Validator
 
+from operators.api import editors
 from operators.api.crds import definitions
 from operators.cli.game.documents import VersionReport
 from operators.cli.game.exits import Exit
 from operators.cli.game.main import main
-from operators.cli.game.schemafiles import schemas, together
 from operators.cli.game.schemas import load
 from operators.cli.game.text import plain
 from operators.cli.game.versions import definitions_of, operators_of, skew, version_screen
 
 ROOT = Path(__file__).parents[4]
-FILES = sorted([*(ROOT / "tests/integration/api/manifests").glob("*.yaml"), *(ROOT / "examples").rglob("*.yaml")])
-SCHEMAS, TOGETHER = schemas(), together()
-ACCEPTED = [
-    body
-    for file in FILES
-    if file.name != "operators-of-old.yaml"  # holds nulls, which the API server drops
-    for body in yaml.safe_load_all(file.read_text())
-    if isinstance(body, dict) and body.get("apiVersion") == "tkex.tencent.com/v1alpha1"
-]  # fmt: skip
 
 
-@pytest.mark.parametrize("number", range(len(ACCEPTED)))
-def test_manifests_that_the_api_server_accepts_fit_their_schema(number):
-    body = ACCEPTED[number]
-    Draft7Validator(SCHEMAS[body["kind"].lower()]).validate(body)
-    Draft7Validator(TOGETHER).validate(body)
-
-
-def test_there_are_manifests_of_every_kind():
-    assert {b["kind"].lower() for b in ACCEPTED} == schemas().keys()
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"replcas": 3}, "replcas"),
-        ({"replicas": "three"}, "three"),
-        ({"updateStrategy": {"type": "Rolling"}}, "Rolling"),
-        ({"updateStrategy": {"maxUnavalable": 1}}, "maxUnavalable"),
-    ],
-)
-def test_a_slip_of_the_keyboard_does_not_fit(change, said):
-    good = next(b for b in ACCEPTED if b["kind"] == "GameDeployment")
-    bad = {**good, "spec": {**good["spec"], **change}}
-    errors = [e.message for e in Draft7Validator(schemas()["gamedeployment"]).iter_errors(bad)]
-    assert any(said in e for e in errors), errors
-
-
-def test_schemas_are_schemas_and_are_written_where_one_wants(tmp_path, capsys):
-    for one in (*schemas().values(), together()):
-        Draft7Validator.check_schema(one)
+def test_schemas_are_those_of_the_documents_and_are_written_where_one_wants(tmp_path, capsys):
     assert main(["schema", "--dir", str(tmp_path / "new")]) == Exit.REACHED
-    assert sorted(p.stem for p in (tmp_path / "new").iterdir()) == sorted(schemas())
-    assert len(capsys.readouterr().out.splitlines()) == 4
+    written = {p.name: p.read_text() for p in (tmp_path / "new").iterdir()}
+    assert written == {p.name: p.read_text() for p in (ROOT / editors.FOLDER).iterdir()}
+    assert len(capsys.readouterr().out.splitlines()) == len(written)
     assert main(["schema", "gsts"]) == Exit.REACHED
     assert json.loads(capsys.readouterr().out)["title"] == "GameStatefulSet"
-    assert main(["schema", "pod"]) == Exit.USAGE
+    assert main(["schema"]) == Exit.REACHED
+    assert "definitions" in json.loads(capsys.readouterr().out)
+    assert main(["schema", "pod"]) == main(["schema", "all"]) == Exit.USAGE
 
 
 # ---- version
