@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-#: Bytes of a condition, nodes of its tree, nesting while it is read, and levels of the tree.
+#: Bytes of a condition, nodes of its tree, nesting while it is read, and levels of the tree. Nodes are Python's: a
+#: comparison, its operator and both sides are four.
 MAX_TEXT, MAX_NODES, MAX_NESTING, MAX_LEVELS = 4096, 1200, 60, 120
 _LARGEST = 2**63 - 1
 #: Functions of one value, and those that apply a closure to every element of a list.
@@ -327,7 +328,7 @@ def parse(text: str) -> ast.expr:
     while level:
         nodes, depth = nodes + len(level), depth + 1
         if nodes > MAX_NODES or depth > MAX_LEVELS:
-            limit = f"{MAX_NODES} values and operators" if nodes > MAX_NODES else f"{MAX_LEVELS} levels"
+            limit = f"{MAX_NODES} nodes (result == 1 has four)" if nodes > MAX_NODES else f"{MAX_LEVELS} levels"
             raise ExpressionError(f"too large: more than {limit}")
         level = [child for node in level for child in ast.iter_child_nodes(node)]
     return tree

@@ -8,6 +8,7 @@ import pytest
 
 from operators.api.hooktemplate import Metric
 from operators.hookrun.conditions.evaluate import ExpressionError, evaluate
+from operators.hookrun.conditions.parser import parse
 from operators.hookrun.conditions.patterns import Pattern, PatternError, Patterns
 from operators.hookrun.outcome import measurement_phase
 from operators.hookrun.parsecache import ParseCache
@@ -301,3 +302,11 @@ def test_an_error_of_the_first_condition_is_told() -> None:
 
 def test_without_conditions_any_value_is_good() -> None:
     assert judged(MeasuredValue("x", "x")) == ("Successful", "")
+
+
+def test_the_limit_of_nodes_counts_what_it_names():
+    """A comparison is four nodes: itself, its operator and both sides; a list is one, and one for each element."""
+    assert parse(f"[{','.join(['1'] * 1190)}] == []")
+    with pytest.raises(ExpressionError, match=r"more than 1200 nodes \(result == 1 has four\)"):
+        parse(f"[{','.join(['1'] * 1200)}] == []")
+    assert parse(" && ".join(["asInt(result) == 17"] * 178)), "4 KiB of what manifests of today hold"

@@ -17,7 +17,7 @@ from operators import planning
 from operators.sandbox.errors import FunctionDefect, Unavailable, WallLimitExceeded, WorkerDied
 from operators.sandbox.limits import Limits
 from operators.sandbox.pool import WorkerPool
-from tests.unit.webhooks.builders import DEFAULT, hook_template, metric, strategy, template_of, workload
+from tests.unit.webhooks.builders import DEFAULT, hook_template, metric, strategy, template_of, web, workload
 from tests.unit.webhooks.test_hooktemplates import hostile
 from tests.unit.webhooks.test_protocol import JSON, NoLookups, body
 from webhooks.handlers import ReviewHandlers
@@ -222,12 +222,41 @@ async def test_attack_f4_a_large_review_is_judged_as_a_small_one():
         assert (await client.post(SPEC, data=b" " * DECODED * 2, headers={"Content-Type": "text/plain"})).status == 415
 
 
+async def test_templates_are_tried_after_a_worker_judged_them_unless_they_are_large():
+    class Trying:
+        def __init__(self) -> None:
+            self.asked: list[Any] = []
+
+        async def problems(self, namespace: str, new: Any, old: Any) -> list[Any]:
+            self.asked.append((namespace, new, old))
+            return []
+
+    trials, options, metrics = Trying(), Options(), Metrics(CollectorRegistry())
+    pool = WorkerPool("webhooks.validation.functions", limits=VALIDATION_LIMITS)
+    handlers = ReviewHandlers(options, NoLookups(), metrics, pool, trials)
+    admission = Admission(handlers, metrics, LoadLimits(), None, LargeReviews(pool, options))
+    old, new = workload(label="Always", updateStrategy=INPLACE), workload(label="Always", updateStrategy=INPLACE)
+    env = [{"name": f"V{i}", "value": "x" * 40} for i in range(40)]
+    old["spec"]["template"], new["spec"]["template"] = template_of(env=env), template_of(env=env, command=["b"])
+    try:
+        async with TestClient(TestServer(admission.application)) as client:
+            made = asked(oldObject=old, object=new)
+            assert COMPARED < len(made) < DECODED
+            assert (await answered(client, made))["allowed"]
+            ((namespace, tried, before),) = trials.asked
+            assert (namespace, tried.pod["spec"]["containers"][0]["command"]) == ("games", ["b"])
+            assert "command" not in before.template["template"]["spec"]["containers"][0]
+            told = await answered(client, asked(oldObject=large(), object=large("game:2")))
+            assert "not tried as a pod: its review has more than 128 KiB" in told["warnings"][0]
+            assert len(trials.asked) == 1
+    finally:
+        await pool.close()
+
+
 async def test_attack_f6_a_large_hook_template_is_read_by_the_worker_alone():
     resource = {"group": "tkex.tencent.com", "version": "v1alpha1", "resource": "hooktemplates"}
-    bad = hook_template(
-        metric(successCondition="asInt(result) =="),
-        *(metric(f"m{i}", successCondition="true || " * 500 + "true") for i in range(31)),
-    )
+    long = web(headers=[{"key": "a", "value": "x" * 4096}])
+    bad = hook_template(metric(successCondition="asInt(result) =="), *(metric(f"m{i}", long) for i in range(31)))
     async with working() as client:
         told = await answered(client, asked("CREATE", resource=resource, oldObject=None, object=bad))
         assert "'asInt(result) ==' does not compile" in told["status"]["message"]
