@@ -92,15 +92,21 @@ async def test_attack_f2_answers_cut_into_pieces_end_early_and_hold_no_turn(kind
     assert max(turns) < 0.1
 
 
-async def test_attack_f2_many_such_answers_at_once_share_the_loop_by_turns():
+async def _longest_turn(answers: int) -> float:
     head, piece, said = HOSTILE["chunks of one byte"]
     turns: list[float] = []
     with server(head, piece) as port:
         watching = asyncio.create_task(_watch(turns))
-        found = await asyncio.gather(*(asked(port, 30.0) for _ in range(30)), return_exceptions=True)
+        found = await asyncio.gather(*(asked(port, 30.0) for _ in range(answers)), return_exceptions=True)
         watching.cancel()
     assert all(isinstance(error, ProviderError) and said in str(error) for error in found)
-    assert max(turns) < 0.2, "one piece in each turn, of 30 answers"
+    return max(turns)
+
+
+async def test_attack_f2_many_such_answers_at_once_share_the_loop_by_turns():
+    """One piece of each answer in a turn: how long a piece takes, this machine says."""
+    one = await _longest_turn(1)
+    assert await _longest_turn(30) < 45 * one
 
 
 async def test_attack_f2_a_body_that_comes_byte_by_byte_is_read_rarely():
