@@ -28,6 +28,11 @@ def kubeconfig(cluster: Cluster) -> Path:
     Raises:
         Missing: there is no helm, and it cannot be built.
     """
+    if (
+        cluster.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "jsonpath={.status.phase}")
+        != "Active"
+    ):
+        cluster.kubectl("wait", f"namespace/{NAMESPACE}", "--for=delete", "--timeout=120s")  # of a session just ended
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     cluster.kubectl("apply", "--server-side", "-f", "-", input=json.dumps(namespace))
     cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=_roles(cluster))
