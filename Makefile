@@ -75,7 +75,7 @@ format: setup ## format and fix what can be fixed
 	$(BIN)/ruff check --fix .
 
 test: lint docs ## everything: lint, the site, unit, properties, integration and end-to-end on a real cluster
-	$(BIN)/python -m pytest tests/unit tests/properties -q -n 2
+	$(BIN)/python -m pytest tests/unit tests/properties -q -n 2 --dist worksteal
 	$(BIN)/python -m tests.lanes --durations=15
 
 test-unit: setup ## only what needs no cluster
