@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from devcluster.controlplane import ApiServer
 from tests.attack.gameserver import GameServer
 from tests.attack.judge import GOOD, Judge
 from tests.attack.waves import NAMESPACES
 from tests.integration.runtime.processes import Process
 from tests.integration.webhooks.conftest import Certificates, Hooks
-from tests.outage.apiserver import ApiServer, Readiness
+from tests.outage.readiness import Readiness
 
 _CRDS = Path(__file__).parents[2] / "crds"
 

@@ -17,11 +17,11 @@ from typing import Any, Final
 import httpx
 import psutil
 
+from devcluster.controlplane import ApiServer
 from tests.attack.generators import hook_run, metric, workload
 from tests.integration.runtime.processes import Process
 from tests.integration.webhooks.conftest import Hooks, hook_template
 from tests.integration.webhooks.test_speed import review
-from tests.outage.apiserver import ApiServer
 
 Json = dict[str, Any]
 GOOD: Final = "good"

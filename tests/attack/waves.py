@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import httpx
 
+from devcluster.controlplane import ApiServer
 from tests.attack import generators
 from tests.attack.cases import CASES
 from tests.attack.gameserver import GameServer
@@ -20,7 +21,6 @@ from tests.attack.generators import Attack
 from tests.integration.webhooks.conftest import Hooks
 from tests.integration.webhooks.test_hostile import begin
 from tests.integration.webhooks.test_speed import review
-from tests.outage.apiserver import ApiServer
 
 NAMESPACES: Final = ("attack-0", "attack-1")
 #: Workloads whose pods are refused, made once; connections whose body does not end, and reviews, of one wave.

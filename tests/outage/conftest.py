@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from devcluster.controlplane import ApiServer
 from tests.integration.runtime.processes import Process
-from tests.outage.apiserver import ApiServer, Readiness
+from tests.outage.readiness import Readiness
 
 _CRDS = Path(__file__).parents[2] / "crds"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from devcluster.controlplane import ApiServer
 from devcluster.processes import wait
 from tests.attack.generators import workload
 from tests.integration.runtime.processes import Process
-from tests.outage.apiserver import ApiServer
 from tests.unit.helm.charts import NAMESPACE, RELEASE, render
 
 _CRDS = Path(__file__).parents[3] / "crds"

@@ -4,10 +4,6 @@ import threading
 import time
 import urllib.error
 
-from devcluster.controlplane import ApiServer
-
-__all__ = ["ApiServer", "Readiness", "is_ready"]
-
 
 class Readiness:
     """Makes each pod of a namespace Running and Ready, in place of a kubelet, and remembers what it has seen."""
