@@ -6,7 +6,6 @@ then, and resident memory in MiB after the imports and when ready.
 """
 
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from devcluster.processes import free_port
 from webhooks.authority import issue, new_authority
 
 _KUBECONFIG = """\
@@ -37,13 +37,6 @@ def cpu(process: int) -> float:
     """CPU seconds of a process so far."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def ready(port: int) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import secrets
 import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -19,14 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from devcluster import choose
+from devcluster.processes import free_port
 from devcluster.programs import program
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens at just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ApiServer:

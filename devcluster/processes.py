@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -144,3 +145,10 @@ def pid(name: str) -> int:
     if record is None:
         raise ProcessLookupError(name)
     return record.pid
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens at just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

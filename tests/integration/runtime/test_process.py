@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.integration.runtime.processes import free_port
+from devcluster.processes import free_port
 
 
 def lease(cluster, namespace):

@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import httpx
 import pytest
 
 from devcluster.choose import Cluster
-from devcluster.processes import wait
+from devcluster.processes import free_port, wait
 from operators.kube.credentials import PlainCredentials
 from webhooks import authority
 from webhooks.configuration import configuration
@@ -32,12 +31,6 @@ API = "/apis/tkex.tencent.com/v1alpha1"
 REGISTRY = "/apis/admissionregistration.k8s.io/v1"
 DEFAULT = "forbidden by ResourceDeletionAllow, set labels io.tencent.bcs.dev/deletion-allow=Always to allow operation"
 Json = dict[str, Any]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Api:
