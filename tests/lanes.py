@@ -9,43 +9,45 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from devcluster import choose
 from devcluster.state import Missing
 
 LANES = ("nodes", "control-plane", "alone")
+_LOGS = Path("build") / "lanes"
 _PYTEST = [sys.executable, "-m", "pytest", "tests", "-q", "--ignore=tests/unit", "--ignore=tests/properties"]
 
 
 @dataclass
 class Lane:
-    """One run of pytest; its output is shown when it has ended."""
+    """One run of pytest; its output goes to a file, and is shown when it has ended."""
 
     name: str
-    output: IO[bytes]
     process: subprocess.Popen[bytes]
     began: float
 
     @classmethod
     def start(cls, name: str, arguments: list[str]) -> Lane:
-        output = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the lane
-        process = subprocess.Popen([*_PYTEST, f"--lane={name}", *arguments], stdout=output, stderr=output)
-        return cls(name, output, process, time.monotonic())
+        _LOGS.mkdir(parents=True, exist_ok=True)
+        with cls.log(name).open("wb") as output:
+            process = subprocess.Popen([*_PYTEST, f"--lane={name}", *arguments], stdout=output, stderr=output)
+        return cls(name, process, time.monotonic())
+
+    @staticmethod
+    def log(name: str) -> Path:
+        """Where the output of a lane goes."""
+        return _LOGS / f"{name}.log"
 
     def end(self) -> int:
         """Wait, show what was said; the exit code."""
         code = self.process.wait()
-        self.output.seek(0)
         took = time.monotonic() - self.began
         print(f"\n===== {self.name}: ended with {code} after {took:.0f} s =====", flush=True)
-        sys.stdout.buffer.write(self.output.read())
+        sys.stdout.buffer.write(self.log(self.name).read_bytes())
         sys.stdout.flush()
-        self.output.close()
         return code
 
 
@@ -58,8 +60,8 @@ def main(arguments: list[str]) -> int:
     except Missing as reason:
         print(f"\nNo: these tests need a cluster, and there is none: {reason}", file=sys.stderr)
         return 1
-    say = "two lanes side by side, each shown when it has ended: {} and {}; then {} alone"
-    print(say.format(*LANES), flush=True)
+    say = "two lanes side by side, {} and {}, then {}: each is shown when it has ended; until then: tail -f {}/*.log"
+    print(say.format(*LANES, _LOGS), flush=True)
     lanes = [Lane.start(name, arguments) for name in LANES[:2]]
     codes = [lane.end() for lane in lanes]
     codes.append(Lane.start(LANES[2], arguments).end())

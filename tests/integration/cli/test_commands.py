@@ -252,6 +252,7 @@ async def test_ux_4_whoever_may_not_read_is_told_which_role_would(fleet, game):
 # ---- size
 
 
+@pytest.mark.alone
 async def test_ux_10_the_screen_of_500_pods_comes_within_two_seconds(fleet, game):
     """Pods as an operator left them; there is none here, so that only reading is measured."""
     workload = await fleet.apply("arena", replicas=500)

@@ -63,6 +63,7 @@ async def arena(fleet):
         yield fleet
 
 
+@pytest.mark.alone
 async def test_ux_9_the_live_picture_shows_a_change_within_a_second(arena, game):
     screen = Terminal(game, "get", "arena", "-w")
     await screen.sees("Complete")
