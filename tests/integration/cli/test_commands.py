@@ -111,7 +111,7 @@ async def test_ux_7_the_head_equals_status_and_api(canary, game):
     assert body["summary"]["words"] == "Waiting for no-players"
 
 
-async def test_why_names_the_hook_its_answer_and_what_it_wants(canary, game):
+async def test_ux_39_why_names_the_hook_its_answer_and_what_it_wants(canary, game):
     ended = await game.inside("why", "arena", "-o", "json")
     assert ended.code == Exit.BLOCKED
     (finding,) = (f for f in ended.body["findings"] if f["cause"] == "HookRunning")
@@ -253,7 +253,7 @@ async def test_ux_4_whoever_may_not_read_is_told_which_role_would(fleet, game):
 
 
 @pytest.mark.alone
-async def test_ux_10_500_pods_are_on_the_screen_within_two_seconds(fleet, game):
+async def test_ux_10_the_screen_of_500_pods_comes_within_two_seconds(fleet, game):
     """Pods as an operator left them; there is none here, so that only reading is measured."""
     workload = await fleet.apply("arena", replicas=500)
     owner = {

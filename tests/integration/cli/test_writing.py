@@ -64,7 +64,7 @@ async def test_a_write_is_one_patch_of_our_own_field_manager(fleet, access, as_j
     assert target.getvalue() == "gd/arena: scaled\n  back: scale back\n"
 
 
-async def test_an_object_of_the_same_name_that_was_made_anew_is_not_written(fleet, access):
+async def test_ux_5_an_object_of_the_same_name_that_was_made_anew_is_not_written(fleet, access):
     connection, _ = access
     body = await fleet.apply("arena")
     await fleet.user.delete(GAME_DEPLOYMENTS, fleet.namespace, "arena")

@@ -10,13 +10,14 @@ from pathlib import Path
 from tests.unit.docs.markdown import ROOT, prose
 
 FOLDER = ROOT / "docs" / "spec"
-#: Prefix of an acceptance case -> file of the specification that says it.
+#: Prefix of an acceptance case -> files of the specifications that say it.
 FILES = {
-    "gd": "gamedeployment.md",
-    "gss": "gamestatefulset.md",
-    "hook": "hooks.md",
-    "adm": "admission.md",
-    "pkg": "packaging.md",
+    "gd": ("gamedeployment.md",),
+    "gss": ("gamestatefulset.md",),
+    "hook": ("hooks.md",),
+    "adm": ("admission.md",),
+    "pkg": ("packaging.md",),
+    "ux": ("commandline.md", "delivery.md"),
 }
 #: Which specification "spec 2.7" means, by the room that says it; the first that fits counts.
 ROOMS = (
@@ -27,7 +28,7 @@ ROOMS = (
     (r"", "gamedeployment.md"),
 )
 _SECTION = re.compile(r"^#{2,6} (\d+(?:\.\d+)*)\.? ", re.MULTILINE)
-_CASE = re.compile(r"^\| (gd|gss|hook|adm|pkg) (\d+) \| (.*\S) \|$", re.MULTILINE)
+_CASE = re.compile(r"^\| (gd|gss|hook|adm|pkg|ux) (\d+) \| (.*\S) \|$", re.MULTILINE)
 _RULE = re.compile(r"^\|? ?([VH]\d+)\b", re.MULTILINE)
 #: A row of a numbered table, cited as "9.1 #27".
 _ROW = re.compile(r"^\| (\d+) \|", re.MULTILINE)
@@ -56,7 +57,8 @@ def sentences(folder: Path = FOLDER) -> dict[tuple[str, int], str]:
     """What each acceptance case says, as ``| gd 12 | sentence |`` has it."""
     return {
         (kind, int(number)): sentence
-        for file in FILES.values()
+        for files in FILES.values()
+        for file in files
         if (folder / file).exists()
         for kind, number, sentence in _CASE.findall((folder / file).read_text())
     }

@@ -32,16 +32,16 @@ def tables(first):
 @pytest.mark.parametrize(
     ("column", "words"), [("reason", BlockedReason), ("Event", EventReason), ("condition", ConditionType)]
 )
-def test_the_tables_hold_every_member_and_nothing_else(column, words):
+def test_ux_104_the_tables_hold_every_member_and_nothing_else(column, words):
     assert tables(column)[column] == {str(word) for word in words}
 
 
-def test_the_reasons_of_conditions_stand_in_their_table():
+def test_ux_104_the_reasons_of_conditions_stand_in_their_table():
     told = tables("condition")
     assert told["reason when True"] | told["reason when False"] == {str(word) for word in ConditionReason}
 
 
-def test_the_reasons_of_pauses_are_explained():
+def test_ux_104_the_reasons_of_pauses_are_explained():
     assert all(f"`{word}`" in DOCS["canary.md"] for word in PauseReason)
 
 

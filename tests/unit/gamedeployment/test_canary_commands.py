@@ -83,7 +83,7 @@ def test_a_skip_leaves_a_check_that_runs_and_cancels_it():
     assert all(run.terminate for run in rollout.runs.values())
 
 
-def test_promote_full_goes_past_all_steps_within_the_budget():
+def test_ux_21_promote_full_goes_past_all_steps_within_the_budget():
     rollout = give(released(), "promote-full")
     worst = []
     rollout.settle(watch=lambda r: worst.append(4 - len(r.ready)))

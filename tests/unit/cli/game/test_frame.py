@@ -287,7 +287,7 @@ def test_piped_pictures_say_nothing_while_only_time_passes():
     ]
 
 
-def test_a_long_watch_keeps_no_bodies_of_what_is_gone():
+def test_ux_10_a_long_watch_keeps_no_bodies_of_what_is_gone():
     from operators.cli.game.kinds import KINDS
     from operators.cli.game.live import Live
     from operators.kube.resources import HOOK_RUNS

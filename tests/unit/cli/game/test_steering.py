@@ -139,7 +139,7 @@ def subjects():
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("scene", SCENES)
-def test_ux_16_each_verb_from_each_situation(subjects, scene, verb):
+def test_ux_16_21_each_verb_from_each_situation(subjects, scene, verb):
     subject, order, expected = subjects[scene], Order(verb, by="ada", at=5.0), TABLE[verb][scene]
     if isinstance(expected, str):
         with pytest.raises(CommandError, match=expected) as told:
@@ -147,6 +147,7 @@ def test_ux_16_each_verb_from_each_situation(subjects, scene, verb):
         assert told.value.code == (0 if isinstance(told.value, NothingToDo) else 1)
         return
     write = steer(GAME_DEPLOYMENTS, subject, order)
+    assert (write.resource, write.body) == (GAME_DEPLOYMENTS, subject.body)
     assert "kubectl game" in write.back
     if isinstance(expected, bool):
         guard, *_, change = write.operations

@@ -389,7 +389,7 @@ def large(pods, unavailable):
     return float(seconds), state, int(restarts), float(virtual), int(letters), int(memory) / 1024
 
 
-def test_ux_51_500_pods_take_5_seconds_and_300_mib():
+def test_ux_51_a_plan_of_500_pods_takes_5_seconds_and_300_mib():
     seconds, state, restarts, virtual, letters, mebibytes = large(500, 50)
     assert (state, restarts, virtual) == ("complete", 500, 410)
     assert letters < 300_000
