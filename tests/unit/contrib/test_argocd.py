@@ -7,12 +7,21 @@ stalled, complete, of an older generation.
 import copy
 import json
 import re
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 from lupa import lua51
 
+from operators.api.keys import CANARY_COMMAND_ANNOTATION as COMMAND
+from operators.cli.game.exits import CommandError
+from operators.cli.game.steering import Order, steer
 from operators.hookrun.status import dump_status, read_state
+from operators.kube.resources import GAME_DEPLOYMENTS
+from operators.planning.canary.commands import read_command
+from tests.unit.cli.game import worlds
+from tests.unit.cli.game.test_steering import SCENES
 from tests.unit.hookrun.runs import metric, spec
 
 FOLDER = Path(__file__).parents[3] / "contrib" / "argocd" / "tkex.tencent.com"
@@ -104,28 +113,81 @@ def test_ux_68_buttons(obj):
     assert (found["pause"]["disabled"], found["resume"]["disabled"]) == (paused, not paused)
     steps = len(obj["spec"]["updateStrategy"].get("canary", {}).get("steps", ()))
     index = obj.get("status", {}).get("currentStepIndex", steps)
-    assert found["promote"]["disabled"] == found["abort"]["disabled"] == (index >= steps)
+    assert found["promote-full"]["disabled"] == found["abort"]["disabled"] == (index >= steps)
     assert found["retry"]["disabled"]
 
 
 @pytest.mark.parametrize("obj", OBJECTS, ids=named)
-@pytest.mark.parametrize("verb", sorted(ACTIONS))
-def test_an_action_changes_its_own_field_and_nothing_else(obj, verb):
-    found, wanted = run(obj["kind"], f"actions/{verb}/action.lua", obj), copy.deepcopy(obj)
-    if verb in ("pause", "resume", "retry"):
+def test_an_action_changes_its_own_field_and_nothing_else(obj):
+    for verb in ("pause", "resume"):
+        wanted = copy.deepcopy(obj)
         wanted["spec"]["updateStrategy"]["paused"] = verb == "pause"
-    elif verb == "restart":
-        wanted["spec"]["restartAt"] = found["spec"]["restartAt"]
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", wanted["spec"]["restartAt"])
-    else:
-        text = found["metadata"]["annotations"]["tkex.tencent.com/canary-command"]
-        wanted["metadata"].setdefault("annotations", {})["tkex.tencent.com/canary-command"] = text
-        command, status = json.loads(text), obj.get("status", {})
-        assert (command["do"], command["by"]) == (verb, "argocd")
-        assert command["revision"] == status.get("updateRevision", "")
-        assert command["steps"] == status.get("currentStepHash", "")
-        assert command["index"] == status.get("currentStepIndex", 0)
+        assert filled(run(obj["kind"], f"actions/{verb}/action.lua", obj)) == filled(wanted)
+    for verb in ("promote-full", "abort"):
+        wanted, found = copy.deepcopy(obj), run(obj["kind"], f"actions/{verb}/action.lua", obj)
+        wanted["metadata"].setdefault("annotations", {})[COMMAND] = found["metadata"]["annotations"][COMMAND]
+        assert filled(found) == filled(wanted)
+
+
+@pytest.mark.parametrize("obj", OBJECTS, ids=named)
+def test_ux_69_a_restart_is_that_of_the_command_line(obj):
+    narrowed = copy.deepcopy(obj)
+    narrowed["spec"] |= {"restartAt": "2024-01-01T00:00:00Z", "restartContainers": ["one"], "restartRecreate": True}
+    found = run(obj["kind"], "actions/restart/action.lua", narrowed)
+    wanted = copy.deepcopy(obj)
+    wanted["spec"]["restartAt"] = found["spec"]["restartAt"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", wanted["spec"]["restartAt"])
     assert filled(found) == filled(wanted)
+
+
+def steered(subject, verb):
+    """What the command line would make of the workload, None where it writes nothing."""
+    order = Order("promote", full=True) if verb == "promote-full" else Order(verb)
+    try:
+        write = steer(GAME_DEPLOYMENTS, subject, replace(order, by="argocd", at=0.0))
+    except CommandError:
+        return None
+    return result(apply(write.operations, subject.body))
+
+
+def apply(operations, body):
+    """JSON patches that add to maps."""
+    body = json.loads(json.dumps(body))
+    for operation in operations:
+        if operation["op"] == "test":
+            continue
+        *path, last = (part.replace("~1", "/") for part in operation["path"].split("/")[1:])
+        place = body
+        for part in path:
+            place = place[part]
+        place[last] = operation["value"]
+    return body
+
+
+def result(body):
+    """What matters of a workload that was steered; a step that is not named is the next one, or the first."""
+    command = read_command((body["metadata"].get("annotations") or {}).get(COMMAND))
+    if command is not None:
+        assert not command.problem
+        named = command.index + 1 if command.do == "skip" else 0
+        command = replace(command, to=named if command.to is None else command.to, at=0.0)
+    return command, body["spec"]["updateStrategy"].get("paused", False)
+
+
+@pytest.mark.parametrize("verb", sorted(ACTIONS - {"restart"}))
+@pytest.mark.parametrize("scene", SCENES)
+def test_ux_69_a_button_writes_what_the_command_line_writes_and_is_grey_where_it_refuses(scene, verb):
+    subject = subject_of(scene)
+    body = json.loads(json.dumps(subject.body))
+    wanted = steered(subject, verb)
+    assert run("GameDeployment", "actions/discovery.lua", body)[verb]["disabled"] == (wanted is None)
+    if wanted is not None:
+        assert result(run("GameDeployment", f"actions/{verb}/action.lua", body)) == wanted
+
+
+@cache
+def subject_of(scene):
+    return worlds.subject(SCENES[scene]())
 
 
 def filled(value):

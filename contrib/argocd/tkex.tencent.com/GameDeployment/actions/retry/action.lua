@@ -1,4 +1,5 @@
 -- Ask failed hooks of pods anew; where none has failed, a canary that was stopped starts again.
+local os = require("os")
 local status = obj.status or {}
 local hooks = {
   preDeleteUpdateStrategy = "preDeleteHookCondition",
@@ -16,7 +17,11 @@ for strategy, waiting in pairs(hooks) do
   end
 end
 if not asked then
-  obj.spec.updateStrategy = obj.spec.updateStrategy or {}
-  obj.spec.updateStrategy.paused = false
+  obj.metadata.annotations = obj.metadata.annotations or {}
+  obj.metadata.annotations["tkex.tencent.com/canary-command"] = string.format(
+    '{"do":"retry","revision":"%s","steps":"%s","index":%d,"by":"argocd","at":"%s"}',
+    status.updateRevision or "", status.currentStepHash or "", status.currentStepIndex or 0,
+    os.date("!%Y-%m-%dT%H:%M:%SZ")
+  )
 end
 return obj
