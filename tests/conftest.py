@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import signal
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -31,7 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell of the markers that choose the lane of a test."""
+    """Tell of the markers that choose the lane of a test; have Ctrl-C work in the programs that tests start.
+
+    A shell ignores SIGINT in what it starts in the background, and whoever is started from there ignores it too.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "nodes: needs a cluster with a node (docs/decisions/0061-tests-side-by-side.md)")
     config.addinivalue_line("markers", "alone: measures wall-clock time, so that nothing else may run beside it")
 
