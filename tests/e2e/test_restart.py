@@ -19,11 +19,20 @@ def pulled(cluster):
     """A registry that has both versions of the game server."""
     if cluster.kind != "built":
         pytest.skip("the registry is on this machine's loopback address, which the node built here pulls from")
+    forget_pulled()
     with registry("games/game-demo") as found:
         for tag in ("0.0.1", "0.0.2"):
             (archive,) = (a for a in images.archives() if re.fullmatch(rf"game-demo-{tag}-[0-9a-f]{{16}}\.tar", a.name))
             found.push(tag, archive)
         yield found
+    forget_pulled()
+
+
+def forget_pulled():
+    """Have the node lose images of such registries: it names bits by the first repository it knows them from."""
+    held = images.ctr("images", "ls", "-q").stdout.split()
+    if left := [name for name in held if re.match(r"127\.0\.0\.1:\d+/games/game-demo[:@]", name)]:
+        images.ctr("images", "rm", "--sync", *left)
 
 
 def facts(board, *fields):
