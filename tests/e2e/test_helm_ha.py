@@ -10,6 +10,8 @@ from examples.quickstart import demo
 from tests.e2e.board import HOOK, Board, Watch, workload
 from tests.e2e.installation import installation
 
+#: How soon a leader is replaced is measured.
+pytestmark = pytest.mark.alone
 STRATEGY = {"type": "RollingUpdate", "maxUnavailable": 2, "maxSurge": 1}
 IN_PLACE = {"type": "InplaceUpdate", "maxUnavailable": 1, "maxSurge": 0}
 
