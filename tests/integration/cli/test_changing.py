@@ -1,10 +1,11 @@
 """``undo``, ``set image`` and ``scale`` on the real API server."""
 
-import asyncio
 import json
+import time
 
 from operators.cli.game.exits import Exit
 from operators.kube.resources import CONTROLLER_REVISIONS, PODS, Resource
+from operators.kube.times import timestamp
 
 IN_PLACE = {"type": "InplaceUpdate", "maxUnavailable": 2, "maxSurge": 0}
 SCALERS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
@@ -161,6 +162,18 @@ async def test_ux_27_scale_removes_and_replaces_by_name_and_knows_autoscalers(fl
         assert (await fleet.get("arena"))["spec"]["replicas"] == 3
 
 
+async def a_second_later(fleet):
+    """Instants have whole seconds: what started in the second of one is no older than it."""
+    pods = await fleet.pods()
+    states = [c["state"]["running"]["startedAt"] for p in pods for c in p["status"]["containerStatuses"]]
+    last = max(timestamp(text) for text in (*states, *(p["metadata"]["creationTimestamp"] for p in pods)))
+
+    async def over():
+        return time.time() >= last + 1
+
+    await fleet.until("the second of the last start is over", over)
+
+
 async def test_ux_28_restart_in_place_keeps_pods_and_bits_and_is_one_patch(fleet, game):
     digest = "sha256:" + "d" * 64
     fleet.image_id = lambda image: f"docker.io/library/game@{digest}"
@@ -168,7 +181,7 @@ async def test_ux_28_restart_in_place_keeps_pods_and_bits_and_is_one_patch(fleet
         await fleet.apply("arena", updateStrategy={**IN_PLACE, "maxUnavailable": 1})
         before = uids(await fleet.complete("arena", 1))
         revisions = await fleet.revisions()
-        await asyncio.sleep(1.1)  # what started in the second of the instant is no older
+        await a_second_later(fleet)
         told = await game("restart", "arena")
         assert (told.code, told.err) == (Exit.REACHED, "")
         assert "gd/arena: restart: 3 pods restart in place, at most 1 down, the longest running first" in told.out
@@ -187,7 +200,7 @@ async def test_ux_28_restart_in_place_keeps_pods_and_bits_and_is_one_patch(fleet
         assert await fleet.revisions() == revisions
         (ours,) = (f for f in (await fleet.get("arena"))["metadata"]["managedFields"] if f["manager"] == "kubectl-game")
         assert ours["fieldsV1"] == {"f:spec": {"f:restartAt": {}}}
-        await asyncio.sleep(1.1)
+        await a_second_later(fleet)
         again = await game.inside("restart", "arena", "--dry-run=server")
         assert "3 pods restart in place" in again.out
         assert "not written: --dry-run=server" in again.out
@@ -199,7 +212,7 @@ async def test_restart_of_images_that_were_loaded_by_hand_says_so_and_recreate_r
     async with fleet.kubelets(), fleet.operator():
         await fleet.apply("arena", updateStrategy=IN_PLACE)
         before = uids(await fleet.complete("arena", 1))
-        await asyncio.sleep(1.1)
+        await a_second_later(fleet)
         told = await game.inside("restart", "arena")
         assert "no pod can restart" in told.out
         assert "Warning: pod arena-" in told.err

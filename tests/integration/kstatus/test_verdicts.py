@@ -99,7 +99,12 @@ async def test_ux_64_66_never_current_before_the_first_pass_nor_during_a_rollout
         await asyncio.to_thread(
             fleet.kubectl, "wait", f"{plural}.tkex.tencent.com/{name}", "--for=condition=Ready", "--timeout=60s"
         )
-        return await players.ready(name, "Complete" if each.held is None else "Held", 2)
+        seen = await fleet.user.get(each.kind[0], fleet.namespace, name)
+        ready = next(c for c in seen["status"]["conditions"] if c["type"] == "Ready")
+        reason = "Complete" if each.held is None else "Held"
+        generation = seen["metadata"]["generation"]  # a canary's pause is an edit of its own
+        assert generation >= 2, seen["metadata"]
+        assert (ready["status"], ready["reason"], ready["observedGeneration"]) == ("True", reason, generation), name
 
     async with fleet.kubelets(), fleet.operator(controllers=BOTH) as operator:
         await asyncio.gather(*(roll(name, each) for name, each in ROLLOUTS.items()))

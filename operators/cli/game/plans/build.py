@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from operators.cli.game.documents import Change
@@ -107,18 +107,7 @@ def answer(question: Question, *, exit_code: bool = False) -> RolloutPlan:
         assumptions=question.words,
         notes=question.notes,
         unknown=UNKNOWN,
-        actions=tuple(
-            PlanAction(
-                at=_round(d.at),
-                action=d.action,
-                object=d.object,
-                pod=d.pod,
-                why=d.why,
-                down_before=d.down_before,
-                down_after=d.down_after,
-            )
-            for d in found.deeds
-        ),
+        actions=tuple(PlanAction(**asdict(deed) | {"at": _round(deed.at)}) for deed in found.deeds),
         legs=tuple(_round(leg) for leg in found.legs),
         down=tuple(PlanDown(at=_round(at), pods=pods) for at, pods in found.down),
         asked_at_once=dict(sorted(found.peaks.items())),

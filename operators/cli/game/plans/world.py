@@ -123,13 +123,6 @@ def offline_world(
     return made, notes
 
 
-def _taken_to_be_there(templates: Sequence[str]) -> tuple[str, ...]:
-    if not templates:
-        return ()
-    which = f"HookTemplate {templates[0]} is" if len(templates) == 1 else f"HookTemplates {', '.join(templates)} are"
-    return (f"{which} in none of the files: taken to be there, and to ask once.",)
-
-
 def named_templates(body: Mapping[str, Any]) -> set[str]:
     """HookTemplates that a workload names."""
     spec = body.get("spec") or {}
